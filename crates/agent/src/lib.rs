@@ -1,0 +1,16 @@
+//! Models of active-inference agents, and their mathematics over a block of agents.
+//!
+//! Nothing here knows of budgets or threads.
+#![forbid(unsafe_code)]
+
+mod error;
+mod model;
+
+pub use error::{Error, ErrorKind, Result};
+pub use model::{
+    Model, Policies,
+    arguments::{
+        ActionSelection, Arguments, Dialect, InferenceAlgorithm, SamplingMode, Sophisticated,
+    },
+    tensor::{Reals, Tensor},
+};
