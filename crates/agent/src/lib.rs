@@ -4,10 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod file;
 mod model;
+mod nearest;
 mod policies;
 
 pub use error::{Error, ErrorKind, Result};
+pub use file::{
+    ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,
+};
 pub use model::{
     Model,
     arguments::{
@@ -15,4 +20,5 @@ pub use model::{
     },
     tensor::{Precision, Reals, Tensor},
 };
+pub use nearest::nearest;
 pub use policies::Policies;
