@@ -6,6 +6,7 @@
 mod error;
 mod file;
 mod model;
+pub mod models;
 mod nearest;
 mod policies;
 
