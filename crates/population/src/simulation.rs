@@ -13,7 +13,7 @@ use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings,
 /// use populace_agent::models::{GridOptions, grid};
 /// use populace_population::{Settings, Simulation};
 ///
-/// let model = grid(GridOptions { side: 5, ..GridOptions::default() })?;
+/// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
 /// let settings = Settings { agents: 1000, budget_bytes: 8 << 20, ..Settings::default() };
 /// let mut simulation = Simulation::new(&model, None, &settings, 10, false)?;
 /// while simulation.ticks() < 10 {
