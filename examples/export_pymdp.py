@@ -49,8 +49,16 @@ def _read_1(agent: Any, index: int) -> tuple[dict[str, np.ndarray], dict[str, An
     """pymdp 1.x: every tensor has a batch axis first."""
     if agent.use_inductive and agent.H is None:
         raise ValueError("the agent has I but not the H that it was made of; set agent.H")
-    pick = lambda tensors: None if tensors is None else [np.asarray(t)[index] for t in tensors]  # noqa: E731
-    b, p_b = pick(agent.B), pick(agent.pB)
+
+    def one(name: str) -> list[np.ndarray] | None:
+        """The chosen agent's tensors."""
+        family = getattr(agent, name)
+        return None if family is None else [np.asarray(tensor)[index] for tensor in family]
+
+    def scalar(name: str) -> float:
+        return float(np.asarray(getattr(agent, name))[index])
+
+    b, p_b = one("B"), one("pB")
     num_controls = [int(n) for n in agent.num_controls]
     several = agent.action_maps is not None
     if several:
@@ -62,10 +70,8 @@ def _read_1(agent: Any, index: int) -> tuple[dict[str, np.ndarray], dict[str, An
     controls = [list(c) for c in agent.B_action_dependencies] if several else None
     policies = np.asarray(agent.policies.policy_arr)
 
-    tensors = _named(A=pick(agent.A), B=b, C=pick(agent.C), D=pick(agent.D),
-                     pA=pick(agent.pA), pB=p_b, H=pick(agent.H))
+    tensors = _named(A=one("A"), B=b, C=one("C"), D=one("D"), pA=one("pA"), pB=p_b, H=one("H"))
     tensors |= _plans(policies, np.asarray(agent.E)[index], num_controls, controls)
-    scalar = lambda name: float(np.asarray(getattr(agent, name))[index])  # noqa: E731
     metadata = {
         "format": 1,
         "dialect": "pymdp-1",
