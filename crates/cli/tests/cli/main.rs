@@ -1,0 +1,13 @@
+//! The binary, run as a user runs it; a file a subject.
+
+mod budget;
+mod choices;
+mod commands;
+mod golden;
+mod interrupt;
+mod mistakes;
+mod outputs;
+mod populace;
+mod scenario;
+mod tensors;
+mod trajectory;
