@@ -5,12 +5,14 @@
 
 mod error;
 mod model;
+mod policies;
 
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
-    Model, Policies,
+    Model,
     arguments::{
         ActionSelection, Arguments, Dialect, InferenceAlgorithm, SamplingMode, Sophisticated,
     },
-    tensor::{Reals, Tensor},
+    tensor::{Precision, Reals, Tensor},
 };
+pub use policies::Policies;
