@@ -4,7 +4,6 @@
 //! end: a failure half-way leaves no half file, and what stood there before is still there. A
 //! target that is no regular file (a pipe, a device) cannot be replaced and is written directly.
 
-use std::error::Error as _;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use populace_agent::{Model, Precision, Tensor};
+use populace_agent::{Dialect, Model, Precision, Tensor};
 use populace_pool::Bytes;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ struct Report {
     factors: Vec<usize>,
     modalities: Vec<usize>,
     num_controls: Vec<usize>,
-    policies: u64,
+    policies: usize,
     policy_len: usize,
     tensors: Vec<Row>,
     bytes: u64,
@@ -54,7 +54,7 @@ struct Row {
 impl Inspect {
     pub(crate) fn execute(&self) -> Outcome {
         let model = Model::load(&self.model)?;
-        let report = Report::new(&model);
+        let report = Report::new(&model)?;
         if self.json {
             let json = serde_json::to_string(&report);
             return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
@@ -64,7 +64,7 @@ impl Inspect {
 }
 
 impl Report {
-    fn new(model: &Model) -> Self {
+    fn new(model: &Model) -> Outcome<Self> {
         let named = [
             ("A", &model.a),
             ("B", &model.b),
@@ -81,18 +81,21 @@ impl Report {
                 tensors.iter().enumerate().map(move |(i, it)| Row::new(format!("{name}.{i}"), it))
             })
             .collect();
-        Self {
+        Ok(Self {
             version: 1,
-            dialect: model.dialect.name(),
-            factors: model.b.iter().map(Tensor::rows).collect(),
-            modalities: model.a.iter().map(Tensor::rows).collect(),
+            dialect: match model.dialect {
+                Dialect::Pymdp1 => "pymdp-1",
+                Dialect::Pymdp0 => "pymdp-0",
+            },
+            factors: model.num_states(),
+            modalities: model.num_obs(),
             num_controls: model.num_controls.clone(),
-            policies: model.policy_count(),
+            policies: model.policy_count()?,
             policy_len: model.arguments.policy_len,
             bytes: tensors.iter().map(|row| row.bytes).sum(),
             bytes_smallest: tensors.iter().map(|row| row.bytes_dense.min(row.bytes_sparse)).sum(),
             tensors,
-        }
+        })
     }
 
     fn text(&self) -> String {
@@ -103,7 +106,7 @@ impl Report {
         facts.row(["actions", &list(&self.num_controls)]);
         facts.row([
             "policies",
-            &format!("{} of {} steps", grouped(self.policies), self.policy_len),
+            &format!("{} of {} steps", grouped(self.policies as u64), self.policy_len),
         ]);
         let mut tensors = Table::new([
             Align::Left,

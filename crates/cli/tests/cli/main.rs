@@ -1,5 +1,7 @@
 //! The binary, run as a user runs it; a file a subject.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod budget;
 mod choices;
 mod commands;
