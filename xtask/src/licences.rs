@@ -1,8 +1,9 @@
 //! Whether every dependency may be used: licences, bans and sources, by the rules of `deny.toml`.
 //!
 //! The rules stand in cargo-deny's own file, and `cargo deny check bans licenses sources` answers
-//! the same; but building cargo-deny costs three minutes of a processor in every fresh clone,
-//! where the three rules kept here need nothing beyond `cargo metadata`.
+//! the same; but building cargo-deny takes some 250 crates from the network and 80 to 170 seconds
+//! of a processor in every fresh clone, where the three rules kept here need nothing beyond
+//! `cargo metadata`.
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ struct Rules {
     banned_crates: Vec<String>,
 }
 
-/// Checks every package of the lock file.
+/// Checks every package.
 pub(crate) fn check() -> Outcome {
     let rules = Rules::read()?;
     let metadata = metadata()?;
@@ -71,9 +72,11 @@ impl Rules {
     }
 }
 
-/// What cargo knows of every package of the lock file, whatever the platform.
+/// What cargo knows of every package that a build here takes; other platforms' would have to be
+/// fetched for nothing else.
 fn metadata() -> Result<Value, String> {
     let mut cargo = cargo(&["metadata", "--locked", "--format-version", "1"]);
+    cargo.args(["--filter-platform", "host-tuple"]);
     let output = cargo.output().map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());

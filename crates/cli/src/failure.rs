@@ -80,7 +80,8 @@ pub(crate) fn usage(error: &clap::Error) -> Outcome {
         _ => {
             let text = text.split("\n\nUsage:").next().unwrap_or(&text);
             let text = text.split("\n\nFor more information").next().unwrap_or(text);
-            Err(Failure::input(text.strip_prefix("error: ").unwrap_or(text)))
+            let text = text.strip_prefix("error: ").unwrap_or(text);
+            Err(Failure::input(text.replace("\n\n  tip: ", "; ")))
         }
     }
 }

@@ -163,7 +163,7 @@ impl scenario::Model {
     }
 }
 
-fn at_least_one(what: &str, count: u64) -> Outcome {
+pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
     if count == 0 { Err(Failure::input(format!("{what}: 0, but at least 1 is needed"))) } else { Ok(()) }
 }
 

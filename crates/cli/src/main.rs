@@ -10,13 +10,11 @@ mod failure;
 mod figures;
 mod interrupt;
 mod job;
-mod output;
 mod prim;
 mod progress;
 mod scenario;
 mod summary;
 mod table;
-mod trace;
 
 use std::process::ExitCode;
 

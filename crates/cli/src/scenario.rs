@@ -7,6 +7,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use populace_agent::nearest;
 use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
@@ -144,18 +145,9 @@ fn with_suggestion(message: &str) -> String {
     }
 }
 
-/// The most similar candidate, if any is similar; clap's own measure and threshold.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::jaro(word, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Scenario, line, nearest, with_suggestion};
+    use super::{Scenario, line, with_suggestion};
 
     #[test]
     fn an_empty_scenario_is_the_default_run() {
@@ -183,10 +175,5 @@ mod tests {
             let message = with_suggestion(error.message());
             assert!(message.ends_with(&format!("did you mean `{near}`?")), "{message}");
         }
-    }
-
-    #[test]
-    fn what_is_like_nothing_suggests_nothing() {
-        assert_eq!(nearest("zebra", ["agents", "steps"].into_iter()), None);
     }
 }

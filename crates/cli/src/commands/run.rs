@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use populace_agent::TraceWriter;
 use populace_pool::CountingAllocator;
 use populace_population::Simulation;
 
@@ -13,7 +14,6 @@ use crate::job::{Flags, Job};
 use crate::prim;
 use crate::progress::Progress;
 use crate::summary::Summary;
-use crate::trace::{Shape, Trace};
 
 /// Simulate a population
 ///
@@ -49,13 +49,9 @@ impl Run {
             self.trace.is_some(),
         )?;
         let trace = self.trace.as_deref().map(|path| {
-            let shape = Shape {
-                steps: job.steps,
-                agents: job.settings.agents,
-                modalities: job.model.a.len() as u64,
-                factors: job.model.b.len() as u64,
-            };
-            Trace::create(path, shape)
+            let (modalities, factors) = (job.model.modalities(), job.model.factors());
+            let agents = job.settings.agents as usize;
+            TraceWriter::create(path, job.steps as usize, agents, modalities, factors)
         });
         let mut trace = trace.transpose()?;
 
@@ -67,7 +63,7 @@ impl Run {
             let before = CountingAllocator::allocations();
             simulation.tick()?;
             if let Some(trace) = &mut trace {
-                trace.step(simulation.observations(), simulation.actions())?;
+                trace.put(tick as usize, 0, simulation.observations(), simulation.actions())?;
             }
             if tick >= job.steps / 2 {
                 allocations += CountingAllocator::allocations() - before;
@@ -78,7 +74,7 @@ impl Run {
         progress.clear();
 
         if let Some(trace) = trace {
-            trace.finish(simulation.ticks())?;
+            trace.finish(simulation.ticks() as usize)?;
         }
         let summary = Summary::new(&job, &simulation, seconds, allocations, baseline);
         print(&if self.json { summary.json() } else { summary.text() })?;

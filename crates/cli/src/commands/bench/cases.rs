@@ -1,0 +1,55 @@
+//! What is measured.
+
+use populace_agent::{Model, models};
+use populace_population::{Belief, Precision, Settings};
+
+use crate::failure::Outcome;
+
+/// One benchmark: a population of a model.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) agents: u64,
+    pub(super) belief: Belief,
+    pub(super) model: fn() -> Outcome<Model>,
+}
+
+/// Every benchmark.
+pub(super) const CASES: [Case; 6] = [
+    // The main job: deterministic moves, beliefs of at most 16 states.
+    Case { name: "grid-sparse", agents: 1_000_000, belief: Belief::Sparse, model: grid::<20> },
+    Case { name: "grid-dense", agents: 100_000, belief: Belief::Dense, model: grid::<20> },
+    Case { name: "grid-50", agents: 100_000, belief: Belief::Auto, model: grid::<50> },
+    // Three factors of 8 states, three dense modalities, 27 policies, 16 iterations.
+    Case { name: "dense888", agents: 20_000, belief: Belief::Dense, model: dense888 },
+    Case { name: "tmaze", agents: 200_000, belief: Belief::Auto, model: tmaze },
+    // The latency of one agent's step.
+    Case { name: "infer-one", agents: 1, belief: Belief::Auto, model: grid::<20> },
+];
+
+impl Case {
+    /// The settings of a run, in single precision and with room to spare.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            agents: self.agents,
+            budget_bytes: 4 << 30,
+            threads: 1,
+            chunk: None,
+            seed: 1,
+            belief: self.belief,
+            precision: Precision::F32,
+        }
+    }
+}
+
+fn grid<const SIDE: usize>() -> Outcome<Model> {
+    Ok(models::Grid { side: SIDE, ..Default::default() }.model()?)
+}
+
+fn tmaze() -> Outcome<Model> {
+    Ok(models::tmaze()?)
+}
+
+/// The file that `benches/compare_pymdp.py` gives pymdp.
+fn dense888() -> Outcome<Model> {
+    todo!()
+}
