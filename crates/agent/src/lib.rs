@@ -3,10 +3,14 @@
 //! Nothing here knows of budgets or threads.
 #![forbid(unsafe_code)]
 
+mod compiled;
 mod error;
 mod model;
 mod policies;
+pub mod random;
+mod step;
 
+pub use compiled::CompiledModel;
 pub use error::{Error, ErrorKind, Result};
 pub use model::{
     Model,
@@ -16,3 +20,7 @@ pub use model::{
     tensor::{Precision, Reals, Tensor},
 };
 pub use policies::Policies;
+pub use step::{Scratch, SparseScratch};
+
+/// ε of the `pymdp-1` dialect: probabilities are clipped to it before a logarithm is taken.
+pub const EPSILON: f64 = f64::EPSILON;

@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use populace_pool::{Buffer, Error, ErrorKind, Result, SharedResource};
 
 use crate::lanes::Lane;
+use crate::simd::Real;
 
 /// Types of which every bit pattern is a value, and which may be read as bytes.
 ///
@@ -24,10 +25,9 @@ macro_rules! plain {
 }
 plain!(u8 u16 u32 u64 i32 i64 f32 f64);
 
-// SAFETY: sixteen plain values; the alignment of 64 divides their 64 or 128 bytes, so no padding.
-unsafe impl Plain for Lane<f32> {}
-// SAFETY: as above.
-unsafe impl Plain for Lane<f64> {}
+// SAFETY: `Real` is sealed: sixteen `f32` or `f64`, of which every bit pattern is a value; the
+// alignment of 64 divides their 64 or 128 bytes, so there is no padding.
+unsafe impl<T: Real> Plain for Lane<T> {}
 
 /// `len` values of type `T` in memory of a [`SharedResource`], zeroed at birth.
 ///
@@ -59,8 +59,26 @@ impl<T: Plain> Array<T> {
     ///
     /// What the resource answers, or a length whose bytes cannot be counted.
     pub fn zeroed(memory: &SharedResource, len: usize) -> Result<Self> {
+        let mut buffer = Self::buffer(memory, len)?;
+        if let Some(buffer) = &mut buffer {
+            // SAFETY: the buffer's bytes are its own, all `len()` of them.
+            unsafe { buffer.as_mut_ptr().write_bytes(0, buffer.len()) };
+        }
+        Ok(Self { buffer, len, marker: PhantomData })
+    }
+
+    /// `len` values of whatever the memory held.
+    ///
+    /// # Errors
+    ///
+    /// As [`Array::zeroed`].
+    pub fn unspecified(memory: &SharedResource, len: usize) -> Result<Self> {
+        Ok(Self { buffer: Self::buffer(memory, len)?, len, marker: PhantomData })
+    }
+
+    fn buffer(memory: &SharedResource, len: usize) -> Result<Option<Buffer>> {
         if len == 0 {
-            return Ok(Self { buffer: None, len, marker: PhantomData });
+            return Ok(None);
         }
         let size_bytes = len.checked_mul(size_of::<T>()).ok_or_else(|| {
             Error::new(ErrorKind::BadLayout {
@@ -68,10 +86,7 @@ impl<T: Plain> Array<T> {
                 align_bytes: Self::ALIGN_BYTES as u64,
             })
         })?;
-        let mut buffer = Buffer::new(memory, size_bytes, Self::ALIGN_BYTES)?;
-        // SAFETY: the buffer holds `size_bytes` bytes that only it owns.
-        unsafe { buffer.as_mut_ptr().write_bytes(0, size_bytes) };
-        Ok(Self { buffer: Some(buffer), len, marker: PhantomData })
+        Buffer::new(memory, size_bytes, Self::ALIGN_BYTES).map(Some)
     }
 
     /// A copy of `values`.
@@ -80,7 +95,7 @@ impl<T: Plain> Array<T> {
     ///
     /// As [`Array::zeroed`].
     pub fn copied(memory: &SharedResource, values: &[T]) -> Result<Self> {
-        let mut array = Self::zeroed(memory, values.len())?;
+        let mut array = Self::unspecified(memory, values.len())?;
         array.copy_from_slice(values);
         Ok(array)
     }
@@ -113,8 +128,8 @@ impl<T: Plain> DerefMut for Array<T> {
     }
 }
 
-impl<T: Plain + fmt::Debug> fmt::Debug for Array<T> {
+impl<T> fmt::Debug for Array<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+        write!(f, "Array<{}>({})", std::any::type_name::<T>(), self.len)
     }
 }
