@@ -5,13 +5,18 @@
 
 mod compiled;
 mod error;
+mod file;
 mod model;
+mod nearest;
 mod policies;
 pub mod random;
 mod step;
 
 pub use compiled::CompiledModel;
 pub use error::{Error, ErrorKind, Result};
+pub use file::{
+    ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,
+};
 pub use model::{
     Model,
     arguments::{
@@ -19,6 +24,7 @@ pub use model::{
     },
     tensor::{Precision, Reals, Tensor},
 };
+pub use nearest::nearest;
 pub use policies::Policies;
 pub use step::{Scratch, SparseScratch};
 
