@@ -1,0 +1,5 @@
+//! Reading and writing model files and recordings (`.safetensors`).
+
+mod read;
+
+pub use read::{Case, load};
