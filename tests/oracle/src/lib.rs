@@ -16,9 +16,12 @@ mod numbers;
 mod problem;
 mod pymdp0;
 mod pymdp1;
+pub mod random;
+mod replay;
 
 pub use agent::{Agent, Step};
 pub use array::Array;
-pub use file::{Case, load};
+pub use file::{Case, Precision, load, write_case, write_model_file};
 pub use problem::{Algorithm, Arguments, Dialect, Observation, Policy, Problem, Sophisticated};
 pub use pymdp0::{log_evidence, prune_a, prune_b};
+pub use replay::{answers, replay};
