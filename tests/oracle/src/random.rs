@@ -290,10 +290,10 @@ fn problem(draw: &mut Draw, features: &Features) -> Problem {
         }
         arguments.lr_pa = draw.of(&[1.0, 0.5, 2.0]);
         arguments.lr_pb = draw.of(&[1.0, 0.25]);
-        if !one {
-            arguments.learn_d = draw.chance(0.5);
-            arguments.lr_pd = draw.of(&[1.0, 0.5]);
-        }
+    }
+    if learning && !one {
+        arguments.learn_d = draw.chance(0.5);
+        arguments.lr_pd = draw.of(&[1.0, 0.5]);
     }
     arguments.use_param_info_gain = features.novelty && !sophisticated && draw.chance(0.3);
     let novel_a = arguments.use_param_info_gain && draw.chance(0.6);

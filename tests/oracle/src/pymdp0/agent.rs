@@ -133,8 +133,11 @@ impl Agent {
             step.p_a_after = self.problem.p_a.clone();
         }
         match &self.before {
-            None if self.problem.arguments.learn_d => {
-                learning::update_d(&mut self.problem, &step.qs);
+            None if self.problem.arguments.learn_d && self.seen.len() == 1 => {
+                // With MMP the reference adds what precedes the window, the prior itself.
+                let passing = self.problem.arguments.inference_algo == Algorithm::Mmp;
+                let qs = if passing { &self.prior } else { &step.qs };
+                learning::update_d(&mut self.problem, qs);
                 step.p_d_after = self.problem.p_d.clone();
             }
             Some(before) if self.problem.arguments.learn_b => {
@@ -164,8 +167,8 @@ fn check(problem: &Problem) {
     match arguments.inference_algo {
         Algorithm::Vanilla => {}
         Algorithm::Mmp => {
-            let learns = arguments.learn_a || arguments.learn_b || arguments.learn_d;
-            assert!(!learns, "the reference cannot learn from MMP's beliefs");
+            let learns = arguments.learn_a || arguments.learn_b;
+            assert!(!learns, "the reference cannot learn A or B from MMP's beliefs");
             assert!(
                 !arguments.use_param_info_gain || problem.p_b.is_empty(),
                 "the reference fails on the information gain about B under MMP"

@@ -5,7 +5,7 @@ use super::planning::{predicted_outcomes, state_info_gain, utility};
 use super::x_ln_x;
 use crate::array::each_index;
 use crate::numbers::{dot, softmax};
-use crate::problem::{Policy, Problem, Sophisticated};
+use crate::problem::{Algorithm, Policy, Problem, Sophisticated};
 
 /// Root −EFE from which the search stops.
 const NEG_EFE_STOP: f64 = 1e10;
@@ -134,17 +134,20 @@ impl Search<'_> {
                         (0..count).map(|o| f64::from(u8::from(o == *outcome))).collect()
                     })
                     .collect();
-                let qs = infer(
-                    &problem.a,
-                    &problem.a_dependencies,
-                    &weights,
-                    predicted,
-                    problem.arguments.num_iter,
-                );
-                kept.push((probability, Belief::new(qs)));
+                kept.push((probability, Belief::new(self.posterior(&weights, predicted))));
             }
         });
         kept
+    }
+
+    /// The agent's own inference from a predicted belief. In the reference `vmp` is given no past
+    /// here and so forgets the belief that it should start from.
+    fn posterior(&self, weights: &[Vec<f64>], predicted: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let flat: Vec<Vec<f64>> = predicted.iter().map(|q| vec![1.0; q.len()]).collect();
+        let arguments = &self.problem.arguments;
+        let prior = if arguments.inference_algo == Algorithm::Vmp { &flat } else { predicted };
+        let (a, dependencies) = (&self.problem.a, &self.problem.a_dependencies);
+        infer(a, dependencies, weights, prior, arguments.num_iter)
     }
 
     /// Values from the leaves up; prunes what has become improbable.
