@@ -67,6 +67,15 @@ impl From<populace_agent::Error> for Failure {
     }
 }
 
+impl From<populace_population::Error> for Failure {
+    fn from(error: populace_population::Error) -> Self {
+        match error.kind() {
+            populace_population::ErrorKind::Budget => Self::budget(error.to_string()),
+            _ => Self::input(error.to_string()),
+        }
+    }
+}
+
 /// Answers what clap could not make a command of: help and the version go to standard output,
 /// anything else is one line, where clap itself would fill a screen.
 pub(crate) fn usage(error: &clap::Error) -> Outcome {
@@ -74,7 +83,8 @@ pub(crate) fn usage(error: &clap::Error) -> Outcome {
     match error.kind() {
         Usage::DisplayHelp | Usage::DisplayVersion => print(&text),
         Usage::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = write!(io::stderr(), "{}", error.render().ansi());
+            // Help in place of one line; if it cannot be shown, the exit code still tells.
+            let _ = error.print();
             Err(Failure { code: 2, message: String::new() })
         }
         _ => {

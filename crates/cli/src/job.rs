@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use populace_agent::{Model, models};
+use populace_population::Settings;
 use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
@@ -110,6 +111,16 @@ impl Job {
     }
 }
 
+impl Job {
+    /// As flags spell the arithmetic.
+    pub(crate) fn precision_name(&self) -> &'static str {
+        match self.settings.precision {
+            populace_population::Precision::F32 => "f32",
+            populace_population::Precision::F64 => "f64",
+        }
+    }
+}
+
 impl scenario::Model {
     /// The model that a scenario's `[model]` describes, and its title.
     pub(crate) fn build(&self) -> Outcome<(String, Model)> {
@@ -164,7 +175,11 @@ impl scenario::Model {
 }
 
 pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
-    if count == 0 { Err(Failure::input(format!("{what}: 0, but at least 1 is needed"))) } else { Ok(()) }
+    if count == 0 {
+        Err(Failure::input(format!("{what}: 0, but at least 1 is needed")))
+    } else {
+        Ok(())
+    }
 }
 
 impl From<Belief> for populace_population::Belief {

@@ -2,6 +2,11 @@
 //!
 //! Linux answers; elsewhere the answer is None, and the summary leaves the line out.
 
+use std::fmt;
+
+use populace_pool::Bytes;
+use serde::Serialize;
+
 /// The most memory that was resident so far, in bytes: what `/usr/bin/time -v` calls "maximum
 /// resident set size".
 pub(crate) fn resident_bytes_peak() -> Option<u64> {
@@ -11,6 +16,43 @@ pub(crate) fn resident_bytes_peak() -> Option<u64> {
 /// The machine's memory, in bytes.
 pub(crate) fn machine_bytes() -> Option<u64> {
     field("/proc/meminfo", "MemTotal:")
+}
+
+/// The machine, as benchmarks state it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) os: &'static str,
+    pub(crate) arch: &'static str,
+}
+
+impl Machine {
+    /// The one that this runs on.
+    pub(crate) fn this() -> Self {
+        Self {
+            cpu: cpu().unwrap_or_else(|| "unknown".to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: machine_bytes(),
+            os: std::env::consts::OS,
+            arch: std::env::consts::ARCH,
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} cores, {} {}", self.cpu, self.cores, self.os, self.arch)?;
+        self.memory_bytes.map_or(Ok(()), |bytes| write!(f, ", {}", Bytes(bytes)))
+    }
+}
+
+/// The processor's name.
+fn cpu() -> Option<String> {
+    let table = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let name = table.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'))?;
+    Some(name.1.trim().to_owned())
 }
 
 /// A field in KiB of one of the kernel's tables, in bytes.

@@ -7,6 +7,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use populace_agent::nearest;
 use serde::Deserialize;
 
@@ -39,12 +40,26 @@ pub(crate) struct Model {
 }
 
 /// The models that come with Populace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Builtin {
+    /// Walking to a goal on a grid with walls, position seen through noise
     Grid,
+    /// A maze with a cue that tells which arm holds the reward
     Tmaze,
+    /// A grid where one cue tells where the next one is
     CueChaining,
+}
+
+impl Builtin {
+    /// As files and flags spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Tmaze => "tmaze",
+            Self::CueChaining => "cue-chaining",
+        }
+    }
 }
 
 /// Where agents of the grid believe to start.

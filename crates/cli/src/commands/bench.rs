@@ -9,7 +9,7 @@ use clap::Args;
 use populace_population::{Settings, Simulation};
 use serde::Serialize;
 
-use crate::failure::{Failure, Outcome, print};
+use crate::failure::{Outcome, print};
 use crate::figures::{grouped, rate};
 use crate::prim::Machine;
 use crate::table::{Align, Table};
@@ -59,9 +59,8 @@ const FEWEST_TICKS: usize = 5;
 impl Bench {
     pub(crate) fn execute(&self) -> Outcome {
         let machine = Machine::this();
-        let chosen = |case: &&Case| {
-            self.names.is_empty() || self.names.iter().any(|name| name == case.name)
-        };
+        let chosen =
+            |case: &&Case| self.names.is_empty() || self.names.iter().any(|name| name == case.name);
         let mut benches = Vec::new();
         for case in CASES.iter().filter(chosen) {
             check::against_oracle(case)?;

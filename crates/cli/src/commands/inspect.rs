@@ -47,7 +47,8 @@ struct Row {
     nonzeros: u64,
     values: u64,
     bytes_dense: u64,
-    bytes_sparse: u64,
+    /// In compressed columns; only likelihoods and transitions can be.
+    bytes_sparse: Option<u64>,
     bytes: u64,
 }
 
@@ -93,7 +94,7 @@ impl Report {
             policies: model.policy_count()?,
             policy_len: model.arguments.policy_len,
             bytes: tensors.iter().map(|row| row.bytes).sum(),
-            bytes_smallest: tensors.iter().map(|row| row.bytes_dense.min(row.bytes_sparse)).sum(),
+            bytes_smallest: tensors.iter().map(Row::bytes_smallest).sum(),
             tensors,
         })
     }
@@ -101,9 +102,9 @@ impl Report {
     fn text(&self) -> String {
         let mut facts = Table::new([Align::Left, Align::Left]);
         facts.row(["dialect", self.dialect]);
-        facts.row(["states", &list(&self.factors)]);
-        facts.row(["outcomes", &list(&self.modalities)]);
-        facts.row(["actions", &list(&self.num_controls)]);
+        facts.row(["states", &list(&self.factors, ", ")]);
+        facts.row(["outcomes", &list(&self.modalities, ", ")]);
+        facts.row(["actions", &list(&self.num_controls, ", ")]);
         facts.row([
             "policies",
             &format!("{} of {} steps", grouped(self.policies as u64), self.policy_len),
@@ -121,12 +122,12 @@ impl Report {
         for row in &self.tensors {
             tensors.row([
                 row.name.clone(),
-                list(&row.shape),
+                list(&row.shape, " × "),
                 row.dtype.to_owned(),
                 row.form.to_owned(),
                 percent(row.nonzeros, row.values),
                 Bytes(row.bytes_dense).to_string(),
-                Bytes(row.bytes_sparse).to_string(),
+                row.bytes_sparse.map_or(String::new(), |bytes| Bytes(bytes).to_string()),
             ]);
         }
         format!(
@@ -149,6 +150,7 @@ impl Row {
         let bytes_dense = values * width;
         // Compressed columns: a u64 a column and one more, a u32 and a value an entry.
         let compressed = |entries: u64| (tensor.columns() as u64 + 1) * 8 + entries * (4 + width);
+        let may_be_sparse = tensor.shape().len() > 1 && !name.starts_with('C');
         Self {
             name,
             shape: tensor.shape().to_vec(),
@@ -157,7 +159,7 @@ impl Row {
             nonzeros,
             values,
             bytes_dense,
-            bytes_sparse: compressed(nonzeros),
+            bytes_sparse: may_be_sparse.then(|| compressed(nonzeros)),
             bytes: if tensor.is_sparse() {
                 compressed(tensor.values().len() as u64)
             } else {
@@ -167,6 +169,12 @@ impl Row {
     }
 }
 
-fn list(sizes: &[usize]) -> String {
-    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
+impl Row {
+    fn bytes_smallest(&self) -> u64 {
+        self.bytes_sparse.map_or(self.bytes_dense, |sparse| sparse.min(self.bytes_dense))
+    }
+}
+
+fn list(sizes: &[usize], between: &str) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(between)
 }

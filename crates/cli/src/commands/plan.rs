@@ -52,3 +52,80 @@ struct Tier {
     largest_agents: u64,
     tick_seconds: f64,
 }
+
+impl Plan {
+    pub(crate) fn execute(&self) -> Outcome {
+        let is_scenario = |path: &&Path| path.extension().is_some_and(|it| it == "toml");
+        let scenario = self.subject.as_deref().filter(is_scenario);
+        let model = self.subject.as_deref().filter(|path| !is_scenario(path));
+        let job = Job::new(scenario, model, &self.flags)?;
+        let report = Report::new(&job)?;
+        if self.json {
+            let json = serde_json::to_string(&report);
+            return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
+        }
+        print(&report.text(&job.title))
+    }
+}
+
+impl Report {
+    fn new(job: &Job) -> Outcome<Self> {
+        let tier = |belief| {
+            let settings = Settings { belief, ..job.settings.clone() };
+            let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)?;
+            Outcome::Ok(Tier {
+                bytes: plan.memory.into(),
+                engine_bytes_peak: plan.memory.total(),
+                bytes_per_agent: plan.bytes_per_agent,
+                fits: plan.fits,
+                largest_agents: plan.largest_agents,
+                tick_seconds: plan.tick_seconds,
+            })
+        };
+        let named = [("auto", Belief::Auto), ("dense", Belief::Dense), ("sparse", Belief::Sparse)];
+        let mut tiers = BTreeMap::new();
+        for (name, belief) in named {
+            tiers.insert(name, tier(belief)?);
+        }
+        let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        Ok(Self {
+            version: 1,
+            agents: job.settings.agents,
+            steps: job.steps,
+            budget_bytes: job.settings.budget_bytes,
+            belief: chosen.map_or("auto", |(name, _)| name),
+            own: tier(job.settings.belief)?,
+            tiers,
+        })
+    }
+
+    fn text(&self, title: &str) -> String {
+        let mut table = Table::new([
+            Align::Left,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Left,
+        ]);
+        table.row(["beliefs", "bytes/agent", "all", "largest N", "tick", ""]);
+        for (name, tier) in &self.tiers {
+            table.row([
+                (*name).to_owned(),
+                format!("{:.1}", tier.bytes_per_agent),
+                Bytes(tier.engine_bytes_peak).to_string(),
+                grouped(tier.largest_agents),
+                seconds(tier.tick_seconds),
+                if tier.fits { "fits" } else { "does not fit" }.to_owned(),
+            ]);
+        }
+        format!(
+            "{} agents, {title}, in {}\n\n{}\n  where every byte will be, with {} beliefs\n\n{}",
+            grouped(self.agents),
+            Bytes(self.budget_bytes),
+            table.render(),
+            self.belief,
+            self.own.bytes.table(self.budget_bytes),
+        )
+    }
+}

@@ -27,7 +27,9 @@ impl Choices {
             let repeats = first_steps.len().pow(len - 1);
             let flat = first_steps.iter().map(|step| match acting.as_array() {
                 None => step.clone(),
-                Some(_) => flattened(step, &controls, &serde_json::from_value(acting.clone()).unwrap()),
+                Some(_) => {
+                    flattened(step, &controls, &serde_json::from_value(acting.clone()).unwrap())
+                }
             });
             flat.flat_map(|step| std::iter::repeat_n(step, repeats)).collect()
         };
@@ -39,7 +41,9 @@ impl Choices {
     pub(crate) fn decided(&self, q_pi: &[f64], gap: f64) -> Vec<bool> {
         let factors = self.first[0].len();
         if self.marginal {
-            return (0..factors).map(|f| self.clear(q_pi, gap, |first| vec![first[f]], Sum)).collect();
+            return (0..factors)
+                .map(|f| self.clear(q_pi, gap, |first| vec![first[f]], Sum))
+                .collect();
         }
         vec![self.clear(q_pi, gap, <[i32]>::to_vec, Max); factors]
     }

@@ -46,7 +46,8 @@ fn completions_exist_for_the_shells() {
 fn a_run_in_a_pipe_is_silent_but_for_its_summary() {
     let ran = Place::new().run(&["run", "--agents", "1234", "--steps", "3"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    for word in ["1,234 agents", "agents", "shared", "scratch", "pool idle", "padding", "overhead"] {
+    for word in ["1,234 agents", "agents", "shared", "scratch", "pool idle", "padding", "overhead"]
+    {
         assert!(ran.stdout.contains(word), "{word} in {}", ran.stdout);
     }
 }
@@ -56,10 +57,23 @@ fn the_json_of_a_run_has_every_field() {
     let report = Place::new().json(&["run", "--agents", "100", "--steps", "4", "--threads", "2"]);
     let object = report.as_object().unwrap();
     for field in [
-        "version", "agents", "steps", "seconds", "agent_steps_per_second", "bytes_per_agent",
-        "bytes", "engine_bytes_peak", "budget_bytes", "resident_bytes_peak",
-        "resident_bytes_baseline", "tiers", "hibernated", "allocations", "trajectory_hash",
-        "threads", "precision",
+        "version",
+        "agents",
+        "steps",
+        "seconds",
+        "agent_steps_per_second",
+        "bytes_per_agent",
+        "bytes",
+        "engine_bytes_peak",
+        "budget_bytes",
+        "resident_bytes_peak",
+        "resident_bytes_baseline",
+        "tiers",
+        "hibernated",
+        "allocations",
+        "trajectory_hash",
+        "threads",
+        "precision",
     ] {
         assert!(object.contains_key(field), "{field} in {report}");
     }

@@ -22,16 +22,23 @@ fn answers_as_pymdp(name: &str) {
     let path = golden(name);
     let reference = File::read(&path);
     let place = Place::new();
-    for (precision, tolerance) in [
-        ("f64", F64),
-        ("f32", if name == "dense888" { F32_DENSE888 } else { F32 }),
-    ] {
+    for (precision, tolerance) in
+        [("f64", F64), ("f32", if name == "dense888" { F32_DENSE888 } else { F32 })]
+    {
         for belief in ["dense", "sparse", "auto"] {
             for agents in ["1", "37"] {
                 let case = format!("{name} {precision} {belief} × {agents}");
                 let ran = place.run(&[
-                    "infer", path.to_str().unwrap(), "-o", "out.safetensors", "--precision",
-                    precision, "--belief", belief, "--agents", agents,
+                    "infer",
+                    path.to_str().unwrap(),
+                    "-o",
+                    "out.safetensors",
+                    "--precision",
+                    precision,
+                    "--belief",
+                    belief,
+                    "--agents",
+                    agents,
                 ]);
                 assert_eq!(ran.code, Some(0), "{case}: {}", ran.stderr);
                 compare(&case, &File::read(&place.path("out.safetensors")), &reference, tolerance);

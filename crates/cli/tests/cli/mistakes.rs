@@ -167,7 +167,7 @@ fn an_unknown_key_in_a_scenario() {
 fn an_unknown_flag() {
     let place = Place::new();
     place.run(&["run", "--agnets", "3"]).refused(2, &["--agnets", "--agents"]);
-    place.run(&["rnu"]).refused(2, &["rnu", "run"]);
+    place.run(&["inspct"]).refused(2, &["inspct", "inspect"]);
     // What comes with later issues is unknown, not silently accepted.
     for later in ["--spill", "--checkpoint", "--resume", "--record", "--report", "--serve"] {
         place.run(&["run", later, "x"]).refused(2, &[later]);

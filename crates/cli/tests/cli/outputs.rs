@@ -65,8 +65,7 @@ fn a_full_disk_under_standard_output() {
 #[test]
 fn a_reader_that_has_gone_away_is_no_failure() {
     let place = place();
-    let mut child =
-        place.command(&["completions", "bash"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = place.command(&["completions", "bash"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }

@@ -51,7 +51,8 @@ fn the_population_and_the_budget_are_as_said() {
 #[test]
 fn flags_go_before_the_file() {
     let place = Place::new();
-    let file = "[run]\nsteps = 50\nseed = 9\n[population]\nagents = 7\n[memory]\nbelief = \"dense\"\n";
+    let file =
+        "[run]\nsteps = 50\nseed = 9\n[population]\nagents = 7\n[memory]\nbelief = \"dense\"\n";
     place.write("s.toml", file);
     let flags = ["--steps", "2", "--agents", "5", "--budget", "64MiB", "--belief", "sparse"];
     let report = place.json(&[&["run", "s.toml"][..], &flags].concat());

@@ -97,7 +97,9 @@ fn tiers_change_no_action() {
         let model: Vec<&str> = model.iter().map(String::as_str).collect();
         let place = Place::new();
         let hashes = ["dense", "sparse", "auto"].map(|belief| {
-            hash(&place.json(&[&SMALL, model.as_slice(), &["--belief", belief, "--precision", "f64"]].concat()))
+            hash(&place.json(
+                &[&SMALL, model.as_slice(), &["--belief", belief, "--precision", "f64"]].concat(),
+            ))
         });
         assert!(hashes.iter().all(|it| *it == hashes[0]), "{name}: {hashes:x?}");
     }

@@ -19,8 +19,8 @@ const TICKS: u64 = 6;
 pub(super) fn against_oracle(case: &Case) -> Outcome {
     let model = (case.model)()?;
     let settings = Settings { agents: case.agents.min(AGENTS), ..case.settings() };
-    let scratch = tempfile::tempdir()
-        .map_err(|error| Failure::unwritable(&std::env::temp_dir(), &error))?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| Failure::unwritable(&std::env::temp_dir(), &error))?;
     for agent in [0, settings.agents as usize - 1] {
         let recording = record(&model, &settings, agent)?;
         let ours = infer(&model, &recording, &Settings { agents: 1, ..settings.clone() })?;

@@ -8,8 +8,7 @@ use crate::table::{Align, Table};
 /// A row a step: what was observed, the likeliest state of each factor, the action chosen, and the
 /// probability of the best policy.
 pub(super) fn steps(recording: &Recording, answers: &[NamedTensor]) -> String {
-    let mut table =
-        Table::new([Align::Right, Align::Left, Align::Left, Align::Left, Align::Left]);
+    let mut table = Table::new([Align::Right, Align::Left, Align::Left, Align::Left, Align::Left]);
     table.row(["step", "observed", "believed", "chosen", "best policy"]);
     let beliefs = answers.iter().filter(|answer| answer.name.starts_with("qs."));
     let beliefs: Vec<Rows> = beliefs.map(Rows::of).collect();
