@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` is all that continuous integration runs (`.ci/run` calls it).
 
+mod bench;
 mod licences;
 mod readme;
 mod spdx;
@@ -18,6 +19,7 @@ Usage: cargo xtask CHORE
 
   test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README;
                   --long also runs the tests that take minutes
+  bench [NAME…]   populace bench, its results kept in benches/record
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["test"] => test::run(test::Length::Short),
         ["test", "--long"] => test::run(test::Length::Long),
+        ["bench", names @ ..] => bench::run(names),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -37,6 +37,11 @@ impl Failure {
         Self { code: 130, message: String::new() }
     }
 
+    /// The same failure, said of a file.
+    pub(crate) fn within(self, path: &Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
+
     /// A file that was to be read cannot be.
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         Self::input(format!("{}: {}", path.display(), reason(error)))
@@ -71,6 +76,7 @@ impl From<populace_population::Error> for Failure {
     fn from(error: populace_population::Error) -> Self {
         match error.kind() {
             populace_population::ErrorKind::Budget => Self::budget(error.to_string()),
+            populace_population::ErrorKind::System => Self::other(error.to_string()),
             _ => Self::input(error.to_string()),
         }
     }

@@ -5,13 +5,14 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use populace_agent::{Model, models};
+use populace_agent::Model;
+use populace_agent::models::{Builtin, GridOptions, GridStart, grid};
 use populace_population::Settings;
 use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
-use crate::scenario::{self, Builtin, Scenario, Start};
+use crate::scenario::{self, Scenario, Start};
 
 /// How beliefs are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -80,10 +81,15 @@ impl Job {
         model: Option<&Path>,
         flags: &Flags,
     ) -> Outcome<Self> {
-        let scenario = scenario.map(Scenario::read).transpose()?.unwrap_or_default();
+        let file = scenario;
+        let scenario = file.map(Scenario::read).transpose()?.unwrap_or_default();
+        let within = |failure: Failure| match file {
+            Some(path) => failure.within(path),
+            None => failure,
+        };
         let (title, model) = match model {
             Some(path) => (path.display().to_string(), Model::load(path)?),
-            None => scenario.model.build()?,
+            None => scenario.model.build().map_err(within)?,
         };
         let process = scenario.environment.process.as_deref().map(Model::load).transpose()?;
         let ByteSize(budget_bytes) =
@@ -115,8 +121,8 @@ impl Job {
     /// As flags spell the arithmetic.
     pub(crate) fn precision_name(&self) -> &'static str {
         match self.settings.precision {
-            populace_population::Precision::F32 => "f32",
-            populace_population::Precision::F64 => "f64",
+            populace_agent::Precision::F32 => "f32",
+            populace_agent::Precision::F64 => "f64",
         }
     }
 }
@@ -134,26 +140,21 @@ impl scenario::Model {
         let builtin = self.builtin.unwrap_or(Builtin::Grid);
         if builtin != Builtin::Grid {
             self.only_of_grid(builtin.name())?;
+            return Ok((builtin.name().to_owned(), builtin.model()?));
         }
-        match builtin {
-            Builtin::Grid => {
-                let default = models::Grid::default();
-                let grid = models::Grid {
-                    side: self.side.unwrap_or(default.side),
-                    slip: self.slip.unwrap_or(default.slip),
-                    noise: self.noise.unwrap_or(default.noise),
-                    start: match self.start {
-                        Some(Start::Block) => models::Start::Block,
-                        Some(Start::Anywhere) => models::Start::Anywhere,
-                        None => default.start,
-                    },
-                    seed: self.seed.unwrap_or(default.seed),
-                };
-                Ok((format!("grid {0} × {0}", grid.side), grid.model()?))
-            }
-            Builtin::Tmaze => Ok((builtin.name().into(), models::tmaze()?)),
-            Builtin::CueChaining => Ok((builtin.name().into(), models::cue_chaining()?)),
-        }
+        let default = GridOptions::default();
+        let options = GridOptions {
+            side: self.side.unwrap_or(default.side),
+            slip: self.slip.unwrap_or(default.slip),
+            noise: self.noise.unwrap_or(default.noise),
+            start: match self.start {
+                Some(Start::Block) => GridStart::Block,
+                Some(Start::Anywhere) => GridStart::Anywhere,
+                None => default.start,
+            },
+            seed: self.seed.unwrap_or(default.seed),
+        };
+        Ok((format!("grid {0} × {0}", options.side), grid(&options)?))
     }
 
     /// Refuses the grid's keys beside a model that does not know them.
@@ -192,7 +193,7 @@ impl From<Belief> for populace_population::Belief {
     }
 }
 
-impl From<Precision> for populace_population::Precision {
+impl From<Precision> for populace_agent::Precision {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,

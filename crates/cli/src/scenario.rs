@@ -7,9 +7,9 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use populace_agent::models::Builtin;
 use populace_agent::nearest;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
@@ -31,35 +31,13 @@ pub(crate) struct Scenario {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Model {
     pub(crate) path: Option<PathBuf>,
+    #[serde(deserialize_with = "builtin")]
     pub(crate) builtin: Option<Builtin>,
     pub(crate) side: Option<usize>,
     pub(crate) slip: Option<f64>,
     pub(crate) noise: Option<f64>,
     pub(crate) start: Option<Start>,
     pub(crate) seed: Option<u64>,
-}
-
-/// The models that come with Populace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Builtin {
-    /// Walking to a goal on a grid with walls, position seen through noise
-    Grid,
-    /// A maze with a cue that tells which arm holds the reward
-    Tmaze,
-    /// A grid where one cue tells where the next one is
-    CueChaining,
-}
-
-impl Builtin {
-    /// As files and flags spell it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Grid => "grid",
-            Self::Tmaze => "tmaze",
-            Self::CueChaining => "cue-chaining",
-        }
-    }
 }
 
 /// Where agents of the grid believe to start.
@@ -106,6 +84,11 @@ pub(crate) struct Memory {
 pub(crate) struct Run {
     pub(crate) steps: Option<u64>,
     pub(crate) seed: Option<u64>,
+}
+
+/// The library knows its models by name, so the names stand there.
+fn builtin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Builtin>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
 /// A scenario is a page of text; a larger file is something else.
@@ -182,7 +165,6 @@ mod tests {
     fn the_near_section_and_the_near_value_are_suggested() {
         for (text, near) in [
             ("[populaton]\nagents = 3", "population"),
-            ("[model]\nbuiltin = \"gird\"", "grid"),
             ("[memory]\nbelief = \"spars\"", "sparse"),
             ("[model]\nsdie = 3", "side"),
         ] {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use populace_pool::Bytes;
-use populace_population::{Memory, Simulation};
+use populace_population::{Memory, Simulation, Tiers};
 use serde::Serialize;
 
 use crate::figures::{bar, grouped, percent, rate, seconds};
@@ -113,7 +113,7 @@ impl Summary {
             budget_bytes: job.settings.budget_bytes,
             resident_bytes_peak: prim::resident_bytes_peak(),
             resident_bytes_baseline,
-            tiers: simulation.tiers().into_iter().collect(),
+            tiers: named(simulation.tiers()),
             hibernated: 0,
             allocations,
             trajectory_hash: format!("{:016x}", simulation.trajectory_hash()),
@@ -139,8 +139,12 @@ impl Summary {
         } else {
             format!("{} ticks", grouped(self.steps))
         };
-        let tiers: Vec<String> =
-            self.tiers.iter().map(|(tier, count)| format!("{} {tier}", grouped(*count))).collect();
+        let tiers: Vec<String> = self
+            .tiers
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(tier, count)| format!("{} {tier}", grouped(*count)))
+            .collect();
         let resident = match (self.resident_bytes_peak, self.resident_bytes_baseline) {
             (Some(peak), Some(baseline)) => {
                 format!("{} resident at most, {} before the run", Bytes(peak), Bytes(baseline))
@@ -180,6 +184,11 @@ impl Summary {
             self.bytes.table(self.budget_bytes),
         )
     }
+}
+
+/// How many beliefs are stored how.
+fn named(tiers: Tiers) -> BTreeMap<&'static str, u64> {
+    BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse), ("initial", tiers.initial)])
 }
 
 /// `1 thread`, `2 threads`.

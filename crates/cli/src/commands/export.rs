@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use populace_agent::models::Builtin;
 
 use crate::failure::Outcome;
-use crate::scenario::{self, Builtin};
 
 /// Write a built-in model to a file
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// The model, as a scenario that names it and nothing else would have it
-    #[arg(value_name = "BUILTIN")]
+    #[arg(value_name = "BUILTIN", value_parser = builtins())]
     builtin: Builtin,
     /// The safetensors file
     #[arg(short, long, value_name = "FILE")]
@@ -20,8 +21,11 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn execute(&self) -> Outcome {
-        let model = scenario::Model { builtin: Some(self.builtin), ..Default::default() };
-        let (_, model) = model.build()?;
-        Ok(model.save(&self.output)?)
+        Ok(self.builtin.model()?.save(&self.output)?)
     }
+}
+
+/// Accepts a name; completions and near misses know all of them.
+fn builtins() -> impl TypedValueParser<Value = Builtin> {
+    PossibleValuesParser::new(Builtin::ALL.map(Builtin::name)).try_map(|name| name.parse())
 }

@@ -3,7 +3,7 @@
 use crate::populace::{Place, golden};
 use crate::tensors::File;
 
-const BUILTINS: [&str; 3] = ["grid", "tmaze", "cue-chaining"];
+const BUILTINS: [&str; 4] = ["grid", "tmaze", "cue-chaining", "graph"];
 
 #[test]
 fn the_version_is_the_packages() {

@@ -135,7 +135,8 @@ fn unknown_names_in_a_model() {
 
 #[test]
 fn a_tensor_that_is_missing() {
-    tmaze_refused(|file| drop(file.tensors.remove("B.1")), &["B.1"]);
+    tmaze_refused(|file| drop(file.tensors.remove("A.0")), &["A.0"]);
+    tmaze_refused(|file| drop(file.tensors.remove("A.1")), &["A"]);
 }
 
 #[test]
@@ -222,10 +223,10 @@ fn values_that_cannot_be() {
         place.run(&["run", flag, value]).refused(2, &[&flag[2..], value]);
     }
     for (toml, culprits) in [
-        ("[model]\nside = 2\n", ["side", "2"]),
+        ("[model]\nside = 2\n", ["s.toml", "side", "2"]),
         ("[model]\nslip = 1.5\n", ["slip", "1.5"]),
         ("[model]\nnoise = -0.5\n", ["noise", "-0.5"]),
-        ("[model]\nbuiltin = \"gird\"\n", ["gird", "`grid`?"]),
+        ("[model]\nbuiltin = \"gird\"\n", ["gird", "did you mean grid?"]),
         ("[model]\nbuiltin = \"tmaze\"\nside = 9\n", ["side", "tmaze"]),
         ("[model]\nbuiltin = \"grid\"\npath = \"x\"\n", ["path", "builtin"]),
         ("[environment]\nkind = \"mujoco\"\n", ["mujoco", "generative"]),

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use populace_agent::{Model, models};
-use populace_population::{Belief, Precision, Settings};
+use populace_agent::models::{self, Builtin, GridOptions};
+use populace_agent::{Model, Precision};
+use populace_population::{Belief, Settings};
 
 use crate::failure::{Failure, Outcome};
 
@@ -70,11 +71,11 @@ impl Case {
 }
 
 fn grid<const SIDE: usize>() -> Outcome<Model> {
-    Ok(models::Grid { side: SIDE, ..Default::default() }.model()?)
+    Ok(models::grid(&GridOptions { side: SIDE, ..GridOptions::default() })?)
 }
 
 fn tmaze() -> Outcome<Model> {
-    Ok(models::tmaze()?)
+    Ok(Builtin::Tmaze.model()?)
 }
 
 /// The file is a part of the binary, so that benchmarks run wherever it is.
