@@ -13,7 +13,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// The working memory of one block of up to [`LANES`] agents; a thread has one.
 ///
-/// Inputs are set lane by lane ([`Scratch::start`], [`Scratch::observe`], [`Scratch::belief_mut`]),
+/// Inputs are set lane by lane ([`Scratch::took_last_first`], [`Scratch::observe`], [`Scratch::belief_mut`]),
 /// then [`CompiledModel::infer_states`], [`CompiledModel::infer_policies`] and
 /// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. Lanes
 /// that nobody set compute as if they had just been born; nobody reads them.
@@ -102,9 +102,10 @@ impl<T: Real> Scratch<T> {
         self.use_soft = false;
     }
 
-    /// The actions, by factor, that led an agent here; without, it has just been born.
-    pub fn took(&mut self, lane: usize, actions: impl IntoIterator<Item = u32>) {
-        for (taken, action) in self.taken.iter_mut().zip(actions) {
+    /// The action of every factor that led an agent here, the last factor's first; without, it has
+    /// just been born.
+    pub fn took_last_first(&mut self, lane: usize, actions: impl IntoIterator<Item = u32>) {
+        for (taken, action) in self.taken.iter_mut().rev().zip(actions) {
             taken[lane] = action;
         }
     }

@@ -115,6 +115,11 @@ impl<T: Real> CompiledModel<T> {
         self.isa.dispatch(InferSparse { model: self, support, scratch, agents });
     }
 
+    /// A sparse belief drops probabilities up to this: 4ε in f64, 1e-12 in f32.
+    pub fn sparse_threshold() -> f64 {
+        threshold::<T>()
+    }
+
     /// The most states that a belief can have after `steps` steps (any number: `None`); all of them
     /// for a model that has no sparse step.
     pub fn support_bound(&self, steps: Option<u64>) -> usize {
