@@ -1,5 +1,6 @@
 //! Bad files: one line each, which names the culprit, its value and the rule; never a panic, never
 //! memory on a stranger's word.
+#![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 use std::path::{Path, PathBuf};
 
@@ -54,11 +55,11 @@ fn file(json: &str, tensors: &[(&str, &[usize], Numbers<'_>)]) -> Vec<u8> {
     for (name, shape, numbers) in tensors {
         let start = data.len();
         let dtype = match numbers {
-            Numbers::F64(all) => all.iter().for_each(|x| data.extend(x.to_le_bytes())).then("F64"),
-            Numbers::F32(all) => all.iter().for_each(|x| data.extend(x.to_le_bytes())).then("F32"),
-            Numbers::I32(all) => all.iter().for_each(|x| data.extend(x.to_le_bytes())).then("I32"),
-            Numbers::U32(all) => all.iter().for_each(|x| data.extend(x.to_le_bytes())).then("U32"),
-            Numbers::U64(all) => all.iter().for_each(|x| data.extend(x.to_le_bytes())).then("U64"),
+            Numbers::F64(all) => append(&mut data, all.iter().map(|x| x.to_le_bytes()), "F64"),
+            Numbers::F32(all) => append(&mut data, all.iter().map(|x| x.to_le_bytes()), "F32"),
+            Numbers::I32(all) => append(&mut data, all.iter().map(|x| x.to_le_bytes()), "I32"),
+            Numbers::U32(all) => append(&mut data, all.iter().map(|x| x.to_le_bytes()), "U32"),
+            Numbers::U64(all) => append(&mut data, all.iter().map(|x| x.to_le_bytes()), "U64"),
         };
         header += &format!(
             ",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":{shape:?},\"data_offsets\":[{start},{}]}}",
@@ -68,14 +69,13 @@ fn file(json: &str, tensors: &[(&str, &[usize], Numbers<'_>)]) -> Vec<u8> {
     raw(&(header + "}"), &data)
 }
 
-trait Then {
-    fn then<T>(self, value: T) -> T;
-}
-
-impl Then for () {
-    fn then<T>(self, value: T) -> T {
-        value
-    }
+fn append<const N: usize>(
+    data: &mut Vec<u8>,
+    numbers: impl Iterator<Item = [u8; N]>,
+    dtype: &'static str,
+) -> &'static str {
+    data.extend(numbers.flatten());
+    dtype
 }
 
 fn quoted(text: &str) -> String {
