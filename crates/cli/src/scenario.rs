@@ -115,11 +115,8 @@ impl Scenario {
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut scenario.model.path, &mut scenario.environment.process] {
-            if let Some(file) = file {
-                *file = directory.join(&file);
-            }
-        }
+        let files = [&mut scenario.model.path, &mut scenario.environment.process];
+        files.into_iter().flatten().for_each(|file| *file = directory.join(&file));
         Ok(scenario)
     }
 }

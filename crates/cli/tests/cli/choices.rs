@@ -82,7 +82,7 @@ fn product(sizes: &[i32]) -> Vec<Vec<i32>> {
 }
 
 /// Actions of controls as one flat action a state factor, row-major over the controls on it.
-fn flattened(step: &[i32], controls: &[i32], acting: &Vec<Vec<usize>>) -> Vec<i32> {
+fn flattened(step: &[i32], controls: &[i32], acting: &[Vec<usize>]) -> Vec<i32> {
     acting
         .iter()
         .map(|on| on.iter().fold(0, |flat, &control| flat * controls[control] + step[control]))

@@ -38,7 +38,7 @@ fn completions_exist_for_the_shells() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = Place::new().run(&["completions", shell]);
         assert_eq!(ran.code, Some(0), "{shell}");
-        assert!(ran.stdout.contains("populace") && ran.stdout.contains("--budget"), "{shell}");
+        assert!(ran.stdout.contains("populace") && ran.stdout.contains("budget"), "{shell}");
     }
 }
 

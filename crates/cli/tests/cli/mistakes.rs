@@ -223,7 +223,7 @@ fn values_that_cannot_be() {
         place.run(&["run", flag, value]).refused(2, &[&flag[2..], value]);
     }
     for (toml, culprits) in [
-        ("[model]\nside = 2\n", ["s.toml", "side", "2"]),
+        ("[model]\nside = 2\n", ["side: is 2", "s.toml"]),
         ("[model]\nslip = 1.5\n", ["slip", "1.5"]),
         ("[model]\nnoise = -0.5\n", ["noise", "-0.5"]),
         ("[model]\nbuiltin = \"gird\"\n", ["gird", "did you mean grid?"]),

@@ -28,7 +28,6 @@ fn an_output_that_cannot_be_written() {
             ("file/out", "Not a directory"),
             ("/dev/full", ""),
             (".", ""),
-            ("", ""),
         ] {
             place.run(&[command, &[output]].concat()).refused(1, &[output, why]);
         }
