@@ -14,7 +14,8 @@ impl Choices {
         let metadata = &file.metadata;
         let controls: Vec<i32> = serde_json::from_value(metadata["num_controls"].clone()).unwrap();
         let agent = &metadata["agent"];
-        let acting = &metadata["B_action_dependencies"];
+        let acting: Option<Vec<Vec<usize>>> =
+            serde_json::from_value(metadata["B_action_dependencies"].clone()).unwrap();
         let first = if file.tensors.contains_key("policies") {
             let shape = &file.raw("policies").shape;
             let (steps, factors) = (shape[1], shape[2]);
@@ -25,15 +26,13 @@ impl Choices {
             let len = agent["policy_len"].as_u64().unwrap_or(1) as u32;
             let first_steps = product(&controls);
             let repeats = first_steps.len().pow(len - 1);
-            let flat = first_steps.iter().map(|step| match acting.as_array() {
+            let flat = first_steps.iter().map(|step| match &acting {
                 None => step.clone(),
-                Some(_) => {
-                    flattened(step, &controls, &serde_json::from_value(acting.clone()).unwrap())
-                }
+                Some(acting) => flattened(step, &controls, acting),
             });
             flat.flat_map(|step| std::iter::repeat_n(step, repeats)).collect()
         };
-        Self { first, marginal: agent["sampling_mode"] == "marginal" && acting.is_null() }
+        Self { first, marginal: agent["sampling_mode"] == "marginal" && acting.is_none() }
     }
 
     /// Where the best two choices of a step are further apart than `gap`, the action must be the
