@@ -94,7 +94,7 @@ impl Summary {
     /// Sums up a simulation.
     pub(crate) fn new(
         job: &Job,
-        simulation: &Simulation,
+        simulation: &mut Simulation,
         seconds: f64,
         allocations: u64,
         resident_bytes_baseline: Option<u64>,

@@ -87,18 +87,21 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
     let settings = Settings { threads, ..case.settings() };
     let ticks = WARM_TICKS + TIMED_TICKS;
     let mut simulation = Simulation::new(&model, None, &settings, ticks, false)?;
-    for _ in 0..WARM_TICKS {
-        simulation.tick()?;
-    }
-    let mut nanoseconds = Vec::with_capacity(TIMED_TICKS as usize);
-    let start = Instant::now();
-    while simulation.ticks() < ticks
-        && (nanoseconds.len() < FEWEST_TICKS || start.elapsed() < ENOUGH)
-    {
-        let tick = Instant::now();
-        simulation.tick()?;
-        nanoseconds.push(tick.elapsed().as_nanos() as f64);
-    }
+    let mut nanoseconds = simulation.on_worker(|simulation| -> Outcome<Vec<f64>> {
+        for _ in 0..WARM_TICKS {
+            simulation.tick()?;
+        }
+        let mut nanoseconds = Vec::with_capacity(TIMED_TICKS as usize);
+        let start = Instant::now();
+        while simulation.ticks() < ticks
+            && (nanoseconds.len() < FEWEST_TICKS || start.elapsed() < ENOUGH)
+        {
+            let tick = Instant::now();
+            simulation.tick()?;
+            nanoseconds.push(tick.elapsed().as_nanos() as f64);
+        }
+        Ok(nanoseconds)
+    })?;
     nanoseconds.sort_by(f64::total_cmp);
     let median = nanoseconds[nanoseconds.len() / 2] / case.agents as f64;
     Ok(Row {

@@ -5,8 +5,8 @@ mod shown;
 use std::path::PathBuf;
 
 use clap::Args;
-use populace_agent::{ModelFile, Recording, write_tensors};
-use populace_population::{Settings, infer};
+use populace_agent::{ModelFile, NamedTensor, Recording, Values, write_tensors};
+use populace_population::{Inference, Settings, infer};
 
 use crate::failure::{Failure, Outcome, print};
 use crate::job::{Belief, Precision, at_least_one};
@@ -66,7 +66,7 @@ impl Infer {
             precision: self.precision.into(),
         };
         let inference = infer(&model, &recording, &settings)?;
-        let answers = inference.tensors();
+        let answers = answers(inference, self.precision);
         if let Some(path) = &self.output {
             return Ok(write_tensors(path, &answers)?);
         }
@@ -77,4 +77,25 @@ impl Infer {
         }
         print(&text)
     }
+}
+
+/// The answers by the names of a reference's `expect.…`, a row a step.
+pub(crate) fn answers(inference: Inference, precision: Precision) -> Vec<NamedTensor> {
+    let steps = inference.steps;
+    let tensor = |name: String, values: Values| {
+        let width = values.len() / steps.max(1);
+        NamedTensor { name, shape: vec![steps, width], values }
+    };
+    let reals = |values: Vec<f64>| match precision {
+        // They were computed in single precision, so nothing is lost.
+        Precision::F32 => Values::F32(values.into_iter().map(|value| value as f32).collect()),
+        Precision::F64 => Values::F64(values),
+    };
+    let beliefs = inference.qs.into_iter().enumerate();
+    let mut answers: Vec<NamedTensor> =
+        beliefs.map(|(factor, qs)| tensor(format!("qs.{factor}"), reals(qs))).collect();
+    answers.push(tensor("neg_efe".to_owned(), reals(inference.neg_efe)));
+    answers.push(tensor("q_pi".to_owned(), reals(inference.q_pi)));
+    answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
+    answers
 }

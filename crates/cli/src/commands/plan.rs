@@ -29,7 +29,8 @@ pub(crate) struct Plan {
     json: bool,
 }
 
-/// The plan in numbers; `engine_bytes_peak` and `bytes` are what `run` will report.
+/// The plan in numbers; `bytes` and `engine_bytes_peak` are what `run` will report, if the sample
+/// that was run is like the whole.
 #[derive(Debug, Serialize)]
 struct Report {
     version: u32,
@@ -48,6 +49,8 @@ struct Tier {
     bytes: Split,
     engine_bytes_peak: u64,
     bytes_per_agent: f64,
+    /// What is asked of the budget before the first tick.
+    worst_bytes: u64,
     fits: bool,
     largest_agents: u64,
     tick_seconds: f64,
@@ -74,11 +77,12 @@ impl Report {
             let settings = Settings { belief, ..job.settings.clone() };
             let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)?;
             Outcome::Ok(Tier {
-                bytes: plan.memory.into(),
-                engine_bytes_peak: plan.memory.total(),
+                bytes: plan.expected.into(),
+                engine_bytes_peak: plan.expected.total(),
                 bytes_per_agent: plan.bytes_per_agent,
+                worst_bytes: plan.worst_bytes,
                 fits: plan.fits,
-                largest_agents: plan.largest_agents,
+                largest_agents: plan.most_agents,
                 tick_seconds: plan.tick_seconds,
             })
         };
@@ -88,13 +92,14 @@ impl Report {
             tiers.insert(name, tier(belief)?);
         }
         let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        let belief = chosen.map_or("auto", |(name, _)| name);
         Ok(Self {
             version: 1,
             agents: job.settings.agents,
             steps: job.steps,
             budget_bytes: job.settings.budget_bytes,
-            belief: chosen.map_or("auto", |(name, _)| name),
-            own: tier(job.settings.belief)?,
+            belief,
+            own: tiers[belief].clone(),
             tiers,
         })
     }
@@ -106,21 +111,23 @@ impl Report {
             Align::Right,
             Align::Right,
             Align::Right,
+            Align::Right,
             Align::Left,
         ]);
-        table.row(["beliefs", "bytes/agent", "all", "largest N", "tick", ""]);
+        table.row(["beliefs", "bytes/agent", "expected", "at worst", "largest N", "tick", ""]);
         for (name, tier) in &self.tiers {
             table.row([
                 (*name).to_owned(),
                 format!("{:.1}", tier.bytes_per_agent),
                 Bytes(tier.engine_bytes_peak).to_string(),
+                Bytes(tier.worst_bytes).to_string(),
                 grouped(tier.largest_agents),
                 seconds(tier.tick_seconds),
                 if tier.fits { "fits" } else { "does not fit" }.to_owned(),
             ]);
         }
         format!(
-            "{} agents, {title}, in {}\n\n{}\n  where every byte will be, with {} beliefs\n\n{}",
+            "{} agents, {title}, in {}\n\n{}\n  where every byte is expected, with {} beliefs\n\n{}",
             grouped(self.agents),
             Bytes(self.budget_bytes),
             table.render(),

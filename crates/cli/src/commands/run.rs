@@ -56,27 +56,31 @@ impl Run {
         let mut trace = trace.transpose()?;
 
         let mut progress = Progress::new(job.steps, &job.settings);
-        let mut allocations = 0;
         let start = Instant::now();
-        while simulation.ticks() < job.steps && !interrupt.pressed() {
-            let tick = simulation.ticks();
-            let before = CountingAllocator::allocations();
-            simulation.tick()?;
-            if let Some(trace) = &mut trace {
-                trace.put(tick as usize, 0, simulation.observations(), simulation.actions())?;
+        let allocations = simulation.on_worker(|simulation| -> Outcome<u64> {
+            let mut allocations = 0;
+            while simulation.ticks() < job.steps && !interrupt.pressed() {
+                let tick = simulation.ticks();
+                let before = CountingAllocator::allocations();
+                simulation.tick()?;
+                if let Some(trace) = &mut trace {
+                    let (seen, done) = (simulation.observations(), simulation.actions());
+                    trace.put(tick as usize, 0, seen, done)?;
+                }
+                if tick >= job.steps / 2 {
+                    allocations += CountingAllocator::allocations() - before;
+                }
+                progress.show(simulation);
             }
-            if tick >= job.steps / 2 {
-                allocations += CountingAllocator::allocations() - before;
-            }
-            progress.show(&simulation);
-        }
+            Ok(allocations)
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         progress.clear();
 
         if let Some(trace) = trace {
             trace.finish(simulation.ticks() as usize)?;
         }
-        let summary = Summary::new(&job, &simulation, seconds, allocations, baseline);
+        let summary = Summary::new(&job, &mut simulation, seconds, allocations, baseline);
         print(&if self.json { summary.json() } else { summary.text() })?;
         if simulation.ticks() < job.steps { Err(Failure::interrupted()) } else { Ok(()) }
     }

@@ -9,8 +9,10 @@ use std::path::Path;
 use populace_agent::{Model, NamedTensor, Observations, Recording};
 use populace_population::{Settings, Simulation, infer};
 
+use super::super::infer::answers;
 use super::cases::Case;
 use crate::failure::{Failure, Outcome};
+use crate::job::Precision;
 
 const AGENTS: u64 = 40;
 const TICKS: u64 = 6;
@@ -26,7 +28,7 @@ pub(super) fn against_oracle(case: &Case) -> Outcome {
         let ours = infer(&model, &recording, &Settings { agents: 1, ..settings.clone() })?;
         let file = scratch.path().join("case.safetensors");
         model.save_with(&file, &recording)?;
-        compare(case, &ours.tensors(), &file).map_err(|difference| {
+        compare(case, &answers(ours, Precision::F32), &file).map_err(|difference| {
             Failure::other(format!("{}: agent {agent}: {difference}", case.name))
         })?;
     }
