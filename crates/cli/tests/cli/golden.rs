@@ -109,7 +109,7 @@ fn what_is_not_there_yet_is_refused_by_name() {
         ("novelty", "learn_A"),
         ("mmp_full", "mmp"),
         ("vmp_full", "vmp"),
-        ("ovf", "ovf"),
+        ("ovf", "learn_B"),
         ("exact_hmm", "exact"),
         ("grid10_inductive", "use_inductive"),
         ("edges_two_goals", "use_inductive"),

@@ -1,6 +1,7 @@
 //! Scenario files: every key has an effect, flags go first, paths are relative to the file.
 
 use crate::populace::{Place, golden};
+use crate::tensors::File;
 
 /// The hash of a short run of a scenario.
 fn hash(place: &Place, toml: &str, flags: &[&str]) -> String {
@@ -79,13 +80,19 @@ fn paths_are_relative_to_the_file() {
 fn the_process_may_be_another_model() {
     let place = Place::new();
     // The same maze, its truth settled: the reward is always on the left.
-    let mut truth = crate::tensors::File::read(&golden("tmaze"));
+    let mut truth = File::read(&golden("tmaze"));
     truth.change("D.1", |d| d.copy_from_slice(&[1.0, 0.0]));
     place.write("truth.safetensors", truth.bytes());
     std::fs::copy(golden("tmaze"), place.path("maze.safetensors")).unwrap();
     let model = "[model]\npath = \"maze.safetensors\"\n";
+    let observations = |toml: &str| {
+        hash(&place, toml, &["--trace", "t"]);
+        File::read(&place.path("t")).integers("observations")
+    };
     let other = format!("{model}[environment]\nprocess = \"truth.safetensors\"\n");
-    assert_ne!(hash(&place, model, &[]), hash(&place, &other, &[]));
+    let own = format!("{model}[environment]\nprocess = \"maze.safetensors\"\n");
+    assert_ne!(observations(model), observations(&other));
+    assert_eq!(observations(model), observations(&own));
     let wrong = format!("{model}[environment]\nprocess = \"nowhere.safetensors\"\n");
     place.write("s.toml", &wrong);
     place.run(&["run", "s.toml"]).refused(2, &["nowhere.safetensors"]);
