@@ -8,6 +8,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::LANES;
 
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
 use crate::{Environment, Moment, Result, trajectory_term};
 
@@ -21,7 +22,7 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) batch: usize,
     pub(crate) memory: &'a SharedResource,
     /// An agent whose results are wanted, and where to.
-    pub(crate) probe: Option<&'a (dyn Fn(u64, usize, &Scratch<T>) + Sync)>,
+    pub(crate) probe: Option<Probe<'a, T>>,
 }
 
 /// What a worker works with; a thread has one.
@@ -102,18 +103,24 @@ impl<T: Number> Tick<'_, T> {
             chunk.resize(self.layout, words, self.memory)?;
         }
         let (columns, stream) = chunk.parts(self.layout);
-        let mut part = Part { tick: self, worker, columns, stream: cast_slice_mut(stream), fixed };
-        let Part { worker, columns, .. } = &mut part;
-        let observations = &mut worker.observations[..observed];
-        if !self.environment.observe_soft(self.moment, agents.clone(), &mut worker.soft) {
-            self.environment.observe(self.moment, agents.clone(), columns.states, observations);
+        let mut part = Part {
+            tick: self,
+            worker: &mut *worker,
+            columns,
+            stream: cast_slice_mut(stream),
+            fixed,
+        };
+        let observations = &mut part.worker.observations[..observed];
+        let states = &mut *part.columns.states;
+        if !self.environment.observe_soft(self.moment, agents.clone(), &mut part.worker.soft) {
+            self.environment.observe(self.moment, agents.clone(), states, observations);
         }
         let len = usize::try_from(agents.end - agents.start).unwrap_or(usize::MAX);
         part.find_records(len);
         for start in (0..len).step_by(self.batch) {
             part.batch(agents.start, start..len.min(start + self.batch));
         }
-        let Part { worker, mut columns, .. } = part;
+        let mut columns = part.columns;
         let actions = &mut worker.actions[..acted];
         let hash = self.hash(agents.start, actions);
         if let Some(kept) = kept {
@@ -171,15 +178,15 @@ impl<T: Number> Tick<'_, T> {
 }
 
 /// A chunk in the middle of its tick.
-struct Part<'a, 'b, T: Number> {
+struct Part<'a, 'w, 'b, T: Number> {
     tick: &'a Tick<'b, T>,
-    worker: &'a mut Worker<T>,
+    worker: &'w mut Worker<T>,
     columns: Columns<'a>,
     stream: &'a mut [u8],
     fixed: bool,
 }
 
-impl<T: Number> Part<'_, '_, T> {
+impl<T: Number> Part<'_, '_, '_, T> {
     /// Where every agent's record starts.
     fn find_records(&mut self, len: usize) {
         let record = &self.tick.layout.record;
@@ -277,6 +284,9 @@ impl<T: Number> Part<'_, '_, T> {
             model.infer_policies(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        if let Some(probe) = self.tick.probe {
+            self.probe(probe, first, agents, sparse);
+        }
         if sparse {
             self.write_sparse(agents);
         } else {
@@ -288,9 +298,17 @@ impl<T: Number> Part<'_, '_, T> {
             for (factor, chosen) in chosen.iter_mut().enumerate() {
                 *chosen = scratch.action(factor, lane) as i32;
             }
-            if let Some(probe) = self.tick.probe {
-                probe(first + u64::from(agent), lane, scratch);
-            }
+        }
+    }
+
+    /// Shows the probe every agent of the block; sparse beliefs are spread over the rows for it.
+    fn probe(&mut self, probe: Probe<'_, T>, first: u64, agents: &[u32], sparse: bool) {
+        let scratch = &mut self.worker.scratch;
+        if sparse {
+            scratch.spread_sparse(agents.len());
+        }
+        for (lane, &agent) in agents.iter().enumerate() {
+            probe(first + u64::from(agent), lane, scratch.beliefs(), scratch);
         }
     }
 
@@ -366,8 +384,9 @@ impl<T: Number> Part<'_, '_, T> {
     fn write_dense(&mut self, agents: &[u32]) {
         let record = &self.tick.layout.record;
         let threshold = T::from_f64(CompiledModel::<T>::sparse_threshold());
-        let Worker { scratch, records, records_len, after, lengths, states, values, before, .. } =
-            &mut *self.worker;
+        let Worker {
+            scratch, records, records_len, after, lengths, states, values, before, ..
+        } = &mut *self.worker;
         for (lane, &agent) in agents.iter().enumerate() {
             let agent = agent as usize;
             let mut at = if self.fixed { before[agent] as usize } else { *records_len };
