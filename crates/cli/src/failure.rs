@@ -37,9 +37,12 @@ impl Failure {
         Self { code: 130, message: String::new() }
     }
 
-    /// The same failure, said of a file.
-    pub(crate) fn within(self, path: &Path) -> Self {
-        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    /// The same failure, said of a model or a file, if it is what is wrong.
+    pub(crate) fn within(self, place: &str) -> Self {
+        match self.code {
+            2 => Self { message: format!("{place}: {}", self.message), ..self },
+            _ => self,
+        }
     }
 
     /// A file that was to be read cannot be.

@@ -84,7 +84,7 @@ impl Job {
         let file = scenario;
         let scenario = file.map(Scenario::read).transpose()?.unwrap_or_default();
         let within = |failure: Failure| match file {
-            Some(path) => failure.within(path),
+            Some(path) => failure.within(&path.display().to_string()),
             None => failure,
         };
         let (title, model) = match model {

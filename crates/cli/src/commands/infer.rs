@@ -65,12 +65,14 @@ impl Infer {
             belief: self.belief.into(),
             precision: self.precision.into(),
         };
-        let inference = infer(&model, &recording, &settings)?;
+        let title = self.model.display().to_string();
+        let inference = infer(&model, &recording, &settings)
+            .map_err(|error| Failure::from(error).within(&title))?;
         let answers = answers(inference, self.precision);
         if let Some(path) = &self.output {
             return Ok(write_tensors(path, &answers)?);
         }
-        let mut text = format!("{}\n\n", self.model.display());
+        let mut text = format!("{title}\n\n");
         text.push_str(&shown::steps(&recording, &answers));
         if self.observations.is_none() {
             text.push_str(&shown::against_reference(&mut file, &answers)?);

@@ -8,7 +8,7 @@ use populace_pool::Bytes;
 use populace_population::{Belief, Settings, plan};
 use serde::Serialize;
 
-use crate::failure::{Outcome, print};
+use crate::failure::{Failure, Outcome, print};
 use crate::figures::{grouped, seconds};
 use crate::job::{Flags, Job};
 use crate::summary::Split;
@@ -75,7 +75,8 @@ impl Report {
     fn new(job: &Job) -> Outcome<Self> {
         let tier = |belief| {
             let settings = Settings { belief, ..job.settings.clone() };
-            let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)?;
+            let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)
+                .map_err(|error| Failure::from(error).within(&job.title))?;
             Outcome::Ok(Tier {
                 bytes: plan.expected.into(),
                 engine_bytes_peak: plan.expected.total(),

@@ -47,7 +47,8 @@ impl Run {
             &job.settings,
             job.steps,
             self.trace.is_some(),
-        )?;
+        )
+        .map_err(|error| Failure::from(error).within(&job.title))?;
         let trace = self.trace.as_deref().map(|path| {
             let (modalities, factors) = (job.model.modalities(), job.model.factors());
             let agents = job.settings.agents as usize;
