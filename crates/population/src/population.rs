@@ -264,6 +264,12 @@ impl<T: Number> Population<T> {
         self.peak
     }
 
+    /// What was taken for the sake of agents at the peak, by the agent.
+    pub(crate) fn bytes_per_agent(&self) -> f64 {
+        let agents: usize = self.chunks.iter().map(|chunk| chunk.len).sum();
+        (self.peak.total() - self.fixed.total()) as f64 / agents as f64
+    }
+
     pub(crate) fn thread_count(&self) -> usize {
         self.threads.current_num_threads()
     }

@@ -116,6 +116,11 @@ impl Simulation {
         with!(&self.0, population => population.peak())
     }
 
+    /// Engine bytes that grow with the number of agents, when there were most, by the agent.
+    pub fn bytes_per_agent(&self) -> f64 {
+        with!(&self.0, population => population.bytes_per_agent())
+    }
+
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
