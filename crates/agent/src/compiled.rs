@@ -1,5 +1,6 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+pub(crate) mod learning;
 pub(crate) mod likelihood;
 pub(crate) mod outcome;
 pub(crate) mod plan;
@@ -13,6 +14,7 @@ use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
 use crate::{ActionSelection, Model, Policies, Result, SamplingMode};
+use learning::Learning;
 use likelihood::{Evidence, Structure};
 use plan::Plan;
 use support::Support;
@@ -46,6 +48,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) first_actions: Array<u32>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
+    /// What agents learn, where they do.
+    pub(crate) learning: Option<Learning<T>>,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
@@ -79,12 +83,18 @@ impl<T: Real> CompiledModel<T> {
             *rows += states;
             Some(*rows)
         }));
+        let learning = Learning::compile(model, memory)?;
         let transitions = (0..factors)
-            .map(|f| Transition::compile(model, f, memory))
+            .map(|f| Transition::compile(model, f, learning.as_ref(), memory))
             .collect::<Result<Vec<_>>>()?;
-        let structures: Vec<Option<Structure>> = model.a.iter().map(Structure::of).collect();
+        // What an agent learns has no structure that is the same for all.
+        let structure = |a| if model.arguments.learn_a { None } else { Structure::of(a) };
+        let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
-            .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
+            .map(|m| {
+                let structure = structures[m].as_ref();
+                Evidence::compile(model, m, structure, learning.as_ref(), factors > 1, memory)
+            })
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
         let support = Support::compile(model, &transitions, &structures, memory)?;
@@ -97,6 +107,7 @@ impl<T: Real> CompiledModel<T> {
             groups: groups(&evidence),
             ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
             first_actions: Array::copied(memory, &first_actions(&policies))?,
+            learning,
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),

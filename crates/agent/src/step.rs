@@ -2,10 +2,12 @@
 
 mod act;
 pub(crate) mod kernels;
+mod learn;
 mod plan;
 mod scratch;
 mod sparse;
 mod states;
 
+pub use learn::LearntCounts;
 pub use scratch::Scratch;
 pub use sparse::SparseScratch;

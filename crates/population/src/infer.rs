@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{Model, Observations, Precision, Recording, Scratch};
+use populace_agent::{CompiledModel, LearntCounts, Model, Observations, Precision, Recording, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 
@@ -24,6 +24,13 @@ pub struct Inference {
     pub q_pi: Vec<f64>,
     /// The action that it chose, flat per factor, (steps, F).
     pub action: Vec<i32>,
+    /// Dirichlet counts after each update, one update after another, in the shapes of the model's
+    /// `pA`, `pB` and `pD`: by modality, factor, factor. Empty where nothing is learnt.
+    pub p_a_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of B.
+    pub p_b_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of D.
+    pub p_d_after: Vec<Vec<f64>>,
     /// How many policies.
     pub policies: usize,
     /// Engine memory when there was most.
@@ -71,11 +78,12 @@ fn replay<T: Number>(
         ..Inference::default()
     });
     let last = settings.agents - 1;
-    let probe = |agent: u64, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>| {
+    let probe = |agent: u64, lane: usize, model: &CompiledModel<T>, scratch: &Scratch<T>| {
         if agent == last
             && let Ok(mut inference) = inference.lock()
         {
-            inference.note(lane, beliefs, scratch);
+            inference.note(lane, scratch);
+            inference.note_counts(model.learnt(scratch, lane));
         }
     };
     for _ in 0..recording.steps {
@@ -87,15 +95,27 @@ fn replay<T: Number>(
 }
 
 impl Inference {
-    fn note<T: Number>(&mut self, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>) {
+    fn note<T: Number>(&mut self, lane: usize, scratch: &Scratch<T>) {
         let column =
             |rows: &[Lane<T>]| -> Vec<f64> { rows.iter().map(|row| row[lane].to_f64()).collect() };
         for (factor, qs) in self.qs.iter_mut().enumerate() {
-            qs.extend(column(&beliefs[scratch.rows_of(factor)]));
+            qs.extend(column(&scratch.beliefs()[scratch.rows_of(factor)]));
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
         self.q_pi.extend(column(scratch.q_pi()));
+    }
+
+    fn note_counts(&mut self, learnt: LearntCounts) {
+        let families = [
+            (&mut self.p_a_after, learnt.a),
+            (&mut self.p_b_after, learnt.b),
+            (&mut self.p_d_after, learnt.d),
+        ];
+        for (all, updated) in families {
+            all.resize(all.len().max(updated.len()), Vec::new());
+            all.iter_mut().zip(updated).for_each(|(all, counts)| all.extend(counts));
+        }
     }
 }
 

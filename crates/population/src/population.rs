@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use populace_agent::{CompiledModel, Model, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -22,8 +21,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
-/// Where results of single agents go: (agent, lane, beliefs, scratch after the step).
-pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &[Lane<T>], &Scratch<T>) + Sync);
+/// Where results of single agents go: (agent, lane, its model, scratch after the step).
+pub(crate) type Probe<'a, T> =
+    &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
     memory: EngineMemory,

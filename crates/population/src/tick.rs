@@ -57,7 +57,9 @@ impl<T: Number> Worker<T> {
         let record = &layout.record;
         let variable = if record.fixed() { 0 } else { agents };
         let outcomes: usize = model.num_obs().iter().sum();
-        let widest = model.num_states().iter().copied().max().unwrap_or(0);
+        let beliefs = model.num_states().iter().copied();
+        let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
+        let widest = beliefs.chain(blocks).max().unwrap_or(0);
         Ok(Self {
             scratch: model.scratch(memory)?,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
@@ -158,15 +160,16 @@ impl<T: Number> Tick<'_, T> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len;
+        let records: &[u8] = cast_slice(&worker.records);
         let bytes = |agent: usize| {
             let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
-            record.bytes_of(|v| lengths[v])
+            let beliefs = record.bytes_of(|v| lengths[v]);
+            beliefs + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(bytes).sum();
         chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
         let (_, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
-        let records: &[u8] = cast_slice(&worker.records);
         if total == worker.records_len && worker.after[..len].is_sorted() {
             stream[..total].copy_from_slice(&records[..total]);
             return Ok(());
@@ -204,7 +207,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 0
             } else {
                 let variable = record.variable();
-                record.bytes_of(|v| self.columns.length(agent * variable + v))
+                let beliefs = record.bytes_of(|v| self.columns.length(agent * variable + v));
+                let experience = self.stream.get(at + beliefs..).unwrap_or_default();
+                beliefs + record.experience.bytes::<T>(experience)
             };
         }
     }
@@ -288,8 +293,13 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.infer_sparse(&mut self.worker.scratch, agents.len());
         } else {
             self.read_dense(agents);
+            if model.learns() {
+                self.read_counts(agents);
+                model.expect(&mut self.worker.scratch);
+            }
             model.infer_states(&mut self.worker.scratch);
             model.infer_policies(&mut self.worker.scratch);
+            model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
         if let Some(probe) = self.tick.probe {
@@ -299,6 +309,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.write_sparse(agents);
         } else {
             self.write_dense(agents);
+            if model.learns() {
+                self.write_counts(agents);
+            }
         }
         let Worker { scratch, actions, .. } = &mut *self.worker;
         for (lane, &agent) in agents.iter().enumerate() {
@@ -316,7 +329,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             scratch.spread_sparse(agents.len());
         }
         for (lane, &agent) in agents.iter().enumerate() {
-            probe(first + u64::from(agent), lane, scratch.beliefs(), scratch);
+            probe(first + u64::from(agent), lane, self.tick.model, scratch);
         }
     }
 
@@ -401,6 +414,70 @@ impl<T: Number> Part<'_, '_, '_, T> {
             }
             for (at, &length) in at.iter_mut().zip(&lengths) {
                 *at += record.part_bytes(factor, length);
+            }
+        }
+    }
+
+    /// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
+    fn read_counts(&mut self, agents: &[u32]) {
+        let model = self.tick.model;
+        let record = &self.tick.layout.record;
+        let (shared, blocks) = model.shared_counts();
+        let mut at = [0; LANES];
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            if self.columns.action(agent) == NOT_BORN {
+                continue;
+            }
+            let variable = record.variable();
+            let beliefs = record.bytes_of(|v| self.columns.length(agent * variable + v));
+            let start = self.worker.before[agent] as usize + beliefs;
+            let mask = record.experience.mask(&self.stream[start..]);
+            self.worker.scratch.mask_mut(lane).copy_from_slice(mask);
+            at[lane] = start + record.experience.counts_start();
+        }
+        let stream = &*self.stream;
+        for (block, range) in blocks.iter().enumerate() {
+            let mut from = [&shared[range.clone()]; LANES];
+            for (lane, from) in from.iter_mut().enumerate() {
+                if CompiledModel::<T>::owns(self.worker.scratch.mask(lane), block) {
+                    let end = at[lane] + size_of_val(*from);
+                    *from = cast_slice(&stream[at[lane]..end]);
+                    at[lane] = end;
+                }
+            }
+            interleave(model.isa(), &from, &mut self.worker.scratch.counts_mut()[range.clone()]);
+        }
+    }
+
+    /// Writes the counts that the agents of a block have of their own, behind their beliefs.
+    fn write_counts(&mut self, agents: &[u32]) {
+        let model = self.tick.model;
+        let record = &self.tick.layout.record;
+        let (_, blocks) = model.shared_counts();
+        let variable = record.variable();
+        let Worker { scratch, records, after, lengths, values, .. } = &mut *self.worker;
+        let records: &mut [u8] = cast_slice_mut(records);
+        let mut at = [0; LANES];
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            let beliefs = record.bytes_of(|v| lengths[agent * variable + v]);
+            let start = after[agent] as usize + beliefs;
+            let counts = record.experience.write_mask(scratch.mask(lane), &mut records[start..]);
+            at[lane] = start + counts;
+        }
+        for (block, range) in blocks.iter().enumerate() {
+            let owns = |lane: usize| CompiledModel::<T>::owns(scratch.mask(lane), block);
+            if !(0..agents.len()).any(owns) {
+                continue;
+            }
+            let values = &mut values[..LANES * range.len()];
+            deinterleave(model.isa(), &scratch.counts()[range.clone()], values);
+            for lane in (0..agents.len()).filter(|&lane| owns(lane)) {
+                let own = &values[lane * range.len()..(lane + 1) * range.len()];
+                let end = at[lane] + size_of_val(own);
+                records[at[lane]..end].copy_from_slice(cast_slice(own));
+                at[lane] = end;
             }
         }
     }

@@ -19,6 +19,25 @@ pub(crate) struct DenseOutcome<T> {
     pub(crate) values: Array<T>,
     /// S of the factor that is contracted first.
     pub(crate) states: usize,
+    /// 1 + O, times what is left of the joint states.
+    pub(crate) rows: usize,
+    /// How the table follows from an A that agents learn; `values` are then empty.
+    pub(crate) learnt: Option<LearntOutcome<T>>,
+}
+
+/// An outcome table that every block makes for itself, from its agents' own A.
+#[derive(Debug)]
+pub(crate) struct LearntOutcome<T> {
+    /// The modality.
+    pub(crate) m: usize,
+    /// Where the table starts among those of the block.
+    pub(crate) first: usize,
+    /// Where each joint state of A stands in a row of the table.
+    pub(crate) place: Array<u32>,
+    /// C, by outcome; zeros without utility.
+    pub(crate) preferences: Array<T>,
+    /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
+    pub(crate) gain: bool,
 }
 
 /// The compiled plan: a program and the tables that it reads.
@@ -225,7 +244,7 @@ impl<T: Real> Planner<'_, T> {
     /// the factor depends on itself alone.
     fn composed(&mut self, factor: usize, action: usize, from: Value) -> Option<Map> {
         let transition = &self.transitions[factor];
-        if transition.dependencies != [factor] {
+        if transition.dependencies != [factor] || self.model.arguments.learn_b {
             return None;
         }
         let step = certain(&self.model.b[factor], action, transition.actions)?;
@@ -289,7 +308,7 @@ impl<T: Real> Planner<'_, T> {
         let mut order = dependencies.clone();
         order.sort_by_key(|&factor| (self.varied[factor], self.transitions[factor].states));
         let table = self.dense_table(m, when, &order)?;
-        let mut rows = self.dense[table].values.len() / self.dense[table].states;
+        let mut rows = self.dense[table].rows;
         let belief = beliefs[order[0]];
         let mut partial = self.builder.value(Request::Contract { table, belief }, rows);
         for &factor in &order[1..] {
@@ -373,19 +392,49 @@ impl<T: Real> Planner<'_, T> {
                 |place, &factor: &usize| place * self.transitions[factor].states + state[factor];
             order.iter().rev().fold(0, next)
         };
-        let mut values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
-        for (column, l) in self.linear(m, when).into_iter().enumerate() {
-            values[place(column)] = T::from_f64(l);
-            if gain {
-                for (o, p) in a.column(column) {
-                    values[(1 + o) * joint + place(column)] = T::from_f64(p);
+        let states = self.transitions[order[0]].states;
+        let rows = (1 + outcomes) * joint / states;
+        let mut values = Array::zeroed(self.memory, 0)?;
+        let mut learnt = None;
+        if self.model.arguments.learn_a {
+            learnt = Some(self.learnt_outcome(m, when, (0..joint).map(place))?);
+        } else {
+            values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
+            for (column, l) in self.linear(m, when).into_iter().enumerate() {
+                values[place(column)] = T::from_f64(l);
+                if gain {
+                    for (o, p) in a.column(column) {
+                        values[(1 + o) * joint + place(column)] = T::from_f64(p);
+                    }
                 }
             }
         }
-        let states = self.transitions[order[0]].states;
-        self.dense.push(DenseOutcome { values, states });
+        self.dense.push(DenseOutcome { values, states, rows, learnt });
         self.tables.insert((m, when, None), self.dense.len() - 1);
         Ok(self.dense.len() - 1)
+    }
+
+    /// What a table needs to be made by every block, after those that are there already.
+    fn learnt_outcome(
+        &self,
+        m: usize,
+        when: usize,
+        place: impl Iterator<Item = usize>,
+    ) -> Result<LearntOutcome<T>> {
+        let arguments = &self.model.arguments;
+        let mut preferences = self.preferences(m, when);
+        if !arguments.use_utility {
+            preferences.fill(0.0);
+        }
+        let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
+        let place: Vec<u32> = place.map(|place| place as u32).collect();
+        Ok(LearntOutcome {
+            m,
+            first: self.dense.iter().map(|table| table.rows * table.states).sum(),
+            place: Array::copied(self.memory, &place)?,
+            preferences: Array::copied(self.memory, &preferences)?,
+            gain: arguments.use_states_info_gain,
+        })
     }
 }
 

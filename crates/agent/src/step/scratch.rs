@@ -5,6 +5,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::learn::LearningScratch;
 use super::sparse::SparseScratch;
 use crate::{CompiledModel, Result};
 
@@ -47,10 +48,11 @@ pub struct Scratch<T: Real> {
     pub(crate) chosen: Vec<[u32; LANES]>,
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
+    pub(crate) learning: LearningScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
-    use_soft: bool,
+    pub(crate) use_soft: bool,
 }
 
 impl<T: Real> CompiledModel<T> {
@@ -87,6 +89,7 @@ impl<T: Real> CompiledModel<T> {
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
             draws: vec![[0.0; LANES]; self.states.len()],
+            learning: LearningScratch::new(self, memory)?,
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,
@@ -100,6 +103,7 @@ impl<T: Real> Scratch<T> {
         self.observations.fill([-1; LANES]);
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
+        self.learning.start();
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has
