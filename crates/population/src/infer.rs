@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{CompiledModel, LearntCounts, Model, Observations, Precision, Recording, Scratch};
+use populace_agent::{
+    CompiledModel, LearntCounts, Model, Observations, Precision, Recording, Scratch,
+};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 

@@ -22,8 +22,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_AGENTS: usize = 4096;
 
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
-pub(crate) type Probe<'a, T> =
-    &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
+pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
     memory: EngineMemory,

@@ -164,7 +164,8 @@ impl<T: Number> Tick<'_, T> {
         let bytes = |agent: usize| {
             let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
             let beliefs = record.bytes_of(|v| lengths[v]);
-            beliefs + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
+            beliefs
+                + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(bytes).sum();
         chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;

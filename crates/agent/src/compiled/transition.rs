@@ -28,7 +28,9 @@ enum Table<T> {
     Sparse(Rows<T>),
     Dense(Array<T>),
     /// An agent's own B: where it starts in what a block has learnt.
-    Learnt { first: usize },
+    Learnt {
+        first: usize,
+    },
 }
 
 /// Where a table has at most this share of non-zeros, they alone are kept.

@@ -186,8 +186,7 @@ impl<T: Real> Kernel for Expect<'_, T> {
             Dialect::Pymdp0 => 0.0,
         };
         for (family, all) in [(Family::A, &learning.a), (Family::B, &learning.b)] {
-            let fresh: [bool; LANES] =
-                std::array::from_fn(|lane| !own.bit(lane, family as usize));
+            let fresh: [bool; LANES] = std::array::from_fn(|lane| !own.bit(lane, family as usize));
             for counts in all {
                 for table in 0..counts.tables {
                     let range = counts.table(table);
@@ -338,8 +337,7 @@ fn learn_a<T: Real, S: Simd>(
             let weight = learning.rate_a * seen;
             let start = counts.first + o * joint;
             let own = &mut scratch.learning;
-            for ((count, a), q) in
-                own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
+            for ((count, a), q) in own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
             {
                 if !masked || a[lane] > T::ZERO {
                     count[lane] += weight * q[lane];
