@@ -6,6 +6,7 @@ pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod rows;
+pub(crate) mod sequence;
 pub(crate) mod support;
 pub(crate) mod transition;
 
@@ -17,6 +18,8 @@ use crate::{ActionSelection, Model, Policies, Result, SamplingMode};
 use learning::Learning;
 use likelihood::{Evidence, Structure};
 use plan::Plan;
+use sequence::Sequence;
+pub use sequence::Window;
 use support::Support;
 use transition::Transition;
 
@@ -50,6 +53,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) support: Option<Support<T>>,
     /// What agents learn, where they do.
     pub(crate) learning: Option<Learning<T>>,
+    /// How states are inferred from a window, where they are.
+    pub(crate) sequence: Option<Sequence>,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
@@ -89,11 +94,13 @@ impl<T: Real> CompiledModel<T> {
             .collect::<Result<Vec<_>>>()?;
         // What an agent learns has no structure that is the same for all.
         let structure = |a| if model.arguments.learn_a { None } else { Structure::of(a) };
+        let sequence = Sequence::of(model);
+        let logarithms = factors > 1 || sequence.is_some();
         let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
             .map(|m| {
                 let structure = structures[m].as_ref();
-                Evidence::compile(model, m, structure, learning.as_ref(), factors > 1, memory)
+                Evidence::compile(model, m, structure, learning.as_ref(), logarithms, memory)
             })
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
@@ -108,6 +115,7 @@ impl<T: Real> CompiledModel<T> {
             ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
             first_actions: Array::copied(memory, &first_actions(&policies))?,
             learning,
+            sequence,
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),

@@ -5,9 +5,11 @@ pub(crate) mod kernels;
 mod learn;
 mod plan;
 mod scratch;
+mod sequence;
 mod sparse;
 mod states;
 
 pub use learn::LearntCounts;
+pub(crate) use scratch::NONE;
 pub use scratch::Scratch;
 pub use sparse::SparseScratch;

@@ -74,7 +74,8 @@ impl<T: Number> Population<T> {
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, &shared)?;
         let environment = (source.environment)(&shared)?;
-        let record = RecordLayout::new(&model, settings.belief, source.steps);
+        let soft = environment.is_soft();
+        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
             .ok_or_else(|| {
                 Error::new(
@@ -93,7 +94,6 @@ impl<T: Number> Population<T> {
         let count = threads.current_num_threads();
         let (chunk_agents, batch) = chunk_size(&layout, settings, count);
         let scratch = memory.scratch();
-        let soft = environment.is_soft();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
         Ok(Self {
             workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,

@@ -13,8 +13,9 @@ use populace_agent::CompiledModel;
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::Real;
 
-use crate::Belief;
+use crate::chunk::action_codes;
 use crate::experience::Experience;
+use crate::{Belief, Result};
 
 /// `f32` or `f64`, stored as bytes.
 pub(crate) trait Number: Real + Pod {}
@@ -69,7 +70,8 @@ impl RecordLayout {
         model: &CompiledModel<T>,
         belief: Belief,
         steps: Option<u64>,
-    ) -> Self {
+        soft: bool,
+    ) -> Result<Self> {
         let number_bytes = size_of::<T>();
         let bound = model.support_bound(steps);
         // Counts grow by what beliefs leave to the unlikeliest states too, so none is dropped.
@@ -92,7 +94,9 @@ impl RecordLayout {
             };
             Factor { states, keep, most, index_bytes }
         });
-        Self { factors: factors.collect(), experience: Experience::new(model), number_bytes }
+        let codes = action_codes(model.num_actions()).unwrap_or(u64::MAX);
+        let experience = Experience::new(model, model.window(steps)?, soft, codes);
+        Ok(Self { factors: factors.collect(), experience, number_bytes })
     }
 
     /// Whether every record has the same length.

@@ -1,6 +1,9 @@
 //! One tick of one chunk: observe, step in blocks, act.
 
+mod experience;
+
 use bytemuck::{cast_slice, cast_slice_mut};
+use experience::Records;
 use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
@@ -44,6 +47,8 @@ pub(crate) struct Worker<T: Number> {
     records_len: usize,
     states: Array<u32>,
     values: Array<T>,
+    /// An observation as an agent's past keeps it; empty where none is kept.
+    packed: Array<u8>,
 }
 
 impl<T: Number> Worker<T> {
@@ -61,7 +66,7 @@ impl<T: Number> Worker<T> {
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
         let widest = beliefs.chain(blocks).max().unwrap_or(0);
         Ok(Self {
-            scratch: model.scratch(memory)?,
+            scratch: model.scratch(record.experience.window(), memory)?,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
             soft: Array::zeroed(memory, if soft { agents * outcomes } else { 0 })?,
             soft_lane: Array::zeroed(memory, if soft { outcomes } else { 0 })?,
@@ -77,6 +82,7 @@ impl<T: Number> Worker<T> {
             records_len: 0,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
+            packed: Array::zeroed(memory, record.experience.observation_bytes())?,
         })
     }
 }
@@ -238,21 +244,34 @@ impl<T: Number> Part<'_, '_, '_, T> {
                     count += 1;
                 }
             }
-            // Lanes that took the same action are moved together.
-            let columns = &self.columns;
-            self.worker.order[sparse_count..count]
-                .sort_unstable_by_key(|&agent| (columns.action(agent as usize), agent));
+            self.sort(sparse_count..count);
         }
         let mut start = 0;
         while start < len {
             let end = if start < sparse_count { sparse_count } else { len };
-            let end = end.min(start + LANES);
+            let mut end = end.min(start + LANES);
+            if self.tick.model.infers_windows() {
+                let past = self.records().past(self.worker.order[start] as usize);
+                let same = |&agent: &u32| self.records().past(agent as usize) == past;
+                end = start + self.worker.order[start..end].iter().take_while(|a| same(a)).count();
+            }
             let mut block = [0_u32; LANES];
             let block = &mut block[..end - start];
             block.copy_from_slice(&self.worker.order[start..end]);
             self.block(first, block, start < sparse_count);
             start = end;
         }
+    }
+
+    /// Sorts a part of the order: agents of one block have as much past, and lanes that took the same
+    /// action are moved together.
+    fn sort(&mut self, part: std::ops::Range<usize>) {
+        let Worker { order, before, .. } = &mut *self.worker;
+        let layout = self.tick.layout;
+        let records = Records { layout, columns: &self.columns, stream: self.stream, before };
+        order[part].sort_unstable_by_key(|&agent| {
+            (records.past(agent as usize), self.columns.action(agent as usize), agent)
+        });
     }
 
     /// Steps a block of agents.
@@ -294,6 +313,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.infer_sparse(&mut self.worker.scratch, agents.len());
         } else {
             self.read_dense(agents);
+            if model.infers_windows() {
+                self.read_past(agents);
+            }
             if model.learns() {
                 self.read_counts(agents);
                 model.expect(&mut self.worker.scratch);
@@ -310,8 +332,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.write_sparse(agents);
         } else {
             self.write_dense(agents);
-            if model.learns() {
-                self.write_counts(agents);
+            if !layout.record.experience.is_empty() {
+                self.write_experience(agents);
             }
         }
         let Worker { scratch, actions, .. } = &mut *self.worker;
@@ -415,70 +437,6 @@ impl<T: Number> Part<'_, '_, '_, T> {
             }
             for (at, &length) in at.iter_mut().zip(&lengths) {
                 *at += record.part_bytes(factor, length);
-            }
-        }
-    }
-
-    /// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
-    fn read_counts(&mut self, agents: &[u32]) {
-        let model = self.tick.model;
-        let record = &self.tick.layout.record;
-        let (shared, blocks) = model.shared_counts();
-        let mut at = [0; LANES];
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            if self.columns.action(agent) == NOT_BORN {
-                continue;
-            }
-            let variable = record.variable();
-            let beliefs = record.bytes_of(|v| self.columns.length(agent * variable + v));
-            let start = self.worker.before[agent] as usize + beliefs;
-            let mask = record.experience.mask(&self.stream[start..]);
-            self.worker.scratch.mask_mut(lane).copy_from_slice(mask);
-            at[lane] = start + record.experience.counts_start();
-        }
-        let stream = &*self.stream;
-        for (block, range) in blocks.iter().enumerate() {
-            let mut from = [&shared[range.clone()]; LANES];
-            for (lane, from) in from.iter_mut().enumerate() {
-                if CompiledModel::<T>::owns(self.worker.scratch.mask(lane), block) {
-                    let end = at[lane] + size_of_val(*from);
-                    *from = cast_slice(&stream[at[lane]..end]);
-                    at[lane] = end;
-                }
-            }
-            interleave(model.isa(), &from, &mut self.worker.scratch.counts_mut()[range.clone()]);
-        }
-    }
-
-    /// Writes the counts that the agents of a block have of their own, behind their beliefs.
-    fn write_counts(&mut self, agents: &[u32]) {
-        let model = self.tick.model;
-        let record = &self.tick.layout.record;
-        let (_, blocks) = model.shared_counts();
-        let variable = record.variable();
-        let Worker { scratch, records, after, lengths, values, .. } = &mut *self.worker;
-        let records: &mut [u8] = cast_slice_mut(records);
-        let mut at = [0; LANES];
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            let beliefs = record.bytes_of(|v| lengths[agent * variable + v]);
-            let start = after[agent] as usize + beliefs;
-            let counts = record.experience.write_mask(scratch.mask(lane), &mut records[start..]);
-            at[lane] = start + counts;
-        }
-        for (block, range) in blocks.iter().enumerate() {
-            let owns = |lane: usize| CompiledModel::<T>::owns(scratch.mask(lane), block);
-            if !(0..agents.len()).any(owns) {
-                continue;
-            }
-            let values = &mut values[..LANES * range.len()];
-            deinterleave(model.isa(), &scratch.counts()[range.clone()], values);
-            for lane in (0..agents.len()).filter(|&lane| owns(lane)) {
-                let own = &values[lane * range.len()..(lane + 1) * range.len()];
-                let end = at[lane] + size_of_val(own);
-                records[at[lane]..end].copy_from_slice(cast_slice(own));
-                at[lane] = end;
             }
         }
     }

@@ -85,3 +85,9 @@ fn learning_by_filtering() {
     let algorithms = vec![Algorithm::Fpi, Algorithm::Ovf, Algorithm::Exact];
     all_hold(600, &Features { learning: true, algorithms, ..Features::base() });
 }
+
+#[test]
+fn sequences() {
+    let algorithms = vec![Algorithm::Mmp, Algorithm::Vmp];
+    all_hold(300, &Features { learning: true, algorithms, ..Features::base() });
+}

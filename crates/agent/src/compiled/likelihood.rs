@@ -68,8 +68,8 @@ pub(crate) struct Evidence<T> {
     pub(crate) table: EvidenceTable<T>,
 }
 
-/// What an outcome says of each joint state: as weights where the model has one factor (whose
-/// posterior is exact in one pass), as logarithms where it has several.
+/// What an outcome says of each joint state: as weights where the model has one factor and one pass
+/// gives its posterior, as logarithms where it has several, or states are inferred from a window.
 #[derive(Debug)]
 pub(crate) enum EvidenceTable<T> {
     /// r\[o, s\] (or its logarithm) of the exceptions; 1 (or 0) elsewhere.

@@ -13,6 +13,7 @@ use populace_tensor::simd::Real;
 
 use super::likelihood::Structure;
 use super::rows::Rows;
+use super::sequence::Sequence;
 use super::transition::{Transition, moves};
 use crate::{EPSILON, Model, Result};
 
@@ -47,6 +48,9 @@ impl<T: Real> Support<T> {
         memory: &SharedResource,
     ) -> Result<Option<Self>> {
         let [transition] = transitions else { return Ok(None) };
+        if Sequence::of(model).is_some() {
+            return Ok(None);
+        }
         let structures: Option<Vec<&Structure>> = structures.iter().map(Option::as_ref).collect();
         let (Some(structures), Some(_)) = (structures, transition.sparse()) else {
             return Ok(None);

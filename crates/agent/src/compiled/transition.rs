@@ -2,11 +2,12 @@
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
+use populace_tensor::lanes::{LANES, Lane, interleave_with};
 use populace_tensor::simd::{Real, Simd};
 
 use super::learning::Learning;
 use super::rows::Rows;
+use crate::step::NONE;
 use crate::step::kernels::{contract, contract_lanes};
 use crate::{Model, Result, Tensor};
 
@@ -96,6 +97,47 @@ impl<T: Real> Transition<T> {
             }
             Table::Learnt { first } => {
                 contract_lanes(simd, &learnt[first + action * size..][..size], joint, out);
+            }
+        }
+    }
+
+    /// B at every lane's action, (S, joint); a lane without an action gets the first one's.
+    #[inline(always)]
+    pub(crate) fn gather<S: Simd>(
+        &self,
+        simd: S,
+        learnt: &[Lane<T>],
+        actions: &[u32; LANES],
+        out: &mut [Lane<T>],
+    ) {
+        let size = out.len();
+        let joint = size / self.states;
+        let action = |lane: usize| match actions[lane] {
+            NONE => 0,
+            action => action as usize,
+        };
+        match &self.table {
+            Table::Sparse(rows) => {
+                out.fill(Lane([T::ZERO; LANES]));
+                for lane in 0..LANES {
+                    for (next, out) in out.chunks_exact_mut(joint).enumerate() {
+                        for (s, p) in rows.row(action(lane) * self.states + next) {
+                            out[s][lane] = p;
+                        }
+                    }
+                }
+            }
+            Table::Dense(table) => {
+                let from = std::array::from_fn(|lane| &table[action(lane) * size..][..size]);
+                interleave_with(simd, &from, out);
+            }
+            Table::Learnt { first } => {
+                for lane in 0..LANES {
+                    let own = &learnt[first + action(lane) * size..][..size];
+                    for (out, own) in out.iter_mut().zip(own) {
+                        out[lane] = own[lane];
+                    }
+                }
             }
         }
     }

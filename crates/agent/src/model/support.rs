@@ -20,10 +20,7 @@ impl Model {
             (agent.use_inductive, "agent.use_inductive".to_owned()),
             (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
-                !matches!(
-                    algorithm,
-                    InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact | InferenceAlgorithm::Ovf
-                ),
+                matches!(algorithm, InferenceAlgorithm::Vanilla),
                 format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
         ];

@@ -14,6 +14,7 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
+use super::sequence::InferSequence;
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
 use crate::{CompiledModel, EPSILON};
@@ -22,7 +23,12 @@ impl<T: Real> CompiledModel<T> {
     /// Infers the states of a block: its beliefs, from the last step's beliefs and actions and the
     /// observations (pymdp's `infer_states`, with `update_empirical_prior` before it).
     pub fn infer_states(&self, scratch: &mut Scratch<T>) {
-        self.isa.dispatch(InferStates { model: self, scratch });
+        match self.sequence {
+            Some(sequence) => {
+                self.isa.dispatch(InferSequence { model: self, sequence, scratch });
+            }
+            None => self.isa.dispatch(InferStates { model: self, scratch }),
+        }
     }
 }
 
@@ -338,7 +344,11 @@ fn fixed_point<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mu
 
 /// L_g of every group.
 #[inline(always)]
-fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
+pub(super) fn gather_groups<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
     let soft = scratch.is_soft();
     let mut first = 0;
     for group in &model.groups {
@@ -388,7 +398,7 @@ fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
 /// it, and X is contracted with q_k for the rest. So a group of n joint states costs about 2n
 /// multiply-adds, not n a factor.
 #[inline(always)]
-fn send<T: Real, S: Simd>(
+pub(super) fn send<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     dependencies: &[usize],
