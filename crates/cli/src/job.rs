@@ -37,10 +37,10 @@ pub(crate) enum Precision {
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     /// Agents [default: 100000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     agents: Option<u64>,
     /// Ticks; one steps every agent [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     steps: Option<u64>,
     /// Memory that the engine may take, such as 512MiB [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
@@ -52,7 +52,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N")]
     chunk: Option<usize>,
     /// Seed of everything that is drawn [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     seed: Option<u64>,
     /// How beliefs are stored [default: auto]
     #[arg(long, value_name = "TIER")]
@@ -60,6 +60,11 @@ pub(crate) struct Flags {
     /// The arithmetic
     #[arg(long, default_value = "f32")]
     precision: Precision,
+}
+
+/// A whole number as people write it, `100000` or `100_000`.
+pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
+    text.replace('_', "").parse().map_err(|_| "a whole number below 2^64 is needed")
 }
 
 /// A model, its environment, and the settings of a population.

@@ -186,9 +186,13 @@ impl Summary {
     }
 }
 
-/// How many beliefs are stored how.
+/// How many beliefs are stored how; beliefs before their first tick only while there are any.
 fn named(tiers: Tiers) -> BTreeMap<&'static str, u64> {
-    BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse), ("initial", tiers.initial)])
+    let mut named = BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse)]);
+    if tiers.initial > 0 {
+        named.insert("initial", tiers.initial);
+    }
+    named
 }
 
 /// `1 thread`, `2 threads`.

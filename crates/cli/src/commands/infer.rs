@@ -9,7 +9,7 @@ use populace_agent::{ModelFile, NamedTensor, Recording, Values, write_tensors};
 use populace_population::{Inference, Settings, infer};
 
 use crate::failure::{Failure, Outcome, print};
-use crate::job::{Belief, Precision, at_least_one};
+use crate::job::{Belief, Precision, at_least_one, count};
 use crate::prim;
 
 /// Give agents recorded observations; show what they believe and choose
@@ -30,7 +30,7 @@ pub(crate) struct Infer {
     #[arg(long, default_value = "f32")]
     precision: Precision,
     /// How many agents get the observations; the last one's answers are shown
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
     agents: u64,
     /// How beliefs are stored
     #[arg(long, value_name = "TIER", default_value = "auto")]
