@@ -55,7 +55,7 @@ def run_1(meta, tensors):
     import jax
     from contextlib import nullcontext
 
-    with jax.experimental.disable_x64() if "sophisticated" in meta else nullcontext():
+    with jax.enable_x64(False) if "sophisticated" in meta else nullcontext():
         return step_1(meta, tensors)
 
 

@@ -69,3 +69,43 @@ pub(crate) fn choose(
     let probabilities = if arguments.stochastic { drawn } else { vec![(action.clone(), 1.0)] };
     Choice { action, gap, probabilities }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Dialect;
+
+    /// Policies of two factors and two steps; the first two begin alike.
+    fn policies() -> Vec<Policy> {
+        let policy = |first: [usize; 2], second: [usize; 2]| vec![first.to_vec(), second.to_vec()];
+        vec![policy([0, 1], [0, 0]), policy([0, 1], [1, 1]), policy([1, 1], [0, 0])]
+    }
+
+    fn chosen(q_pi: &[f64], marginal: bool, stochastic: bool) -> Choice {
+        let arguments =
+            Arguments { marginal, stochastic, alpha: 2.0, ..Arguments::new(Dialect::Pymdp1) };
+        choose(q_pi, &policies(), &[2, 2], &arguments, f64::ln)
+    }
+
+    #[test]
+    fn full_takes_the_best_policy_and_marginal_the_best_sum() {
+        let full = chosen(&[0.3, 0.3, 0.4], false, false);
+        assert_eq!((full.action, full.probabilities.len()), (vec![1, 1], 1));
+        assert!((full.gap - 0.1).abs() < 1e-15);
+        let marginal = chosen(&[0.3, 0.3, 0.4], true, false);
+        assert_eq!(marginal.action, [0, 1]);
+        assert!((marginal.gap - 0.2).abs() < 1e-15);
+    }
+
+    #[test]
+    fn drawn_actions_have_their_exact_probabilities() {
+        let squares = 0.09 + 0.09 + 0.16;
+        let full = chosen(&[0.3, 0.3, 0.4], false, true).probabilities;
+        assert_eq!(full[0].0, [0, 1]);
+        assert!((full[0].1 - 0.18 / squares).abs() < 1e-15);
+        let marginal = chosen(&[0.3, 0.3, 0.4], true, true).probabilities;
+        let p = |action: [i32; 2]| marginal.iter().find(|(a, _)| *a == action).map(|(_, p)| *p);
+        assert!((p([0, 1]).unwrap_or(0.0) - 0.36 / 0.52).abs() < 1e-15);
+        assert_eq!(p([0, 0]), Some(0.0));
+    }
+}

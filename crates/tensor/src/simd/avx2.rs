@@ -45,7 +45,7 @@ mod enabled {
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
     macro_rules! raw {
-        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident,
+        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident, $zip:ident,
          $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
          $fma:ident, $max:ident, $cmp:ident, $blend:ident, $round:ident) => {
             impl Raw<$t> for Avx2 {
@@ -113,6 +113,11 @@ mod enabled {
                 fn scale(self, v: Self::V, n: Self::V) -> Self::V {
                     std::array::from_fn(|i| $scale(self, v[i], n[i]))
                 }
+                #[inline(always)]
+                fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                    let part = |i: usize| $zip(self, a[i / 2], b[i / 2])[i % 2];
+                    (std::array::from_fn(part), std::array::from_fn(|i| part(i + $registers)))
+                }
             }
         };
     }
@@ -123,6 +128,7 @@ mod enabled {
         2,
         split_f32,
         scale_f32,
+        zip_f32,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -142,6 +148,7 @@ mod enabled {
         4,
         split_f64,
         scale_f64,
+        zip_f64,
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
@@ -171,6 +178,23 @@ mod enabled {
         token!({
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased)))
+        })
+    }
+
+    #[inline(always)]
+    fn zip_f32(_: Avx2, a: __m256, b: __m256) -> [__m256; 2] {
+        token!({
+            // Within each half of the register, then the halves put in order.
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
+        })
+    }
+
+    #[inline(always)]
+    fn zip_f64(_: Avx2, a: __m256d, b: __m256d) -> [__m256d; 2] {
+        token!({
+            let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            [_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high)]
         })
     }
 
