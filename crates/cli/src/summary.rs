@@ -125,13 +125,6 @@ impl Summary {
         }
     }
 
-    /// One JSON object on one line.
-    pub(crate) fn json(&self) -> String {
-        let json = serde_json::to_string(self);
-        // A struct of numbers and strings always has a JSON form.
-        json.map_or_else(|error| error.to_string(), |json| json + "\n")
-    }
-
     /// For a person: how fast, how large, and where every byte is.
     pub(crate) fn text(&self) -> String {
         let ticks = if self.steps < self.planned {

@@ -49,6 +49,17 @@ fn the_default_budget_holds_a_million_sparse_agents() {
         .refused(3, &["256.0 MiB", "agents"]);
 }
 
+/// Minutes without optimisation, so only where they were asked for.
+#[test]
+fn a_gibibyte_holds_ten_million_sparse_agents() {
+    if std::env::var_os("POPULACE_LONG").is_none() {
+        println!("skipped: POPULACE_LONG is not set");
+        return;
+    }
+    let many = ["run", "--agents", "10000000", "--steps", "4", "--budget", "1GiB"];
+    accounted(&Place::new().json(&[&many[..], &["--belief", "sparse"]].concat()));
+}
+
 #[test]
 fn the_smallest_budget_that_is_accepted_is_kept() {
     let place = Place::new();
