@@ -55,6 +55,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) learning: Option<Learning<T>>,
     /// How states are inferred from a window, where they are.
     pub(crate) sequence: Option<Sequence>,
+    /// What a sparse belief drops.
+    pub(crate) threshold: T,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
@@ -104,7 +106,8 @@ impl<T: Real> CompiledModel<T> {
             })
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
-        let support = Support::compile(model, &transitions, &structures, memory)?;
+        let threshold = support::threshold::<T>(&structures);
+        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
@@ -116,14 +119,11 @@ impl<T: Real> CompiledModel<T> {
             first_actions: Array::copied(memory, &first_actions(&policies))?,
             learning,
             sequence,
+            threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
-            sampling_mode: match model.b_action_dependencies {
-                // The reference marginalises over controls, which a flat action is not.
-                Some(_) => SamplingMode::Full,
-                None => model.arguments.sampling_mode,
-            },
+            sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
             first_row,

@@ -1,15 +1,40 @@
-//! Random models through the engine, against the naive oracle.
+//! The engine against the naive oracle, over random models: odd shapes, zeros, contradictions.
+
+#![allow(clippy::unwrap_used)] // tests' helpers
 
 use std::path::Path;
 
-use populace_agent::{ModelFile, Precision, Values};
+use populace_agent::{ModelFile, Precision};
 use populace_oracle::random::{Features, case};
-use populace_oracle::{Algorithm, Precision as FilePrecision, answers, replay, write_case};
+use populace_oracle::{Algorithm, Case, answers, replay, write_case};
 use populace_population::{Belief, Inference, Settings, infer};
 
-const STEPS: usize = 7;
+const STEPS: usize = 6;
 
-/// What the engine answers, by the oracle's names; actions apart.
+/// Models compared: more with `POPULACE_LONG=1`.
+fn seeds(models: u64) -> u64 {
+    if std::env::var_os("POPULACE_LONG").is_some() { 20 * models } else { models }
+}
+
+fn ours(file: &Path, precision: Precision, belief: Belief, agents: u64) -> Inference {
+    let mut file = ModelFile::open(file).unwrap();
+    let model = file.model().unwrap();
+    let recording = file.recording(&model).unwrap().unwrap();
+    let settings = Settings { agents, precision, belief, threads: 1, ..Settings::default() };
+    infer(&model, &recording, &settings).unwrap()
+}
+
+/// The largest of |got − want| / allowed.
+fn worst(got: &[f64], want: &[f64], precision: Precision) -> f64 {
+    assert_eq!(got.len(), want.len());
+    let allowed = |want: f64| match precision {
+        Precision::F64 => (1e-9 * want.abs()).max(1e-12),
+        Precision::F32 => 1e-4 * want.abs().max(1.0),
+    };
+    got.iter().zip(want).map(|(&got, &want)| (got - want).abs() / allowed(want)).fold(0.0, f64::max)
+}
+
+/// The engine's answers by the oracle's names; actions apart.
 fn named(answer: &Inference) -> Vec<(String, &[f64])> {
     let mut named: Vec<(String, &[f64])> =
         vec![("neg_efe".into(), &answer.neg_efe), ("q_pi".into(), &answer.q_pi)];
@@ -20,74 +45,69 @@ fn named(answer: &Inference) -> Vec<(String, &[f64])> {
         ("pD_after", &answer.p_d_after),
     ];
     for (family, list) in lists {
-        for (index, values) in list.iter().enumerate() {
-            named.push((format!("{family}.{index}"), values));
-        }
+        let list = list.iter().enumerate();
+        named.extend(list.map(|(index, values)| (format!("{family}.{index}"), &values[..])));
     }
     named
 }
 
-/// Holds one random problem against the oracle; whether the engine does what it asks for.
-fn holds(seed: u64, features: &Features, file: &Path) -> bool {
-    let mut case = case(seed, features, STEPS);
-    if case.problem.b_action_dependencies.is_some() {
-        // Several controls on a factor are chosen by whole policies.
-        case.problem.arguments.marginal = false;
-    }
-    write_case(&case, file, FilePrecision::F64, false).unwrap();
-    let mut opened = ModelFile::open(file).unwrap();
-    let model = opened.model().unwrap();
-    if model.supported().is_err() {
-        return false;
-    }
-    let recording = opened.recording(&model).unwrap().unwrap();
+fn compare(seed: u64, case: &Case, answer: &Inference, precision: Precision) {
     let steps = replay(&case.problem, &case.observations, case.actions.as_deref());
-    let mut want = answers(&steps);
-    let actions = want.remove("action").unwrap();
-    let settings = Settings {
-        agents: 18,
-        precision: Precision::F64,
-        belief: Belief::Dense,
-        threads: 1,
-        ..Settings::default()
-    };
-    let answer = infer(&model, &recording, &settings).unwrap();
-    let got = named(&answer);
-    for (name, want) in &want {
-        let found = got.iter().find(|(got, _)| got == name);
-        let got = found.unwrap_or_else(|| panic!("seed {seed}: no {name}")).1;
-        assert_eq!(got.len(), want.data.len(), "seed {seed}: {name}");
-        for (place, (got, want)) in got.iter().zip(&want.data).enumerate() {
-            let close = (got - want).abs() <= (1e-9 * want.abs()).max(1e-12);
-            assert!(close, "seed {seed}: {name}[{place}] is {got:e}, not {want:e}");
-        }
+    let expected = answers(&steps);
+    let got = named(answer);
+    for (name, want) in expected.iter().filter(|(name, _)| *name != "action") {
+        let got = got.iter().find(|(got, _)| got == name);
+        let got = got.unwrap_or_else(|| panic!("seed {seed}: there is no {name}")).1;
+        let worst = worst(got, &want.data, precision);
+        assert!(worst <= 1.0, "seed {seed} {precision:?}: {name} is off by {worst:.2} allowances");
     }
-    let decided = !case.problem.arguments.stochastic;
-    let width = actions.shape[1];
-    let chosen: Vec<f64> = Values::I32(answer.action).to_f64();
-    for (step, _) in steps.iter().enumerate().filter(|(_, s)| decided && s.action_gap > 1e-6) {
-        let row = step * width..(step + 1) * width;
-        assert_eq!(chosen[row.clone()], actions.data[row], "seed {seed}: step {step}");
+    let factors = answer.qs.len();
+    let clear = if precision == Precision::F64 { 1e-6 } else { 1e-4 };
+    for (t, step) in steps.iter().enumerate() {
+        let taken = &answer.action[t * factors..(t + 1) * factors];
+        let drawn = step.action_probabilities.iter().find(|(action, _)| action == taken);
+        let possible = drawn.is_some_and(|&(_, p)| p > 0.0);
+        assert!(possible || step.action_gap <= clear, "seed {seed}: step {t} took {taken:?}");
     }
-    true
 }
 
-fn all_hold(count: u64, features: &Features) {
+/// Holds `models` random models of these features against the oracle.
+fn agree(models: u64, features: &Features) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("case.safetensors");
-    let count = if std::env::var_os("POPULACE_LONG").is_some() { 20 * count } else { count };
-    let held = (0..count).filter(|&seed| holds(seed, features, &file)).count();
-    assert_eq!(held as u64, count, "the engine refused some");
+    let file = folder.path().join("model.safetensors");
+    for seed in 0..seeds(models) {
+        let mut case = case(seed, features, STEPS);
+        if case.problem.b_action_dependencies.is_some() {
+            // Several controls on a factor are chosen by whole policies.
+            case.problem.arguments.marginal = false;
+        }
+        write_case(&case, &file, populace_oracle::Precision::F64, seed % 2 == 0).unwrap();
+        let belief = [Belief::Dense, Belief::Sparse, Belief::Auto][seed as usize % 3];
+        let answer = ours(&file, Precision::F64, belief, if seed % 5 == 0 { 37 } else { 1 });
+        compare(seed, &case, &answer, Precision::F64);
+        // An iteration of many factors may amplify single precision's rounding without bound
+        // (SEMANTICS: dense888), so f32 is compared where inference is exact.
+        let learns = case.problem.arguments.learn_a || case.problem.arguments.learn_b;
+        if case.problem.b.len() == 1 && !learns && features.algorithms == [Algorithm::Fpi] {
+            let answer = ours(&file, Precision::F32, belief, 1);
+            compare(seed, &case, &answer, Precision::F32);
+        }
+    }
+}
+
+#[test]
+fn filtering() {
+    agree(1000, &Features::base());
 }
 
 #[test]
 fn learning_by_filtering() {
     let algorithms = vec![Algorithm::Fpi, Algorithm::Ovf, Algorithm::Exact];
-    all_hold(600, &Features { learning: true, algorithms, ..Features::base() });
+    agree(600, &Features { learning: true, algorithms, ..Features::base() });
 }
 
 #[test]
 fn sequences() {
     let algorithms = vec![Algorithm::Mmp, Algorithm::Vmp];
-    all_hold(300, &Features { learning: true, algorithms, ..Features::base() });
+    agree(300, &Features { learning: true, algorithms, ..Features::base() });
 }
