@@ -1,5 +1,6 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+mod composition;
 pub(crate) mod likelihood;
 pub(crate) mod outcome;
 pub(crate) mod plan;
@@ -12,9 +13,10 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
-use crate::{ActionSelection, Model, Policies, Result, SamplingMode};
+use crate::{ActionSelection, Model, Result, SamplingMode};
 use likelihood::{Evidence, Structure};
 use plan::Plan;
+pub use plan::{Answers, Planner};
 use support::Support;
 use transition::Transition;
 
@@ -40,10 +42,6 @@ pub struct CompiledModel<T: Real> {
     /// Modalities by the factors they depend on.
     pub(crate) groups: Vec<Group>,
     pub(crate) plan: Plan<T>,
-    /// ln max(E, ε), by policy.
-    pub(crate) ln_habit: Array<T>,
-    /// The first actions of every policy, (P, F).
-    pub(crate) first_actions: Array<u32>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
     pub(crate) num_iter: usize,
@@ -63,15 +61,14 @@ pub(crate) struct Group {
 }
 
 impl<T: Real> CompiledModel<T> {
-    /// Compiles a model, its tables in `memory`.
+    /// Compiles a model to answer what is asked of it, its tables in `memory`.
     ///
     /// # Errors
     ///
     /// The model is not valid, asks for what is not there yet, or memory is refused.
-    pub fn compile(model: &Model, memory: &SharedResource) -> Result<Self> {
+    pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self> {
         model.check()?;
         model.supported()?;
-        let policies = model.all_policies()?;
         let factors = model.factors();
         let states = model.num_states();
         let mut first_row = vec![0];
@@ -86,7 +83,7 @@ impl<T: Real> CompiledModel<T> {
         let evidence = (0..model.modalities())
             .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
             .collect::<Result<Vec<_>>>()?;
-        let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
+        let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
         let support = Support::compile(model, &transitions, &structures, memory)?;
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
@@ -95,15 +92,12 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
-            ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
-            first_actions: Array::copied(memory, &first_actions(&policies))?,
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
-            sampling_mode: match model.b_action_dependencies {
-                // The reference marginalises over controls, which a flat action is not.
-                Some(_) => SamplingMode::Full,
-                None => model.arguments.sampling_mode,
+            sampling_mode: match model.chooses_whole_policies() {
+                true => SamplingMode::Full,
+                false => SamplingMode::Marginal,
             },
             action_selection: model.arguments.action_selection,
             states,
@@ -135,9 +129,14 @@ impl<T: Real> CompiledModel<T> {
         &self.actions
     }
 
-    /// How many policies are weighed.
+    /// How many policies are weighed; first actions, where [`CompiledModel::planner`] is the graph.
     pub fn policy_count(&self) -> usize {
-        self.ln_habit.len()
+        self.plan.scores.len()
+    }
+
+    /// How policies are weighed.
+    pub fn planner(&self) -> Planner {
+        self.plan.planner
     }
 
     /// Σ S_f: the numbers of a dense belief.
@@ -164,16 +163,4 @@ fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {
         }
     }
     groups
-}
-
-fn ln_habit<T: Real>(model: &Model, policies: usize) -> Vec<T> {
-    let ln = |e: f64| T::from_f64(e.max(crate::EPSILON).ln());
-    match &model.e {
-        Some(e) => e.iter().map(|&e| ln(e)).collect(),
-        None => vec![ln(1.0 / policies as f64); policies],
-    }
-}
-
-fn first_actions(policies: &Policies) -> Vec<u32> {
-    (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied()).collect()
 }

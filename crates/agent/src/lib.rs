@@ -13,7 +13,7 @@ mod policies;
 pub mod random;
 mod step;
 
-pub use compiled::CompiledModel;
+pub use compiled::{Answers, CompiledModel, Planner};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{
     ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,

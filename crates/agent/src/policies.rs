@@ -98,6 +98,19 @@ impl Model {
         Ok(Policies { count, len, factors, actions })
     }
 
+    /// What may be done in one step: the flat action of every factor, by the actions of all controls
+    /// in the order of enumeration.
+    pub(crate) fn joint_actions(&self) -> Vec<Vec<u32>> {
+        let mut step = vec![0; self.num_controls.len()];
+        let count = self.num_controls.iter().product();
+        let mut actions = Vec::with_capacity(count);
+        for _ in 0..count {
+            actions.push((0..self.factors()).map(|f| self.flat_action(f, &step)).collect());
+            self.advance(&mut step);
+        }
+        actions
+    }
+
     /// The next plan in order; after the last comes the first.
     fn advance(&self, plan: &mut [u32]) {
         for (place, action) in plan.iter_mut().enumerate().rev() {

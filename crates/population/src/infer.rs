@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{Model, Observations, Precision, Recording, Scratch};
+use populace_agent::{Answers, Model, Observations, Precision, Recording, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 
@@ -48,6 +48,7 @@ pub fn infer(model: &Model, recording: &Recording, settings: &Settings) -> Resul
     };
     let source = Source {
         model,
+        answers: Answers::Policies,
         environment: &environment,
         steps: Some(recording.steps as u64),
         keep_arrays: false,

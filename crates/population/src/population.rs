@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use populace_agent::{CompiledModel, Model, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::Lane;
@@ -54,6 +54,8 @@ struct KeptArrays {
 /// What a population is made from, besides its settings.
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Model,
+    /// What agents are asked.
+    pub(crate) answers: Answers,
     /// Makes the world, its tables in the memory given.
     pub(crate) environment: &'a dyn Fn(&SharedResource) -> Result<Box<dyn Environment>>,
     /// How many steps will be run, where that is known.
@@ -73,7 +75,7 @@ impl<T: Number> Population<T> {
         }
         let memory = EngineMemory::new(settings.budget_bytes);
         let shared = memory.shared();
-        let model = CompiledModel::<T>::compile(source.model, &shared)?;
+        let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let record = RecordLayout::new(&model, settings.belief, source.steps);
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())

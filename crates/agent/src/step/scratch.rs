@@ -6,7 +6,7 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
 use super::sparse::SparseScratch;
-use crate::{CompiledModel, Result};
+use crate::{CompiledModel, Planner, Result};
 
 /// The action of an agent that has not acted yet: its prior is D.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -31,9 +31,9 @@ pub struct Scratch<T: Real> {
     pub(crate) messages: Array<Lane<T>>,
     /// What does not change while they iterate.
     pub(crate) constant: Array<Lane<T>>,
-    /// −EFE by policy.
+    /// −EFE by policy; none of a graph.
     pub(crate) neg_efe: Array<Lane<T>>,
-    /// q_π by policy.
+    /// q_π by policy; by first action of a graph.
     pub(crate) q_pi: Array<Lane<T>>,
     /// Weights that actions are chosen by.
     pub(crate) choice: Array<Lane<T>>,
@@ -79,7 +79,10 @@ impl<T: Real> CompiledModel<T> {
             joint: rows(moved.chain(messages).max().unwrap_or(0))?,
             messages: rows(total)?,
             constant: rows(total)?,
-            neg_efe: rows(policies)?,
+            neg_efe: rows(match self.planner() {
+                Planner::Enumeration => policies,
+                Planner::Graph => 0,
+            })?,
             q_pi: rows(policies)?,
             choice: rows(policies.max(widest))?,
             soft: rows(self.outcomes.iter().sum())?,
@@ -153,12 +156,12 @@ impl<T: Real> Scratch<T> {
         self.first_row[factor]..self.first_row[factor + 1]
     }
 
-    /// −EFE of each policy.
+    /// −EFE of each policy; none where [`CompiledModel::planner`] is the graph.
     pub fn neg_efe(&self) -> &[Lane<T>] {
         &self.neg_efe
     }
 
-    /// The posterior over policies.
+    /// The posterior over policies; over first actions, where [`CompiledModel::planner`] is the graph.
     pub fn q_pi(&self) -> &[Lane<T>] {
         &self.q_pi
     }
