@@ -6,10 +6,13 @@
 //! actions are then encoded to one flat action per state factor.
 
 use crate::model::tensor::list;
-use crate::{Error, Model, Result};
+use crate::{Dialect, Error, Model, Result, SamplingMode};
 
 /// The most actions that an enumeration may have: P · T · F ≤ 2^24, 64 MiB.
 const MOST_ACTIONS: u128 = 1 << 24;
+
+/// The most joint actions of one step, and the most steps, that planning without enumeration takes.
+const MOST_UNENUMERATED: usize = 1 << 20;
 
 /// Policies, (P, T, F) row-major: the action of every state factor (flat, where several controls
 /// act on it) at every step.
@@ -96,6 +99,25 @@ impl Model {
             self.advance(&mut plan);
         }
         Ok(Policies { count, len, factors, actions })
+    }
+
+    /// Whether first actions can be weighed without their policies: all sequences of steps are
+    /// policies, and they are more than one step long.
+    pub(crate) fn has_first_actions(&self) -> bool {
+        let steps = self.arguments.policy_len;
+        let mut controls = self.num_controls.iter();
+        let actions = controls.try_fold(1_usize, |all, &one| all.checked_mul(one));
+        self.dialect == Dialect::Pymdp1
+            && self.policies.is_none()
+            && self.sophisticated.is_none()
+            && (2..=MOST_UNENUMERATED).contains(&steps)
+            && actions.is_some_and(|actions| actions <= MOST_UNENUMERATED)
+    }
+
+    /// Whether an action is that of a whole policy: the reference marginalises over controls, which
+    /// a flat action is not.
+    pub(crate) fn chooses_whole_policies(&self) -> bool {
+        self.b_action_dependencies.is_some() || self.arguments.sampling_mode == SamplingMode::Full
     }
 
     /// What may be done in one step: the flat action of every factor, by the actions of all controls

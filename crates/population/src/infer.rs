@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{Answers, Model, Observations, Precision, Recording, Scratch};
+use populace_agent::{Answers, Model, Observations, Planner, Precision, Recording, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 
@@ -18,13 +18,18 @@ pub struct Inference {
     pub steps: usize,
     /// Beliefs of every factor, (steps, S_f).
     pub qs: Vec<Vec<f64>>,
-    /// −EFE of every policy, (steps, P).
+    /// How policies were weighed.
+    pub planner: Option<Planner>,
+    /// −EFE of every policy, (steps, P); empty where they are too many to enumerate.
     pub neg_efe: Vec<f64>,
-    /// The posterior over policies, (steps, P).
+    /// The posterior over policies, (steps, P); empty where they are too many to enumerate.
     pub q_pi: Vec<f64>,
+    /// The posterior over the first joint action of all controls, in the order of enumeration,
+    /// (steps, Π U): where policies are too many to enumerate, else empty.
+    pub q_first: Vec<f64>,
     /// The action that it chose, flat per factor, (steps, F).
     pub action: Vec<i32>,
-    /// How many policies.
+    /// How many policies, or first actions.
     pub policies: usize,
     /// Engine memory when there was most.
     pub peak: Memory,
@@ -68,6 +73,7 @@ fn replay<T: Number>(
     let inference = Mutex::new(Inference {
         steps: recording.steps,
         qs: vec![Vec::new(); factors],
+        planner: Some(population.model.planner()),
         policies: population.model.policy_count(),
         ..Inference::default()
     });
@@ -96,7 +102,8 @@ impl Inference {
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
-        self.q_pi.extend(column(scratch.q_pi()));
+        let q = if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
+        q.extend(column(scratch.q_pi()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use populace_agent::{Answers, CompiledModel, Model, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::Lane;
@@ -274,6 +274,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn thread_count(&self) -> usize {
         self.threads.current_num_threads()
+    }
+
+    pub(crate) fn planner(&self) -> Planner {
+        self.model.planner()
     }
 
     pub(crate) fn kept(&self) -> (&[i32], &[i32]) {

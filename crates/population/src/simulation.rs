@@ -1,6 +1,6 @@
 //! A population and its world, in the precision that was asked for.
 
-use populace_agent::{Answers, Model, Precision};
+use populace_agent::{Answers, Model, Planner, Precision};
 use populace_pool::SharedResource;
 
 use crate::generative::MOST_FACTORS;
@@ -130,6 +130,11 @@ impl Simulation {
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
+    }
+
+    /// How agents weigh their policies.
+    pub fn planner(&self) -> Planner {
+        with!(&self.0, population => population.planner())
     }
 
     /// How many threads step agents.

@@ -42,8 +42,10 @@ pub enum Planner {
 pub enum Answers {
     /// −EFE and the posterior of every policy, as long as policies can be enumerated.
     Policies,
-    /// What to do next; where there are many policies, by whichever planner is cheaper.
+    /// What to do next: by the graph where there are many policies and its answer is the same.
     Actions,
+    /// What to do next: by the graph wherever its answer is the same, few policies or many.
+    FirstActions,
 }
 
 /// The compiled plan: a program and the tables that it reads.

@@ -21,7 +21,7 @@ use populace_tensor::simd::Real;
 use super::draft::{Draft, Place};
 use super::{Answers, Drafted, Planner};
 use crate::compiled::program::{Request, Value};
-use crate::{ActionSelection, Dialect, EPSILON, Error, Model, Result, SamplingMode};
+use crate::{ActionSelection, EPSILON, Error, Model, Result};
 
 /// Up to so many policies are enumerated, whatever is asked for: it costs nothing worth merging.
 const FEW: usize = 256;
@@ -45,8 +45,10 @@ pub(super) fn habits(model: &Model, answers: Answers) -> Option<Vec<Vec<f64>>> {
     let actions: usize = model.num_controls.iter().product();
     let uniform = || vec![vec![0.0; actions]; arguments.policy_len];
     let Ok(policies) = model.policy_count() else { return Some(uniform()) };
-    if answers == Answers::Policies || policies <= FEW {
-        return None;
+    match answers {
+        Answers::Policies => return None,
+        Answers::Actions if policies <= FEW => return None,
+        Answers::Actions | Answers::FirstActions => {}
     }
     let whole = model.chooses_whole_policies();
     if whole && arguments.action_selection == ActionSelection::Stochastic {
@@ -59,23 +61,6 @@ pub(super) fn habits(model: &Model, answers: Answers) -> Option<Vec<Vec<f64>>> {
     match &model.e {
         Some(e) => factorised(e, actions, arguments.policy_len),
         None => Some(uniform()),
-    }
-}
-
-impl Model {
-    /// Whether first actions can be weighed without their policies: all sequences of steps are
-    /// policies, and they are more than one step long.
-    pub(crate) fn has_first_actions(&self) -> bool {
-        self.dialect == Dialect::Pymdp1
-            && self.policies.is_none()
-            && self.sophisticated.is_none()
-            && self.arguments.policy_len > 1
-    }
-
-    /// Whether an action is that of a whole policy: the reference marginalises over controls, which
-    /// a flat action is not.
-    pub(crate) fn chooses_whole_policies(&self) -> bool {
-        self.b_action_dependencies.is_some() || self.arguments.sampling_mode == SamplingMode::Full
     }
 }
 
