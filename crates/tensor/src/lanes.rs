@@ -54,8 +54,13 @@ pub fn interleave_with<T: Real, S: Simd>(simd: S, from: &[&[T]; LANES], to: &mut
     let whole = to.len() / LANES * LANES;
     for (tile, to) in to[..whole].chunks_exact_mut(LANES).enumerate() {
         let at = tile * LANES..(tile + 1) * LANES;
-        let rows = std::array::from_fn(|lane| Vector::load_slice(simd, &from[lane][at.clone()]));
-        for (row, to) in transpose(rows).into_iter().zip(to) {
+        // Not `array::from_fn`: its closure would not be compiled for the instruction set.
+        let mut rows = [Vector::splat(simd, T::ZERO); LANES];
+        for (row, from) in rows.iter_mut().zip(from) {
+            *row = Vector::load_slice(simd, &from[at.clone()]);
+        }
+        let rows = transpose(rows);
+        for (row, to) in rows.iter().zip(to) {
             row.store(to);
         }
     }
@@ -70,8 +75,12 @@ fn deinterleave_with<T: Real, S: Simd>(simd: S, from: &[Lane<T>], to: &mut [T]) 
     assert_eq!(to.len(), LANES * len, "room for {LANES} agents");
     let whole = len / LANES * LANES;
     for (tile, from) in from[..whole].chunks_exact(LANES).enumerate() {
-        let rows = std::array::from_fn(|i| Vector::load(simd, &from[i]));
-        for (lane, row) in transpose(rows).into_iter().enumerate() {
+        let mut rows = [Vector::splat(simd, T::ZERO); LANES];
+        for (row, from) in rows.iter_mut().zip(from) {
+            *row = Vector::load(simd, from);
+        }
+        let rows = transpose(rows);
+        for (lane, row) in rows.iter().enumerate() {
             row.store_slice(&mut to[lane * len + tile * LANES..][..LANES]);
         }
     }
