@@ -44,6 +44,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) plan: Plan<T>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
+    /// What a sparse belief drops.
+    pub(crate) threshold: T,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
@@ -84,7 +86,8 @@ impl<T: Real> CompiledModel<T> {
             .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
-        let support = Support::compile(model, &transitions, &structures, memory)?;
+        let threshold = support::threshold::<T>(&structures);
+        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
@@ -92,13 +95,11 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
+            threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
-            sampling_mode: match model.chooses_whole_policies() {
-                true => SamplingMode::Full,
-                false => SamplingMode::Marginal,
-            },
+            sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
             first_row,

@@ -6,7 +6,7 @@
 //! actions are then encoded to one flat action per state factor.
 
 use crate::model::tensor::list;
-use crate::{Dialect, Error, Model, Result, SamplingMode};
+use crate::{Dialect, Error, Model, Result};
 
 /// The most actions that an enumeration may have: P · T · F ≤ 2^24, 64 MiB.
 const MOST_ACTIONS: u128 = 1 << 24;
@@ -112,12 +112,6 @@ impl Model {
             && self.sophisticated.is_none()
             && (2..=MOST_UNENUMERATED).contains(&steps)
             && actions.is_some_and(|actions| actions <= MOST_UNENUMERATED)
-    }
-
-    /// Whether an action is that of a whole policy: the reference marginalises over controls, which
-    /// a flat action is not.
-    pub(crate) fn chooses_whole_policies(&self) -> bool {
-        self.b_action_dependencies.is_some() || self.arguments.sampling_mode == SamplingMode::Full
     }
 
     /// What may be done in one step: the flat action of every factor, by the actions of all controls

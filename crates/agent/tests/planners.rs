@@ -89,16 +89,20 @@ fn clear(model: &Model, q_pi: &[f64], first: &[f64]) -> bool {
     if model.arguments.action_selection == ActionSelection::Stochastic {
         return true;
     }
-    if model.b_action_dependencies.is_some()
-        || model.arguments.sampling_mode == SamplingMode::Full
-    {
+    if model.arguments.sampling_mode == SamplingMode::Full {
         return apart(q_pi);
     }
-    let mut place = first.len();
-    model.num_controls.iter().all(|&count| {
-        place /= count;
-        let mut marginal = vec![0.0; count];
-        first.iter().enumerate().for_each(|(i, q)| marginal[i / place % count] += q);
+    (0..model.factors()).all(|factor| {
+        let mut marginal = vec![0.0; model.actions_of(factor)];
+        for (joint, q) in first.iter().enumerate() {
+            let mut rest = joint;
+            let mut controls = vec![0; model.num_controls.len()];
+            for (control, &count) in controls.iter_mut().zip(&model.num_controls).rev() {
+                *control = (rest % count) as u32;
+                rest /= count;
+            }
+            marginal[model.flat_action(factor, &controls) as usize] += q;
+        }
         apart(&marginal)
     })
 }

@@ -51,7 +51,6 @@ impl<T: Real> Rows<T> {
         })
     }
 
-
     /// Whether every row has one entry.
     #[inline(always)]
     pub(crate) fn one_each(&self) -> bool {

@@ -21,7 +21,7 @@ use populace_tensor::simd::Real;
 use super::draft::{Draft, Place};
 use super::{Answers, Drafted, Planner};
 use crate::compiled::program::{Request, Value};
-use crate::{ActionSelection, EPSILON, Error, Model, Result};
+use crate::{ActionSelection, EPSILON, Error, Model, Result, SamplingMode};
 
 /// Up to so many policies are enumerated, whatever is asked for: it costs nothing worth merging.
 const FEW: usize = 256;
@@ -50,7 +50,7 @@ pub(super) fn habits(model: &Model, answers: Answers) -> Option<Vec<Vec<f64>>> {
         Answers::Actions if policies <= FEW => return None,
         Answers::Actions | Answers::FirstActions => {}
     }
-    let whole = model.chooses_whole_policies();
+    let whole = arguments.sampling_mode == SamplingMode::Full;
     if whole && arguments.action_selection == ActionSelection::Stochastic {
         // The best policy has at least 1/P, so those below ε have at most this share of the draw.
         let share = policies as f64 * (EPSILON * policies as f64).powf(arguments.alpha);
@@ -104,10 +104,10 @@ pub(super) fn draft<T: Real>(
         backward(draft, &edges, habits, &mut constants, combine, gamma * power, power)
     };
     let scores = weigh(Combine::Sum, 1.0);
-    let choice = match (model.chooses_whole_policies(), model.arguments.action_selection) {
-        (false, _) => Vec::new(),
-        (true, ActionSelection::Deterministic) => weigh(Combine::Best, 1.0),
-        (true, ActionSelection::Stochastic) => weigh(Combine::Sum, alpha),
+    let choice = match (model.arguments.sampling_mode, model.arguments.action_selection) {
+        (SamplingMode::Marginal, _) => Vec::new(),
+        (SamplingMode::Full, ActionSelection::Deterministic) => weigh(Combine::Best, 1.0),
+        (SamplingMode::Full, ActionSelection::Stochastic) => weigh(Combine::Sum, alpha),
     };
     Ok(Drafted {
         planner: Planner::Graph,
