@@ -1,5 +1,7 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+mod composition;
+pub(crate) mod joint;
 pub(crate) mod learning;
 pub(crate) mod likelihood;
 pub(crate) mod outcome;
@@ -14,10 +16,12 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
-use crate::{ActionSelection, Model, Policies, Result, SamplingMode};
+use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use joint::JointOutcome;
 use learning::Learning;
-use likelihood::{Evidence, Structure};
+use likelihood::{Evidence, Said, Structure};
 use plan::Plan;
+pub use plan::{Answers, Planner};
 use sequence::Sequence;
 pub use sequence::Window;
 use support::Support;
@@ -45,14 +49,12 @@ pub struct CompiledModel<T: Real> {
     /// Modalities by the factors they depend on.
     pub(crate) groups: Vec<Group>,
     pub(crate) plan: Plan<T>,
-    /// ln max(E, ε), by policy.
-    pub(crate) ln_habit: Array<T>,
-    /// The first actions of every policy, (P, F).
-    pub(crate) first_actions: Array<u32>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
     /// What agents learn, where they do.
     pub(crate) learning: Option<Learning<T>>,
+    /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
+    pub(crate) joint_outcome: Option<JointOutcome<T>>,
     /// How states are inferred from a window, where they are.
     pub(crate) sequence: Option<Sequence>,
     /// What a sparse belief drops.
@@ -60,6 +62,7 @@ pub struct CompiledModel<T: Real> {
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
+    pub(crate) dialect: Dialect,
     pub(crate) sampling_mode: SamplingMode,
     pub(crate) action_selection: ActionSelection,
 }
@@ -74,15 +77,14 @@ pub(crate) struct Group {
 }
 
 impl<T: Real> CompiledModel<T> {
-    /// Compiles a model, its tables in `memory`.
+    /// Compiles a model to answer what is asked of it, its tables in `memory`.
     ///
     /// # Errors
     ///
     /// The model is not valid, asks for what is not there yet, or memory is refused.
-    pub fn compile(model: &Model, memory: &SharedResource) -> Result<Self> {
+    pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self> {
         model.check()?;
         model.supported()?;
-        let policies = model.all_policies()?;
         let factors = model.factors();
         let states = model.num_states();
         let mut first_row = vec![0];
@@ -94,18 +96,24 @@ impl<T: Real> CompiledModel<T> {
         let transitions = (0..factors)
             .map(|f| Transition::compile(model, f, learning.as_ref(), memory))
             .collect::<Result<Vec<_>>>()?;
-        // What an agent learns has no structure that is the same for all.
-        let structure = |a| if model.arguments.learn_a { None } else { Structure::of(a) };
+        // What an agent learns has no structure that is the same for all; pymdp-0 adds 1e-16 where
+        // structure would clip.
+        let plain = model.dialect == Dialect::Pymdp0;
+        let structure = |a| if model.arguments.learn_a || plain { None } else { Structure::of(a) };
         let sequence = Sequence::of(model);
-        let logarithms = factors > 1 || sequence.is_some();
+        let said = match model.dialect {
+            Dialect::Pymdp0 => Said::Likelihood,
+            Dialect::Pymdp1 if factors > 1 || sequence.is_some() => Said::Logarithm,
+            Dialect::Pymdp1 => Said::Weight,
+        };
         let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
             .map(|m| {
                 let structure = structures[m].as_ref();
-                Evidence::compile(model, m, structure, learning.as_ref(), logarithms, memory)
+                Evidence::compile(model, m, structure, learning.as_ref(), said, memory)
             })
             .collect::<Result<Vec<_>>>()?;
-        let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
+        let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
         let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
@@ -115,14 +123,14 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
-            ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
-            first_actions: Array::copied(memory, &first_actions(&policies))?,
             learning,
+            joint_outcome: JointOutcome::compile(model, memory)?,
             sequence,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
+            dialect: model.dialect,
             sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
@@ -154,9 +162,14 @@ impl<T: Real> CompiledModel<T> {
         &self.actions
     }
 
-    /// How many policies are weighed.
+    /// How many policies are weighed; first actions, where [`CompiledModel::planner`] is the graph.
     pub fn policy_count(&self) -> usize {
-        self.ln_habit.len()
+        self.plan.scores.len()
+    }
+
+    /// How policies are weighed.
+    pub fn planner(&self) -> Planner {
+        self.plan.planner
     }
 
     /// Σ S_f: the numbers of a dense belief.
@@ -183,16 +196,4 @@ fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {
         }
     }
     groups
-}
-
-fn ln_habit<T: Real>(model: &Model, policies: usize) -> Vec<T> {
-    let ln = |e: f64| T::from_f64(e.max(crate::EPSILON).ln());
-    match &model.e {
-        Some(e) => e.iter().map(|&e| ln(e)).collect(),
-        None => vec![ln(1.0 / policies as f64); policies],
-    }
-}
-
-fn first_actions(policies: &Policies) -> Vec<u32> {
-    (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied()).collect()
 }

@@ -13,7 +13,7 @@ mod policies;
 pub mod random;
 mod step;
 
-pub use compiled::{CompiledModel, Window};
+pub use compiled::{Answers, CompiledModel, Planner, Window};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{
     ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,

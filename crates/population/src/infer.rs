@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use populace_agent::{
-    CompiledModel, LearntCounts, Model, Observations, Precision, Recording, Scratch,
+    Answers, CompiledModel, LearntCounts, Model, Observations, Planner, Precision, Recording,
+    Scratch,
 };
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
@@ -20,10 +21,15 @@ pub struct Inference {
     pub steps: usize,
     /// Beliefs of every factor, (steps, S_f).
     pub qs: Vec<Vec<f64>>,
-    /// −EFE of every policy, (steps, P).
+    /// How policies were weighed.
+    pub planner: Option<Planner>,
+    /// −EFE of every policy, (steps, P); empty where they are too many to enumerate.
     pub neg_efe: Vec<f64>,
-    /// The posterior over policies, (steps, P).
+    /// The posterior over policies, (steps, P); empty where they are too many to enumerate.
     pub q_pi: Vec<f64>,
+    /// The posterior over the first joint action of all controls, in the order of enumeration,
+    /// (steps, Π U): where policies are too many to enumerate, else empty.
+    pub q_first: Vec<f64>,
     /// The action that it chose, flat per factor, (steps, F).
     pub action: Vec<i32>,
     /// Dirichlet counts after each update, one update after another, in the shapes of the model's
@@ -33,7 +39,7 @@ pub struct Inference {
     pub p_b_after: Vec<Vec<f64>>,
     /// As `p_a_after`, of D.
     pub p_d_after: Vec<Vec<f64>>,
-    /// How many policies.
+    /// How many policies, or first actions.
     pub policies: usize,
     /// Engine memory when there was most.
     pub peak: Memory,
@@ -57,6 +63,7 @@ pub fn infer(model: &Model, recording: &Recording, settings: &Settings) -> Resul
     };
     let source = Source {
         model,
+        answers: Answers::Policies,
         environment: &environment,
         steps: Some(recording.steps as u64),
         keep_arrays: false,
@@ -76,6 +83,7 @@ fn replay<T: Number>(
     let inference = Mutex::new(Inference {
         steps: recording.steps,
         qs: vec![Vec::new(); factors],
+        planner: Some(population.model.planner()),
         policies: population.model.policy_count(),
         ..Inference::default()
     });
@@ -105,7 +113,9 @@ impl Inference {
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
-        self.q_pi.extend(column(scratch.q_pi()));
+        let q =
+            if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
+        q.extend(column(scratch.q_pi()));
     }
 
     fn note_counts(&mut self, learnt: LearntCounts) {

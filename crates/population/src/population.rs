@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use populace_agent::{CompiledModel, Model, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use rayon::ThreadPool;
@@ -55,6 +55,8 @@ struct KeptArrays {
 /// What a population is made from, besides its settings.
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Model,
+    /// What agents are asked.
+    pub(crate) answers: Answers,
     /// Makes the world, its tables in the memory given.
     pub(crate) environment: &'a dyn Fn(&SharedResource) -> Result<Box<dyn Environment>>,
     /// How many steps will be run, where that is known.
@@ -74,7 +76,7 @@ impl<T: Number> Population<T> {
         }
         let memory = EngineMemory::new(settings.budget_bytes);
         let shared = memory.shared();
-        let model = CompiledModel::<T>::compile(source.model, &shared)?;
+        let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
         let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
@@ -276,6 +278,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn thread_count(&self) -> usize {
         self.threads.current_num_threads()
+    }
+
+    pub(crate) fn planner(&self) -> Planner {
+        self.model.planner()
     }
 
     pub(crate) fn kept(&self) -> (&[i32], &[i32]) {

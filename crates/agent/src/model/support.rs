@@ -14,13 +14,15 @@ impl Model {
         let agent = &self.arguments;
         let algorithm = agent.inference_algo;
         let wanted = [
-            (self.dialect == Dialect::Pymdp0, "dialect \"pymdp-0\"".to_owned()),
-            (agent.learn_d, "agent.learn_D".to_owned()),
+            (
+                agent.learn_d && self.dialect == Dialect::Pymdp1,
+                "agent.learn_D in pymdp-1".to_owned(),
+            ),
             (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
             (agent.use_inductive, "agent.use_inductive".to_owned()),
             (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
-                matches!(algorithm, InferenceAlgorithm::Vanilla),
+                self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
                 format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
         ];

@@ -3,12 +3,13 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::joint::worth;
 use super::kernels::{contract, contract_lanes, softmax, splat};
 use super::scratch::Scratch;
 use super::states::product;
-use crate::CompiledModel;
 use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
+use crate::{CompiledModel, Planner};
 
 impl<T: Real> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
@@ -123,30 +124,85 @@ fn execute<T: Real, S: Simd>(
             let value = dense_value(simd, &rows[contraction..contraction + len]);
             value.store(&mut rows[out]);
         }
-        Operation::Score => score(simd, rows, words),
+        Operation::Joint => {
+            let [time, out] = words.take();
+            let Some(outcome) = &model.joint_outcome else { return };
+            let from = words.list(model.states.len());
+            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
+                let from = from as usize;
+                &rows[from..from + states]
+            });
+            let q = product(simd, beliefs, &mut scratch.joint);
+            let learnt = &scratch.learning.outcomes;
+            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
+            value.store(&mut rows[out]);
+        }
+        Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
+            combine(simd, model, rows, operation, words)
+        }
     }
 }
 
-/// out = Σ terms.
+/// Operations on single rows: they come after all that they need in any order of the others.
 #[inline(always)]
-pub(super) fn score<T: Real, S: Simd>(simd: S, rows: &mut [Lane<T>], words: &mut Words<'_>) {
-    let [count, out] = words.take();
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for &term in words.list(count) {
-        sum = sum + Vector::load(simd, &rows[term as usize]);
-    }
-    sum.store(&mut rows[out]);
+pub(super) fn combine<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    rows: &mut [Lane<T>],
+    operation: Operation,
+    words: &mut Words<'_>,
+) {
+    let load = |rows: &[Lane<T>], row: u32| Vector::<T, S>::load(simd, &rows[row as usize]);
+    let zero = splat::<T, S>(simd, 0.0);
+    let (out, value) = match operation {
+        Operation::Weight => {
+            let [count, scale, habit, out] = words.take();
+            let terms = words.list(count);
+            let constant = |index: usize| Vector::splat(simd, model.plan.constants[index]);
+            let now = constant(scale).mul_add(load(rows, terms[0]), constant(habit));
+            (out, terms[1..].iter().fold(now, |sum, &future| sum + load(rows, future)))
+        }
+        Operation::LogSumExp => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            let first = load(rows, terms[0]);
+            let most = terms[1..].iter().fold(first, |most, &term| most.max(load(rows, term)));
+            let sum = |sum, &term: &u32| sum + (load(rows, term) - most).exp();
+            (out, most + terms.iter().fold(zero, sum).ln())
+        }
+        Operation::Max => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            let first = load(rows, terms[0]);
+            (out, terms[1..].iter().fold(first, |most, &term| most.max(load(rows, term))))
+        }
+        _ => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            (out, terms.iter().fold(zero, |sum, &term| sum + load(rows, term)))
+        }
+    };
+    value.store(&mut rows[out]);
 }
 
-/// −EFE and q_π from the scores: softmax(gamma·G + ln E).
+/// −EFE and q_π: softmax(gamma·G + ln E) of the scores, or of the weights of a graph.
 #[inline(always)]
 pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
-    let gamma = Vector::splat(simd, model.gamma);
-    for (policy, &row) in model.plan.scores.iter().enumerate() {
-        let score = Vector::load(simd, &scratch.rows[row as usize]);
-        score.store(&mut scratch.neg_efe[policy]);
-        let habit = Vector::splat(simd, model.ln_habit[policy]);
-        gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
+    match model.plan.planner {
+        Planner::Enumeration => {
+            let gamma = Vector::splat(simd, model.gamma);
+            for (policy, &row) in model.plan.scores.iter().enumerate() {
+                let score = Vector::load(simd, &scratch.rows[row as usize]);
+                score.store(&mut scratch.neg_efe[policy]);
+                let habit = Vector::splat(simd, model.plan.ln_habit[policy]);
+                gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
+            }
+        }
+        Planner::Graph => {
+            for (weight, &row) in scratch.q_pi.iter_mut().zip(model.plan.scores.iter()) {
+                *weight = scratch.rows[row as usize];
+            }
+        }
     }
     softmax(simd, &mut scratch.q_pi);
 }

@@ -8,7 +8,7 @@ use populace_tensor::simd::Real;
 use super::learn::LearningScratch;
 use super::sequence::WindowScratch;
 use super::sparse::SparseScratch;
-use crate::{CompiledModel, Result, Window};
+use crate::{CompiledModel, Planner, Result, Window};
 
 /// The action of an agent that has not acted yet: its prior is D.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -33,9 +33,9 @@ pub struct Scratch<T: Real> {
     pub(crate) messages: Array<Lane<T>>,
     /// What does not change while they iterate.
     pub(crate) constant: Array<Lane<T>>,
-    /// −EFE by policy.
+    /// −EFE by policy; none of a graph.
     pub(crate) neg_efe: Array<Lane<T>>,
-    /// q_π by policy.
+    /// q_π by policy; by first action of a graph.
     pub(crate) q_pi: Array<Lane<T>>,
     /// Weights that actions are chosen by.
     pub(crate) choice: Array<Lane<T>>,
@@ -49,6 +49,8 @@ pub struct Scratch<T: Real> {
     pub(crate) chosen: Vec<[u32; LANES]>,
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
+    /// What the worth of a joint belief is computed in.
+    pub(crate) worth: Array<Lane<T>>,
     pub(crate) learning: LearningScratch<T>,
     pub(crate) window: WindowScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
@@ -86,7 +88,10 @@ impl<T: Real> CompiledModel<T> {
             joint: rows(moved.chain(messages).max().unwrap_or(0))?,
             messages: rows(total)?,
             constant: rows(total)?,
-            neg_efe: rows(policies)?,
+            neg_efe: rows(match self.planner() {
+                Planner::Enumeration => policies,
+                Planner::Graph => 0,
+            })?,
             q_pi: rows(policies)?,
             choice: rows(policies.max(widest))?,
             soft: rows(self.outcomes.iter().sum())?,
@@ -94,6 +99,7 @@ impl<T: Real> CompiledModel<T> {
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
             draws: vec![[0.0; LANES]; self.states.len()],
+            worth: rows(self.joint_outcome.as_ref().map_or(0, |o| o.joint + 1 + o.gain))?,
             learning: LearningScratch::new(self, memory)?,
             window: WindowScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
@@ -163,12 +169,12 @@ impl<T: Real> Scratch<T> {
         self.first_row[factor]..self.first_row[factor + 1]
     }
 
-    /// −EFE of each policy.
+    /// −EFE of each policy; none where [`CompiledModel::planner`] is the graph.
     pub fn neg_efe(&self) -> &[Lane<T>] {
         &self.neg_efe
     }
 
-    /// The posterior over policies.
+    /// The posterior over policies; over first actions, where [`CompiledModel::planner`] is the graph.
     pub fn q_pi(&self) -> &[Lane<T>] {
         &self.q_pi
     }

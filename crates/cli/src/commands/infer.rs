@@ -100,8 +100,15 @@ pub(crate) fn answers(
     let beliefs = inference.qs.into_iter().enumerate();
     let mut answers: Vec<NamedTensor> =
         beliefs.map(|(factor, qs)| tensor(format!("qs.{factor}"), reals(qs))).collect();
-    answers.push(tensor("neg_efe".to_owned(), reals(inference.neg_efe)));
-    answers.push(tensor("q_pi".to_owned(), reals(inference.q_pi)));
+    // What was not computed has no tensor: policies past counting have no −EFE each, and q_first is
+    // told instead of q_pi.
+    let policies =
+        [("neg_efe", inference.neg_efe), ("q_pi", inference.q_pi), ("q_first", inference.q_first)];
+    for (name, values) in policies {
+        if !values.is_empty() {
+            answers.push(tensor(name.to_owned(), reals(values)));
+        }
+    }
     answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
     let families = [
         ("pA_after", inference.p_a_after, &model.p_a),
