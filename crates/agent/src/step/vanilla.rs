@@ -38,9 +38,9 @@ pub(super) fn infer<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
         let uniform = Lane([T::from_f64(1.0 / model.states[f] as f64); LANES]);
         scratch.rows[model.first_row[f]..model.first_row[f + 1]].fill(uniform);
     }
-    let zero = splat::<T, S>(simd, 0.0);
-    let mut going = splat::<T, S>(simd, 1.0);
-    let mut last = complexity(simd, &scratch.rows[..total], &scratch.constant);
+    let zero = splat::<f64, S>(simd, 0.0);
+    let mut going = [true; LANES];
+    let mut last = free_energy(simd, model, scratch, false);
     let passes = if factors == 1 { 1 } else { model.num_iter };
     for _ in 0..passes {
         scratch.messages.copy_from_slice(&scratch.constant);
@@ -63,47 +63,59 @@ pub(super) fn infer<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
             softmax(simd, &mut scratch.messages[model.first_row[f]..model.first_row[f + 1]]);
         }
         for (next, q) in scratch.messages.iter().zip(scratch.rows.iter_mut()) {
-            let next = Vector::load(simd, next);
-            zero.less(going).select(next, Vector::load(simd, q)).store(q);
+            for lane in 0..LANES {
+                q[lane] = if going[lane] { next[lane] } else { q[lane] };
+            }
         }
-        let energy = complexity(simd, &scratch.rows[..total], &scratch.constant)
-            - expected(simd, model, scratch);
-        let change = (last - energy).max(energy - last);
-        going = change.less(splat(simd, TOLERANCE)).select(zero, going);
+        if factors == 1 {
+            return;
+        }
+        let energy = free_energy(simd, model, scratch, true);
+        let change = last - energy;
+        let mut size = Lane([0.0; LANES]);
+        change.max(zero - change).store(&mut size);
+        for lane in 0..LANES {
+            going[lane] &= size[lane] >= TOLERANCE;
+        }
         last = energy;
-        let mut left = Lane([T::ZERO; LANES]);
-        going.store(&mut left);
-        if left.0.iter().all(|&going| going == T::ZERO) {
-            break;
+        if going == [false; LANES] {
+            return;
         }
     }
 }
 
-/// Σ q·(ln(q + 1e-16) − ln prior).
+/// F of the beliefs, without its last term where not `heard`; in f64 whatever the precision, because
+/// changes of F decide when to stop.
 #[inline(always)]
-fn complexity<T: Real, S: Simd>(simd: S, q: &[Lane<T>], ln_prior: &[Lane<T>]) -> Vector<T, S> {
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for (q, prior) in q.iter().zip(ln_prior) {
-        let q = Vector::load(simd, q);
-        sum = q.mul_add(ln(q) - Vector::load(simd, prior), sum);
-    }
-    sum
-}
-
-/// E_q\[L\].
-#[inline(always)]
-fn expected<T: Real, S: Simd>(
+fn free_energy<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
-) -> Vector<T, S> {
-    let rows = &scratch.rows;
-    let beliefs =
-        (0..model.states.len()).map(|f| &rows[model.first_row[f]..model.first_row[f + 1]]);
-    let q = product(simd, beliefs, &mut scratch.joint);
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for (q, l) in q.iter().zip(scratch.evidence.iter()) {
-        sum = Vector::load(simd, q).mul_add(Vector::load(simd, l), sum);
+    heard: bool,
+) -> Vector<f64, S> {
+    let (q, room) = scratch.wide.split_at_mut(scratch.prior.len());
+    let mut sum = splat::<f64, S>(simd, 0.0);
+    for ((wide, q), prior) in q.iter_mut().zip(scratch.rows.iter()).zip(scratch.constant.iter()) {
+        *wide = widened(q);
+        let q = Vector::load(simd, wide);
+        sum = q.mul_add(ln(q) - Vector::load(simd, &widened(prior)), sum);
+    }
+    if heard {
+        let beliefs =
+            (0..model.states.len()).map(|f| &q[model.first_row[f]..model.first_row[f + 1]]);
+        let q = product(simd, beliefs, room);
+        for (q, l) in q.iter().zip(scratch.evidence.iter()) {
+            sum = sum - Vector::load(simd, q) * Vector::load(simd, &widened(l));
+        }
     }
     sum
+}
+
+#[inline(always)]
+fn widened<T: Real>(row: &Lane<T>) -> Lane<f64> {
+    let mut wide = Lane([0.0; LANES]);
+    for lane in 0..LANES {
+        wide[lane] = row[lane].to_f64();
+    }
+    wide
 }
