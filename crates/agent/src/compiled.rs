@@ -1,7 +1,9 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
 mod composition;
+pub(crate) mod inductive;
 pub(crate) mod likelihood;
+pub(crate) mod novelty;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod program;
@@ -87,7 +89,11 @@ impl<T: Real> CompiledModel<T> {
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
-        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
+        let plain = !model.arguments.use_inductive && !model.arguments.use_param_info_gain;
+        let support = match plain && model.sophisticated.is_none() {
+            true => Support::compile(model, &transitions, &structures, threshold, memory)?,
+            false => None,
+        };
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),

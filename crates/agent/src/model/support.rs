@@ -21,8 +21,6 @@ impl Model {
             (agent.learn_a, "agent.learn_A".to_owned()),
             (agent.learn_b, "agent.learn_B".to_owned()),
             (agent.learn_d, "agent.learn_D".to_owned()),
-            (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
-            (agent.use_inductive, "agent.use_inductive".to_owned()),
             (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
                 !matches!(algorithm, InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact),

@@ -3,7 +3,7 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
-use super::kernels::{contract, contract_lanes, softmax, splat};
+use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
 use super::states::product;
 use crate::{CompiledModel, Planner};
@@ -114,6 +114,34 @@ fn execute<T: Real, S: Simd>(
             let [len, out, contraction] = words.take();
             let value = dense_value(simd, &rows[contraction..contraction + len]);
             value.store(&mut rows[out]);
+        }
+        Operation::Goal => {
+            let [factor, out, present] = words.take();
+            let states = model.states[factor];
+            let (present, out) = apart(rows, (present, states), (out, states));
+            model.plan.paths[factor].worth(present, out);
+        }
+        Operation::Products => {
+            let [len, out, contraction] = words.take();
+            let (outcomes, weights) = rows[contraction..contraction + len].split_at(len / 2);
+            let sum = dot(simd, outcomes, weights);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Learnt => {
+            let [factor, action, out, after] = words.take();
+            let transition = &model.transitions[factor];
+            let from = words.list(transition.dependencies.len());
+            let beliefs = transition.dependencies.iter().zip(from).map(|(&f, &from)| {
+                let from = from as usize;
+                &rows[from..from + model.states[f]]
+            });
+            let (weighed, room) = scratch.joint.split_at_mut(transition.states);
+            let joint = product(simd, beliefs, room);
+            let size = transition.states * joint.len();
+            let table = &model.plan.learnt[factor][action * size..][..size];
+            contract(simd, table, joint, weighed);
+            let sum = dot(simd, weighed, &rows[after..after + transition.states]);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
         }
         Operation::Score
         | Operation::Weight

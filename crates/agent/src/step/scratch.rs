@@ -63,10 +63,11 @@ impl<T: Real> CompiledModel<T> {
         let rows = |len| Array::zeroed(memory, len);
         let total = self.belief_len();
         let evidence: usize = self.groups.iter().map(|group| group.joint).sum();
+        let novel = !self.plan.learnt.is_empty();
         let moved = self.transitions.iter().map(|t| {
             let joint: usize = t.dependencies.iter().map(|&d| self.states[d]).product();
             // A joint belief and the outer products on the way there; then the moved belief.
-            let products = if t.dependencies.len() > 1 { 2 * joint } else { 0 };
+            let products = if t.dependencies.len() > 1 || novel { 2 * joint } else { 0 };
             products + t.states
         });
         // A message works with the products of all but the last factor, each at most the joint, and
