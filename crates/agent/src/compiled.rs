@@ -8,8 +8,11 @@ pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod rows;
+pub(crate) mod search;
 pub(crate) mod support;
 pub(crate) mod transition;
+
+use std::borrow::Cow;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
@@ -19,6 +22,7 @@ use crate::{ActionSelection, Model, Result, SamplingMode};
 use likelihood::{Evidence, Structure};
 use plan::Plan;
 pub use plan::{Answers, Planner};
+use search::Search;
 use support::Support;
 use transition::Transition;
 
@@ -44,6 +48,8 @@ pub struct CompiledModel<T: Real> {
     /// Modalities by the factors they depend on.
     pub(crate) groups: Vec<Group>,
     pub(crate) plan: Plan<T>,
+    /// The search over policies and outcomes, where asked for.
+    pub(crate) search: Option<Search<T>>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
     /// What a sparse belief drops.
@@ -87,7 +93,7 @@ impl<T: Real> CompiledModel<T> {
         let evidence = (0..model.modalities())
             .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
             .collect::<Result<Vec<_>>>()?;
-        let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
+        let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
         let plain = !model.arguments.use_inductive && !model.arguments.use_param_info_gain;
         let support = match plain && model.sophisticated.is_none() {
@@ -101,6 +107,7 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
+            search: Search::compile(model, plan.scores.len(), memory)?,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
@@ -143,7 +150,7 @@ impl<T: Real> CompiledModel<T> {
 
     /// How policies are weighed.
     pub fn planner(&self) -> Planner {
-        self.plan.planner
+        if self.search.is_some() { Planner::Search } else { self.plan.planner }
     }
 
     /// Σ S_f: the numbers of a dense belief.
@@ -155,6 +162,20 @@ impl<T: Real> CompiledModel<T> {
     pub fn steps_sparse(&self) -> bool {
         self.support.is_some()
     }
+}
+
+/// The model as its steps are valued: a search takes utility and state information gain, whatever
+/// its agent takes otherwise.
+fn valued(model: &Model) -> Cow<'_, Model> {
+    if model.sophisticated.is_none() {
+        return Cow::Borrowed(model);
+    }
+    let mut valued = model.clone();
+    valued.arguments.use_utility = true;
+    valued.arguments.use_states_info_gain = true;
+    valued.arguments.use_param_info_gain = false;
+    valued.arguments.use_inductive = false;
+    Cow::Owned(valued)
 }
 
 fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {

@@ -4,6 +4,7 @@ mod act;
 pub(crate) mod kernels;
 mod plan;
 mod scratch;
+mod search;
 mod sparse;
 mod states;
 

@@ -176,14 +176,14 @@ fn plans_too_many_to_enumerate_are_weighed() {
     model.arguments.policy_len = 14;
     model.check().unwrap();
     assert!(model.policy_count().is_err());
-    let compiled =
-        CompiledModel::<f64>::compile(&model, Answers::Policies, &memory).unwrap();
+    let compiled = CompiledModel::<f64>::compile(&model, Answers::Policies, &memory).unwrap();
     assert_eq!(compiled.planner(), Planner::Graph);
     let scratch = step(&compiled, 1, &memory);
     let sum: f64 = scratch.q_pi().iter().map(|row| row[0]).sum();
     assert!((sum - 1.0).abs() < 1e-12);
     // Dense moves lead to ever new beliefs: that is refused in words.
-    let mut slipping = grid(&GridOptions { side: 20, slip: 0.1, ..GridOptions::default() }).unwrap();
+    let mut slipping =
+        grid(&GridOptions { side: 20, slip: 0.1, ..GridOptions::default() }).unwrap();
     slipping.arguments.policy_len = 200_000;
     let error = CompiledModel::<f64>::compile(&slipping, Answers::Actions, &memory).unwrap_err();
     assert!(error.to_string().starts_with("agent.policy_len: 200000 steps lead to too many"));

@@ -102,7 +102,8 @@ impl Inference {
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
-        let q = if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
+        let q =
+            if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
         q.extend(column(scratch.q_pi()));
     }
 }

@@ -57,12 +57,12 @@ pub fn plan(
         Ok(Box::new(Generative::new(world, memory)?))
     };
     let source = Source {
-            model,
-            answers: Answers::Actions,
-            environment: &environment,
-            steps: Some(steps),
-            keep_arrays,
-        };
+        model,
+        answers: Answers::Actions,
+        environment: &environment,
+        steps: Some(steps),
+        keep_arrays,
+    };
     match settings.precision {
         Precision::F32 => plan_in::<f32>(&source, settings),
         Precision::F64 => plan_in::<f64>(&source, settings),

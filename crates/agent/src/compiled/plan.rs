@@ -37,6 +37,9 @@ pub enum Planner {
     /// First actions, over a graph of the beliefs that may follow: the marginals of the same
     /// posterior, at a cost that grows with the distinct beliefs instead of the policies.
     Graph,
+    /// Policies of one step, over a tree of what may be observed and done after them: sophisticated
+    /// inference.
+    Search,
 }
 
 /// What a model is compiled to answer.

@@ -21,7 +21,6 @@ impl Model {
             (agent.learn_a, "agent.learn_A".to_owned()),
             (agent.learn_b, "agent.learn_B".to_owned()),
             (agent.learn_d, "agent.learn_D".to_owned()),
-            (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
                 !matches!(algorithm, InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact),
                 format!("agent.inference_algo \"{}\"", algorithm.name()),

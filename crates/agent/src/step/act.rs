@@ -135,11 +135,7 @@ fn best<T: Real, S: Simd>(simd: S, weights: &[Lane<T>]) -> [usize; LANES] {
 
 /// How many cumulated probabilities are at most the number drawn.
 #[inline(always)]
-fn drawn<T: Real, S: Simd>(
-    simd: S,
-    weights: &[Lane<T>],
-    draws: &[f64; LANES],
-) -> [usize; LANES] {
+fn drawn<T: Real, S: Simd>(simd: S, weights: &[Lane<T>], draws: &[f64; LANES]) -> [usize; LANES] {
     let mut total = splat::<T, S>(simd, 0.0);
     for weight in weights.iter() {
         total = total + Vector::load(simd, weight);

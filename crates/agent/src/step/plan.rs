@@ -5,10 +5,11 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
+use super::search::search;
 use super::states::product;
-use crate::{CompiledModel, Planner};
 use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
+use crate::{CompiledModel, Planner};
 
 impl<T: Real> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
@@ -29,6 +30,9 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, scratch } = self;
+        if let Some(wanted) = &model.search {
+            return search(simd, model, wanted, scratch);
+        }
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             execute(simd, model, scratch, operation, &mut words);
@@ -66,7 +70,7 @@ impl<'a> Words<'a> {
 }
 
 #[inline(always)]
-fn execute<T: Real, S: Simd>(
+pub(super) fn execute<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
@@ -143,10 +147,9 @@ fn execute<T: Real, S: Simd>(
             let sum = dot(simd, weighed, &rows[after..after + transition.states]);
             (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
         }
-        Operation::Score
-        | Operation::Weight
-        | Operation::LogSumExp
-        | Operation::Max => combine(simd, model, rows, operation, words),
+        Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
+            combine(simd, model, rows, operation, words)
+        }
     }
 }
 
@@ -205,7 +208,7 @@ pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
                 gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
             }
         }
-        Planner::Graph => {
+        Planner::Graph | Planner::Search => {
             for (weight, &row) in scratch.q_pi.iter_mut().zip(model.plan.scores.iter()) {
                 *weight = scratch.rows[row as usize];
             }

@@ -5,6 +5,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::search::Trees;
 use super::sparse::SparseScratch;
 use crate::{CompiledModel, Planner, Result};
 
@@ -50,7 +51,10 @@ pub struct Scratch<T: Real> {
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
-    use_soft: bool,
+    pub(crate) use_soft: bool,
+    /// Lanes that observe something: agents.
+    pub(crate) agents: usize,
+    pub(crate) trees: Option<Trees<T>>,
 }
 
 impl<T: Real> CompiledModel<T> {
@@ -84,7 +88,7 @@ impl<T: Real> CompiledModel<T> {
             constant: rows(total)?,
             neg_efe: rows(match self.planner() {
                 Planner::Enumeration => policies,
-                Planner::Graph => 0,
+                Planner::Graph | Planner::Search => 0,
             })?,
             q_pi: rows(policies)?,
             choice: rows(policies.max(widest))?,
@@ -96,6 +100,11 @@ impl<T: Real> CompiledModel<T> {
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,
+            agents: 0,
+            trees: match &self.search {
+                Some(search) => Some(Trees::new(self, search, memory)?),
+                None => None,
+            },
         })
     }
 }
@@ -106,6 +115,7 @@ impl<T: Real> Scratch<T> {
         self.observations.fill([-1; LANES]);
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
+        self.agents = 0;
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has
@@ -119,6 +129,7 @@ impl<T: Real> Scratch<T> {
     /// What an agent observes, by modality; −1 is nothing. Outcomes are in range: the caller has
     /// checked them.
     pub fn observe(&mut self, lane: usize, outcomes: impl IntoIterator<Item = i32>) {
+        self.agents = self.agents.max(lane + 1);
         for (observed, outcome) in self.observations.iter_mut().zip(outcomes) {
             observed[lane] = outcome;
         }
@@ -128,6 +139,7 @@ impl<T: Real> Scratch<T> {
     /// Then all lanes of the block do.
     pub fn observe_soft(&mut self, lane: usize, outcomes: &[T]) {
         self.use_soft = true;
+        self.agents = self.agents.max(lane + 1);
         for (row, &p) in self.soft.iter_mut().zip(outcomes) {
             row[lane] = p;
         }
@@ -159,7 +171,7 @@ impl<T: Real> Scratch<T> {
         self.first_row[factor]..self.first_row[factor + 1]
     }
 
-    /// −EFE of each policy; none where [`CompiledModel::planner`] is the graph.
+    /// −EFE of each policy; none where [`CompiledModel::planner`] is no enumeration.
     pub fn neg_efe(&self) -> &[Lane<T>] {
         &self.neg_efe
     }

@@ -107,12 +107,7 @@ impl<'a, T: Real> Draft<'a, T> {
     }
 
     /// A step of `actions` (one a factor) from `before`.
-    pub(super) fn step(
-        &mut self,
-        before: &[Value],
-        actions: &[u32],
-        place: Place,
-    ) -> Result<Step> {
+    pub(super) fn step(&mut self, before: &[Value], actions: &[u32], place: Place) -> Result<Step> {
         let beliefs: Vec<Value> = (0..actions.len())
             .map(|factor| self.belief(before, factor, actions[factor] as usize))
             .collect();
@@ -384,8 +379,7 @@ impl<'a, T: Real> Draft<'a, T> {
             state[factor] = column % states;
             column /= states;
         }
-        let next =
-            |place, &factor: &usize| place * self.transitions[factor].states + state[factor];
+        let next = |place, &factor: &usize| place * self.transitions[factor].states + state[factor];
         order.iter().rev().fold(0, next)
     }
 }
