@@ -4,6 +4,9 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{MapFlags, ProtFlags};
 
+/// The error number for memory that is not there.
+pub(crate) const OUT_OF_MEMORY: i32 = rustix::io::Errno::NOMEM.raw_os_error();
+
 /// The size of a page, in bytes.
 pub(crate) fn page_bytes() -> usize {
     rustix::param::page_size()
@@ -21,11 +24,7 @@ pub(crate) fn map(size: usize) -> Result<NonNull<u8>, i32> {
         )
     }
     .map_err(|error| error.raw_os_error())?;
-    NonNull::new(address.cast()).ok_or(libc_enomem())
-}
-
-fn libc_enomem() -> i32 {
-    rustix::io::Errno::NOMEM.raw_os_error()
+    NonNull::new(address.cast()).ok_or(OUT_OF_MEMORY)
 }
 
 /// Unmaps what [`map`] gave.
