@@ -21,8 +21,8 @@ pub struct Region {
 /// Where a region goes back to.
 enum Home {
     Resource(SharedResource),
-    /// Counted in the pool's slots, not here: see the pool's core.
-    Pool(NonNull<Core>),
+    /// Counted in the pool's slots, not here: see the pool's core. With the block's size class.
+    Pool(NonNull<Core>, u16),
 }
 
 // SAFETY: a region is the only owner of its block, and its home may be called from any thread.
@@ -42,14 +42,15 @@ impl Region {
         Ok(Self { home: Home::Resource(resource.clone()), block, layout })
     }
 
-    /// `block` was acquired from `core` with this layout; the region will release it.
+    /// `block` was acquired from `core` with this class and layout; the region will release it.
     #[inline(always)]
-    pub(crate) fn pooled(core: NonNull<Core>, block: Block, layout: Layout) -> Self {
-        Self { home: Home::Pool(core), block, layout }
+    pub(crate) fn pooled(core: NonNull<Core>, class: usize, block: Block, layout: Layout) -> Self {
+        // A ladder has at most 4,096 classes.
+        Self { home: Home::Pool(core, class as u16), block, layout }
     }
 
     pub(crate) fn is_from(&self, core: NonNull<Core>) -> bool {
-        matches!(self.home, Home::Pool(home) if home == core)
+        matches!(self.home, Home::Pool(home, _) if home == core)
     }
 
     /// How many bytes were asked for.
@@ -73,7 +74,7 @@ impl Region {
         match &self.home {
             Home::Resource(resource) => resource.host_accessible(),
             // SAFETY: a pool's core lives until its last region has been released.
-            Home::Pool(core) => unsafe { core.as_ref() }.host_accessible(),
+            Home::Pool(core, _) => unsafe { core.as_ref() }.host_accessible(),
         }
     }
 }
@@ -85,8 +86,9 @@ impl Drop for Region {
             // SAFETY: the block came from this resource with this layout, and the region owned it.
             Home::Resource(resource) => unsafe { resource.deallocate(self.block, self.layout) },
             // SAFETY: the same of a pool, whose core lives until this release is counted.
-            Home::Pool(core) => unsafe {
-                Core::release(*core, self.block, self.layout, thread_number());
+            Home::Pool(core, class) => unsafe {
+                let class = usize::from(*class);
+                Core::release(*core, class, self.block, self.layout, thread_number());
             },
         }
     }
@@ -121,6 +123,12 @@ impl Buffer {
     /// that the host cannot read.
     pub fn new(resource: &SharedResource, size_bytes: usize, align_bytes: usize) -> Result<Self> {
         Region::new(resource, size_bytes, align_bytes).and_then(Self::from_region)
+    }
+
+    /// A region that is known to be host-accessible.
+    #[inline(always)]
+    pub(crate) fn accessible(region: Region) -> Self {
+        Self(region)
     }
 
     /// A region as a buffer.

@@ -119,7 +119,7 @@ impl Core {
 
     /// The class that serves a layout; the class after the last if none does.
     #[inline(always)]
-    fn class(&self, layout: Layout) -> usize {
+    pub(crate) fn class(&self, layout: Layout) -> usize {
         if layout.align() <= CACHE_LINE_BYTES {
             self.parts.classes.index_of(layout.size())
         } else {
@@ -135,10 +135,9 @@ impl Core {
             .ok_or_else(|| crate::Error::bad_layout(layout.size(), layout.align()))
     }
 
-    /// A block for `layout`, whose size is not 0.
+    /// A block for `layout`, whose size is not 0 and whose class this is.
     #[inline]
-    pub(crate) fn acquire(&self, layout: Layout, thread: usize) -> Result<Block> {
-        let class = self.class(layout);
+    pub(crate) fn acquire(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
         let (block, due) = self.slot(thread).with(|slot| slot.take(class, layout.size()));
         if due {
             self.look_at_the_clock();
@@ -159,9 +158,9 @@ impl Core {
         let slot = self.slot(thread);
         let upstream_layout = if class < self.centre.classes() {
             let cached = slot.with(|slot| {
-                let more = slot.magazines()[class].capacity() / 2;
+                let more = slot.magazines()[class].most() / 2;
                 let block = self.centre.take(class, more, |block| slot.push(class, block))?;
-                slot.count_acquired(class, block, layout.size(), false);
+                slot.count_acquired(class, layout.size(), false);
                 Some(block)
             });
             if let Some(block) = cached {
@@ -171,13 +170,17 @@ impl Core {
         } else {
             let upstream_layout = Self::unclassed_layout(layout)?;
             if let Some(block) = self.centre.take_unclassed(upstream_layout) {
-                slot.with(|slot| slot.count_acquired(class, block, layout.size(), false));
+                self.gauges.unclassed_acquired(block);
+                slot.with(|slot| slot.count_acquired(class, layout.size(), false));
                 return Ok(block);
             }
             upstream_layout
         };
         let block = self.grow(upstream_layout)?;
-        slot.with(|slot| slot.count_acquired(class, block, layout.size(), true));
+        if class == self.centre.classes() {
+            self.gauges.unclassed_acquired(block);
+        }
+        slot.with(|slot| slot.count_acquired(class, layout.size(), true));
         Ok(block)
     }
 
@@ -206,10 +209,16 @@ impl Core {
     ///
     /// # Safety
     ///
-    /// `core` is alive, the block came from its `acquire` with this layout and is not used again. The core may
-    /// be gone afterwards unless the caller keeps it alive.
+    /// `core` is alive, the block came from its `acquire` with this class and layout and is not used
+    /// again. The core may be gone afterwards unless the caller keeps it alive.
     #[inline]
-    pub(crate) unsafe fn release(core: NonNull<Self>, block: Block, layout: Layout, thread: usize) {
+    pub(crate) unsafe fn release(
+        core: NonNull<Self>,
+        class: usize,
+        block: Block,
+        layout: Layout,
+        thread: usize,
+    ) {
         // SAFETY: alive, because the block that comes back has not been counted as released.
         let this = unsafe { core.as_ref() };
         if cfg!(debug_assertions) {
@@ -218,7 +227,6 @@ impl Core {
         if this.parts.contents == Contents::Wiped {
             this.wipe(block, layout.size());
         }
-        let class = this.class(layout);
         match this.slot(thread).with(|slot| slot.keep(class, block, layout.size())) {
             Kept::Yes => {}
             // SAFETY: the caller's contract, passed on; nothing was counted yet.
@@ -249,7 +257,10 @@ impl Core {
         let mut evicted = Vec::new();
         if class >= this.centre.classes() {
             match Self::unclassed_layout(layout) {
-                Ok(layout) => this.centre.put_unclassed(layout, block, stamp, &mut evicted),
+                Ok(layout) => {
+                    this.gauges.unclassed_released(block);
+                    this.centre.put_unclassed(layout, block, stamp, &mut evicted);
+                }
                 Err(error) => unreachable!("it was acquired with this layout: {error}"),
             }
         } else {
@@ -263,7 +274,7 @@ impl Core {
             this.centre.put(class, block, stamp, &mut evicted);
         }
         this.give_back(evicted);
-        if !slot.with(|slot| slot.count_released(class, block, layout.size())) {
+        if !slot.with(|slot| slot.count_released(class, layout.size())) {
             // Closed meanwhile: the core's end gives back what now lies in the centre.
             // SAFETY: the release is not counted yet, so the core is alive.
             unsafe { Self::count_closed_release(core) };

@@ -3,8 +3,8 @@
 //! Invariant: reserved = Σ bytes of blocks that the upstream gave and did not get back
 //! = bytes in use + bytes idle.
 
-use crate::Eviction;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::{Block, Eviction};
 
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -12,6 +12,8 @@ pub(super) struct Gauges {
     pub(super) reserved_bytes: AtomicU64,
     pub(super) peak_reserved_bytes: AtomicU64,
     pub(super) total_reserved_bytes: AtomicU64,
+    /// Of live buffers that have no class.
+    pub(super) unclassed_bytes: AtomicU64,
     pub(super) upstream_allocations: AtomicU64,
     pub(super) upstream_deallocations: AtomicU64,
     pub(super) evictions: [AtomicU64; Eviction::ALL.len()],
@@ -28,6 +30,14 @@ impl Gauges {
     pub(super) fn shrank(&self, bytes: u64) {
         self.reserved_bytes.fetch_sub(bytes, Relaxed);
         self.upstream_deallocations.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn unclassed_acquired(&self, block: Block) {
+        self.unclassed_bytes.fetch_add(block.size_bytes as u64, Relaxed);
+    }
+
+    pub(super) fn unclassed_released(&self, block: Block) {
+        self.unclassed_bytes.fetch_sub(block.size_bytes as u64, Relaxed);
     }
 
     pub(super) fn evicted(&self, bytes: u64, cause: Eviction) {

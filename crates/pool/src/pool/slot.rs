@@ -4,16 +4,22 @@
 //! statistics cheap enough to be always on. A block may be taken through one slot and come back through
 //! another, so the counts of one slot mean nothing alone; only sums over all slots do.
 //!
-//! Invariants, per slot: Σ magazines' bytes = `idle_bytes` ≤ the slot's bound; a magazine holds at most its
-//! capacity; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
+//! A magazine leases room for all the blocks that it may hold when it first keeps one, and returns the lease when it
+//! was not used between two cleanups; so the fast path compares lengths only, never bytes.
+//!
+//! Invariants, per slot: Σ magazines' bytes ≤ Σ leases = `leased_bytes` ≤ `max_leased_bytes`; a magazine's
+//! length ≤ its capacity; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
 
 use crate::Block;
 
 /// The blocks and counts of one class in one slot.
 #[derive(Debug, Default)]
 pub(crate) struct Magazine {
+    /// Its own capacity is the magazine's, and 0 without a lease.
     blocks: Vec<Block>,
-    capacity: usize,
+    /// How many blocks it would lease room for.
+    most: usize,
+    leased_bytes: u64,
     /// The fewest blocks it has held since the last cleanup: so many lay unused.
     low: usize,
     pub(crate) counts: Counts,
@@ -28,23 +34,19 @@ pub(crate) struct Counts {
     pub(crate) released: u64,
     /// Bytes as requested, of live buffers.
     pub(crate) requested_bytes: u64,
-    /// Bytes as taken from the upstream, of live buffers.
-    pub(crate) taken_bytes: u64,
 }
 
 impl Counts {
     #[inline(always)]
-    pub(crate) fn acquire(&mut self, requested: usize, taken: usize) {
+    pub(crate) fn acquire(&mut self, requested: usize) {
         self.acquired += 1;
         self.requested_bytes = self.requested_bytes.wrapping_add(requested as u64);
-        self.taken_bytes = self.taken_bytes.wrapping_add(taken as u64);
     }
 
     #[inline(always)]
-    pub(crate) fn release(&mut self, requested: usize, taken: usize) {
+    pub(crate) fn release(&mut self, requested: usize) {
         self.released += 1;
         self.requested_bytes = self.requested_bytes.wrapping_sub(requested as u64);
-        self.taken_bytes = self.taken_bytes.wrapping_sub(taken as u64);
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -52,7 +54,6 @@ impl Counts {
         self.missed += other.missed;
         self.released += other.released;
         self.requested_bytes = self.requested_bytes.wrapping_add(other.requested_bytes);
-        self.taken_bytes = self.taken_bytes.wrapping_add(other.taken_bytes);
     }
 }
 
@@ -61,8 +62,18 @@ impl Magazine {
         self.blocks.len()
     }
 
+    /// How many blocks it may hold now.
     pub(crate) fn capacity(&self) -> usize {
-        self.capacity
+        self.blocks.capacity()
+    }
+
+    /// How many blocks it may hold if there is room.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    fn idle_bytes(&self) -> u64 {
+        self.blocks.iter().map(|block| block.size_bytes as u64).sum()
     }
 }
 
@@ -81,44 +92,31 @@ pub(crate) enum Kept {
 #[derive(Debug)]
 pub(crate) struct Slot {
     magazines: Box<[Magazine]>,
-    idle_bytes: u64,
-    max_idle_bytes: u64,
-    /// Operations since the clock was last read.
-    operations: u32,
+    leased_bytes: u64,
+    max_leased_bytes: u64,
     closed: bool,
 }
 
-/// How many operations pass between two looks at the clock.
-const OPERATIONS_PER_LOOK: u32 = 256;
+/// How many acquires of a class pass between two looks at the clock; a power of two.
+const ACQUIRES_PER_LOOK: u64 = 256;
 
 impl Slot {
-    pub(crate) fn new(capacities: impl Iterator<Item = usize>, max_idle_bytes: u64) -> Self {
-        let magazines = capacities.map(|capacity| Magazine { capacity, ..Magazine::default() });
-        Self {
-            magazines: magazines.collect(),
-            idle_bytes: 0,
-            max_idle_bytes,
-            operations: 0,
-            closed: false,
-        }
+    /// `most` gives each magazine's greatest length.
+    pub(crate) fn new(most: impl Iterator<Item = usize>, max_leased_bytes: u64) -> Self {
+        let magazines = most.map(|most| Magazine { most, ..Magazine::default() });
+        Self { magazines: magazines.collect(), leased_bytes: 0, max_leased_bytes, closed: false }
     }
 
     /// A block of `class`, counted as acquired, and whether it is time to look at the clock.
     #[inline(always)]
     pub(crate) fn take(&mut self, class: usize, requested: usize) -> (Option<Block>, bool) {
-        self.operations += 1;
-        let due = self.operations >= OPERATIONS_PER_LOOK;
-        if due {
-            self.operations = 0;
-        }
         let magazine = &mut self.magazines[class];
         let block = magazine.blocks.pop();
-        if let Some(block) = block {
+        if block.is_some() {
             magazine.low = magazine.low.min(magazine.blocks.len());
-            magazine.counts.acquire(requested, block.size_bytes);
-            self.idle_bytes -= block.size_bytes as u64;
+            magazine.counts.acquire(requested);
         }
-        (block, due)
+        (block, magazine.counts.acquired % ACQUIRES_PER_LOOK == 0)
     }
 
     /// Keeps a block that came back, counted as released.
@@ -130,27 +128,21 @@ impl Slot {
         if !self.push(class, block) {
             return Kept::Full;
         }
-        self.magazines[class].counts.release(requested, block.size_bytes);
+        self.magazines[class].counts.release(requested);
         Kept::Yes
     }
 
     /// Counts a block as acquired that did not come from here; `missed` if from no cache at all.
-    pub(crate) fn count_acquired(
-        &mut self,
-        class: usize,
-        block: Block,
-        requested: usize,
-        missed: bool,
-    ) {
+    pub(crate) fn count_acquired(&mut self, class: usize, requested: usize, missed: bool) {
         let counts = &mut self.magazines[class].counts;
-        counts.acquire(requested, block.size_bytes);
+        counts.acquire(requested);
         counts.missed += u64::from(missed);
     }
 
     /// Counts a block as released that is kept elsewhere; `false`, and not counted, if closed.
-    pub(crate) fn count_released(&mut self, class: usize, block: Block, requested: usize) -> bool {
+    pub(crate) fn count_released(&mut self, class: usize, requested: usize) -> bool {
         if !self.closed {
-            self.magazines[class].counts.release(requested, block.size_bytes);
+            self.magazines[class].counts.release(requested);
         }
         !self.closed
     }
@@ -159,15 +151,31 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn push(&mut self, class: usize, block: Block) -> bool {
         let magazine = &mut self.magazines[class];
-        let idle_bytes = self.idle_bytes + block.size_bytes as u64;
-        if magazine.blocks.len() >= magazine.capacity || idle_bytes > self.max_idle_bytes {
+        if magazine.blocks.len() == magazine.blocks.capacity() && !self.lease(class, block) {
             return false;
         }
-        if magazine.blocks.capacity() == 0 {
-            magazine.blocks.reserve_exact(magazine.capacity);
+        self.magazines[class].blocks.push(block);
+        true
+    }
+
+    /// Room for a magazine that has none yet, as much as is left.
+    #[cold]
+    fn lease(&mut self, class: usize, block: Block) -> bool {
+        let magazine = &mut self.magazines[class];
+        let bytes = block.size_bytes as u64;
+        let left = (self.max_leased_bytes - self.leased_bytes) / bytes;
+        let count = magazine.most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        if magazine.blocks.capacity() > 0 || count == 0 {
+            return false;
         }
-        magazine.blocks.push(block);
-        self.idle_bytes = idle_bytes;
+        let mut blocks = Vec::new();
+        if blocks.try_reserve_exact(count).is_err() || blocks.capacity() != count {
+            // An allocator that gives more than was asked for would break the lease.
+            return false;
+        }
+        magazine.blocks = blocks;
+        magazine.leased_bytes = bytes * count as u64;
+        self.leased_bytes += magazine.leased_bytes;
         true
     }
 
@@ -180,22 +188,25 @@ impl Slot {
     /// Moves into `out` what lay unused since this was last called.
     pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Vec<Block>) {
         let low = self.magazines[class].low;
+        if low > 0 && low == self.magazines[class].blocks.len() {
+            return self.drain_all(class, out);
+        }
         self.drain(class, low, out);
         self.magazines[class].low = self.magazines[class].blocks.len();
     }
 
-    /// Moves everything of a class into `out`.
+    /// Moves everything of a class into `out` and returns the lease.
     pub(crate) fn drain_all(&mut self, class: usize, out: &mut Vec<Block>) {
-        let count = self.magazines[class].blocks.len();
-        self.drain(class, count, out);
+        let magazine = &mut self.magazines[class];
+        out.append(&mut magazine.blocks);
+        magazine.blocks = Vec::new();
+        magazine.low = 0;
+        self.leased_bytes -= std::mem::take(&mut magazine.leased_bytes);
     }
 
     fn drain(&mut self, class: usize, count: usize, out: &mut Vec<Block>) {
         let magazine = &mut self.magazines[class];
-        for block in magazine.blocks.drain(..count) {
-            self.idle_bytes -= block.size_bytes as u64;
-            out.push(block);
-        }
+        out.extend(magazine.blocks.drain(..count));
         magazine.low = magazine.low.min(magazine.blocks.len());
     }
 
@@ -211,6 +222,6 @@ impl Slot {
     }
 
     pub(crate) fn idle_bytes(&self) -> u64 {
-        self.idle_bytes
+        self.magazines.iter().map(Magazine::idle_bytes).sum()
     }
 }

@@ -42,7 +42,8 @@ pub struct ClassStatistics {
     pub releases: u64,
     /// Live buffers.
     pub in_use_count: u64,
-    /// Bytes of live buffers, as taken from the upstream.
+    /// Bytes of live buffers: of one class, by the class's size; of all and of what has no class, as taken
+    /// from the upstream.
     pub in_use_bytes: u64,
     /// Bytes of live buffers, as requested.
     pub requested_bytes: u64,
@@ -65,13 +66,14 @@ impl ClassStatistics {
     }
 
     fn new(class_bytes: u64, counts: &Counts, idle_count: u64) -> Self {
+        let in_use_count = counts.acquired.saturating_sub(counts.released);
         Self {
             class_bytes,
             hits: counts.acquired.saturating_sub(counts.missed),
             misses: counts.missed,
             releases: counts.released,
-            in_use_count: counts.acquired.saturating_sub(counts.released),
-            in_use_bytes: positive(counts.taken_bytes),
+            in_use_count,
+            in_use_bytes: in_use_count * class_bytes,
             requested_bytes: positive(counts.requested_bytes),
             idle_count,
         }
@@ -92,12 +94,14 @@ impl PoolStatistics {
     pub(super) fn of(core: &Core) -> Self {
         let sizes = core.parts().classes.sizes_bytes();
         let mut counts = vec![(Counts::default(), 0); sizes.len() + 1];
+        let mut idle_bytes = core.centre().idle_bytes();
         for slot in core.slots() {
             slot.with(|slot| {
                 for ((sum, idle), magazine) in counts.iter_mut().zip(slot.magazines()) {
                     sum.add(&magazine.counts);
                     *idle += magazine.len() as u64;
                 }
+                idle_bytes += slot.idle_bytes();
             });
         }
         let mut all = (Counts::default(), 0);
@@ -112,10 +116,16 @@ impl PoolStatistics {
             }
         }
         let gauges = core.gauges();
+        let reserved_bytes = gauges.reserved_bytes.load(Relaxed);
+        let mut all = ClassStatistics::new(0, &all.0, all.1);
+        all.in_use_bytes = reserved_bytes.saturating_sub(idle_bytes);
+        if let Some(unclassed) = classes.last_mut().filter(|last| last.class_bytes == 0) {
+            unclassed.in_use_bytes = gauges.unclassed_bytes.load(Relaxed);
+        }
         Self {
-            all: ClassStatistics::new(0, &all.0, all.1),
+            all,
             classes,
-            reserved_bytes: gauges.reserved_bytes.load(Relaxed),
+            reserved_bytes,
             peak_reserved_bytes: gauges.peak_reserved_bytes.load(Relaxed),
             total_reserved_bytes: gauges.total_reserved_bytes.load(Relaxed),
             upstream_allocations: gauges.upstream_allocations.load(Relaxed),
