@@ -61,6 +61,13 @@ pub enum ErrorKind {
         /// The spelling.
         dtype: String,
     },
+    /// Elements were asked for as another type than theirs.
+    WrongDtype {
+        /// The type asked for.
+        asked: &'static str,
+        /// The type that they are.
+        is: &'static str,
+    },
     /// A handle was given to something that did not make it.
     Foreign {
         /// What was asked to take it back.
@@ -175,6 +182,9 @@ impl fmt::Display for Error {
                 "'{dtype}' names no element type; known are float64, float32, float16, bfloat16, \
                  int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool and their short forms"
             ),
+            ErrorKind::WrongDtype { asked, is } => {
+                write!(f, "the matrix's elements are {is}, and were asked for as {asked}")
+            }
             ErrorKind::Foreign { by } => {
                 write!(f, "this {by} did not make the handle that it was asked to take back")
             }

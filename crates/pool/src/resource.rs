@@ -1,7 +1,13 @@
 //! The one concept: something that gives memory and takes it back.
 
+mod extents;
 pub(crate) mod host;
+pub(crate) mod huge;
+pub(crate) mod mapped_file;
+mod mapping;
+pub(crate) mod null;
 pub(crate) mod pages;
+pub(crate) mod shared_memory;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;

@@ -116,7 +116,7 @@ impl Slot {
             magazine.low = magazine.low.min(magazine.blocks.len());
             magazine.counts.acquire(requested);
         }
-        (block, magazine.counts.acquired % ACQUIRES_PER_LOOK == 0)
+        (block, magazine.counts.acquired.is_multiple_of(ACQUIRES_PER_LOOK))
     }
 
     /// Keeps a block that came back, counted as released.
