@@ -108,6 +108,13 @@ pub enum ErrorKind {
         /// The operating system's error number.
         errno: i32,
     },
+    /// No workload has this name.
+    UnknownWorkload {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: &'static [&'static str],
+    },
     /// This platform cannot do it.
     Unsupported {
         /// What.
@@ -211,6 +218,9 @@ impl fmt::Display for Error {
                 Bytes(*requested_bytes),
                 std::io::Error::from_raw_os_error(*errno)
             ),
+            ErrorKind::UnknownWorkload { name, known } => {
+                write!(f, "no workload is called '{name}'; there are {}", known.join(", "))
+            }
             ErrorKind::Unsupported { what } => write!(f, "this platform has no {what}"),
         }
     }

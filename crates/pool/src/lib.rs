@@ -30,6 +30,7 @@ mod shared_buffer;
 mod spin;
 mod sync;
 mod trace;
+pub mod workload;
 
 pub use adaptor::{
     budgeted::Budgeted,

@@ -25,35 +25,36 @@ pub(crate) struct Magazine {
     pub(crate) counts: Counts,
 }
 
-/// Counts of one class; sums of these over slots wrap to the right value even where one slot's are
-/// "negative".
+/// Counts of one class. What is live is a difference of two of them, summed over slots first.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) acquired: u64,
     pub(crate) missed: u64,
     pub(crate) released: u64,
-    /// Bytes as requested, of live buffers.
-    pub(crate) requested_bytes: u64,
+    /// As requested, like the next.
+    pub(crate) acquired_bytes: u64,
+    pub(crate) released_bytes: u64,
 }
 
 impl Counts {
     #[inline(always)]
-    pub(crate) fn acquire(&mut self, requested: usize) {
+    fn acquire(&mut self, requested: usize) {
         self.acquired += 1;
-        self.requested_bytes = self.requested_bytes.wrapping_add(requested as u64);
+        self.acquired_bytes += requested as u64;
     }
 
     #[inline(always)]
-    pub(crate) fn release(&mut self, requested: usize) {
+    fn release(&mut self, requested: usize) {
         self.released += 1;
-        self.requested_bytes = self.requested_bytes.wrapping_sub(requested as u64);
+        self.released_bytes += requested as u64;
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
         self.acquired += other.acquired;
         self.missed += other.missed;
         self.released += other.released;
-        self.requested_bytes = self.requested_bytes.wrapping_add(other.requested_bytes);
+        self.acquired_bytes += other.acquired_bytes;
+        self.released_bytes += other.released_bytes;
     }
 }
 

@@ -47,6 +47,8 @@ pub struct ClassStatistics {
     pub in_use_bytes: u64,
     /// Bytes of live buffers, as requested.
     pub requested_bytes: u64,
+    /// Bytes of all buffers ever acquired, as requested.
+    pub total_requested_bytes: u64,
     /// Cached buffers.
     pub idle_count: u64,
 }
@@ -74,15 +76,12 @@ impl ClassStatistics {
             releases: counts.released,
             in_use_count,
             in_use_bytes: in_use_count * class_bytes,
-            requested_bytes: positive(counts.requested_bytes),
+            // A sum over slots that others change in between may be off by what they do.
+            requested_bytes: counts.acquired_bytes.saturating_sub(counts.released_bytes),
+            total_requested_bytes: counts.acquired_bytes,
             idle_count,
         }
     }
-}
-
-/// A sum over slots that another thread changed in between may be below 0 for a moment.
-fn positive(wrapped: u64) -> u64 {
-    u64::try_from(wrapped as i64).unwrap_or(0)
 }
 
 impl PoolStatistics {
