@@ -186,9 +186,7 @@ impl Pool {
 
     /// Bytes of cached buffers.
     pub fn idle_bytes(&self) -> u64 {
-        let core = self.handle.core();
-        let slots = core.slots().iter().map(|slot| slot.with(|slot| slot.idle_bytes()));
-        slots.sum::<u64>() + core.centre().idle_bytes()
+        self.handle.core().idle_bytes()
     }
 
     /// Its numbers, now.

@@ -1,8 +1,9 @@
 //! Never more than so many bytes.
 
+use std::alloc::Layout;
+
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{Block, Error, ErrorKind, Resource, Result};
-use std::alloc::Layout;
 
 /// Bounds the bytes taken from an upstream resource.
 ///

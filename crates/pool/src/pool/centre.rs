@@ -1,8 +1,8 @@
 //! What all threads share: per size class a queue of idle blocks, oldest first, each under its own
 //! lock, within one bound on the bytes of all of them.
 //!
-//! Invariants: Σ bytes of queued blocks ≤ `idle_bytes` ≤ `max_idle_bytes` at any moment, with equality of the
-//! first two between operations; a queue holds at most `max_idle_count` blocks; within a queue, stamps do not
+//! Invariants: Σ bytes of queued blocks + Σ magazines' leases ≤ `reserved_bytes` ≤ `max_idle_bytes` at any moment,
+//! with equality of the first two between operations; a queue holds at most `max_idle_count` blocks; within a queue, stamps do not
 //! decrease.
 
 use std::alloc::Layout;
@@ -57,7 +57,7 @@ pub(crate) struct Centre {
     /// Blocks of no class, oldest first, each with the layout that it came by; `max_idle_count` of
     /// them at most, so that searching them all is cheap beside what such sizes cost to touch.
     unclassed: Mutex<Vec<(Layout, Idle)>>,
-    idle_bytes: Bound,
+    reserved_bytes: Bound,
     max_idle_count: usize,
 }
 
@@ -78,13 +78,14 @@ impl Centre {
         Self {
             queues: layouts.map(Queue::new).collect(),
             unclassed: Mutex::new(Vec::new()),
-            idle_bytes: Bound { used: AtomicU64::new(0), limit: max_idle_bytes },
+            reserved_bytes: Bound { used: AtomicU64::new(0), limit: max_idle_bytes },
             max_idle_count,
         }
     }
 
-    pub(crate) fn idle_bytes(&self) -> u64 {
-        self.idle_bytes.used.load(Ordering::Relaxed)
+    /// Bytes of the queued blocks and of the leases.
+    pub(crate) fn reserved_bytes(&self) -> u64 {
+        self.reserved_bytes.used.load(Ordering::Relaxed)
     }
 
     pub(crate) fn layout(&self, class: usize) -> Layout {
@@ -125,7 +126,7 @@ impl Centre {
         }
         queue.note_oldest(&idle);
         drop(idle);
-        self.idle_bytes.used.fetch_sub(bytes, Ordering::Relaxed);
+        self.reserved_bytes.used.fetch_sub(bytes, Ordering::Relaxed);
         Some(block)
     }
 
@@ -135,7 +136,7 @@ impl Centre {
         let index = unclassed.iter().rposition(|(its, _)| *its == layout)?;
         let block = unclassed.remove(index).1.block;
         drop(unclassed);
-        self.idle_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
+        self.reserved_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
         Some(block)
     }
 
@@ -178,24 +179,34 @@ impl Centre {
     }
 
     /// Reserves a block's bytes, at the price of the least recently used; `false`, with the block
-    /// itself evicted, if it is larger than everything that may be kept.
+    /// itself evicted, if nothing is left to evict instead.
     fn make_room(&self, block: Block, layout: Layout, evicted: &mut Vec<Evicted>) -> bool {
-        let bytes = block.size_bytes as u64;
+        let fits = self.reserve_evicting(block.size_bytes as u64, evicted);
+        if !fits {
+            evicted.push(Evicted { block, layout, cause: Eviction::Bytes });
+        }
+        fits
+    }
+
+    /// Reserves bytes, at the price of the least recently used blocks.
+    pub(crate) fn reserve_evicting(&self, bytes: u64, evicted: &mut Vec<Evicted>) -> bool {
         while !self.reserve(bytes) {
-            let oldest = if bytes <= self.idle_bytes.limit { self.take_oldest() } else { None };
-            match oldest {
+            let fits = bytes <= self.reserved_bytes.limit;
+            match fits.then(|| self.take_oldest()).flatten() {
                 Some(oldest) => evicted.push(oldest),
-                None => {
-                    evicted.push(Evicted { block, layout, cause: Eviction::Bytes });
-                    return false;
-                }
+                None => return false,
             }
         }
         true
     }
 
+    /// Gives up what was reserved for a lease.
+    pub(crate) fn unreserve(&self, bytes: u64) {
+        self.reserved_bytes.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     fn reserve(&self, bytes: u64) -> bool {
-        let bound = &self.idle_bytes;
+        let bound = &self.reserved_bytes;
         bound
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -205,7 +216,7 @@ impl Centre {
     }
 
     fn leave(&self, block: Block, layout: Layout, cause: Eviction, evicted: &mut Vec<Evicted>) {
-        self.idle_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
+        self.reserved_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
         evicted.push(Evicted { block, layout, cause });
     }
 
@@ -229,7 +240,7 @@ impl Centre {
             let first = idle.pop_front();
             queue.note_oldest(&idle);
             if let Some(Idle { block, .. }) = first {
-                self.idle_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
+                self.reserved_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
                 return Some(Evicted { block, layout: queue.layout, cause: Eviction::Bytes });
             }
             // Another thread emptied the queue in between, and its hint now says so: look again.
@@ -258,7 +269,7 @@ impl Centre {
 
     /// Takes out the least recently used until at most `bytes` are left.
     pub(crate) fn take_down_to(&self, bytes: u64, evicted: &mut Vec<Evicted>) {
-        while self.idle_bytes() > bytes {
+        while self.reserved_bytes() > bytes {
             match self.take_oldest() {
                 Some(oldest) => evicted.push(Evicted { cause: Eviction::Trim, ..oldest }),
                 None => return,

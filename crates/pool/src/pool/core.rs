@@ -64,15 +64,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(super) fn new(parts: Parts) -> Self {
-        // Magazines may hold an eighth of the idle bytes and half of each class's buffers; the centre
-        // holds the rest, so the bounds hold without a counter that all threads would share.
-        let slots = parts.slots as u64;
-        let slot_bytes = parts.max_idle_bytes / 8 / slots;
-        let centre_bytes = parts.max_idle_bytes - slot_bytes * slots;
+        // Magazines may lease a quarter of the idle bytes, each a quarter of its slot's part, and half of
+        // each class's buffers: room that is leased and empty is room that nothing else can use.
+        let slot_bytes = parts.max_idle_bytes / 4 / parts.slots as u64;
         let most = (parts.max_idle_count / 2 / parts.slots).min(MAGAZINE_CAPACITY);
         let centre_count = parts.max_idle_count - most * parts.slots;
         let sizes = parts.classes.sizes_bytes();
-        let capacity = |&size: &usize| if size as u64 <= slot_bytes { most } else { 0 };
+        let capacity = |&size: &usize| most.min((slot_bytes / 4 / size as u64) as usize);
         let slot = || {
             let capacities = sizes.iter().map(capacity).chain([0]);
             SpinLock::new(Slot::new(capacities, slot_bytes))
@@ -80,7 +78,7 @@ impl Core {
         // SAFETY: classes are at most 2^46 bytes, and the alignment is a power of two.
         let layout =
             |&size: &usize| unsafe { Layout::from_size_align_unchecked(size, CACHE_LINE_BYTES) };
-        let centre = Centre::new(sizes.iter().map(layout), centre_bytes, centre_count);
+        let centre = Centre::new(sizes.iter().map(layout), parts.max_idle_bytes, centre_count);
         Self {
             slots: (0..parts.slots).map(|_| slot()).collect(),
             centre,
@@ -133,6 +131,14 @@ impl Core {
         let align = layout.align().max(CACHE_LINE_BYTES);
         size.and_then(|size| Layout::from_size_align(size, align).ok())
             .ok_or_else(|| crate::Error::bad_layout(layout.size(), layout.align()))
+    }
+
+    /// The same for a layout that a block was acquired by.
+    fn known_unclassed_layout(layout: Layout) -> Layout {
+        match Self::unclassed_layout(layout) {
+            Ok(layout) => layout,
+            Err(error) => unreachable!("a block was acquired by this layout: {error}"),
+        }
     }
 
     /// A block for `layout`, whose size is not 0 and whose class this is.
@@ -236,8 +242,8 @@ impl Core {
         }
     }
 
-    /// Makes room in the magazine by spilling half of it into the centre; what has no magazine goes
-    /// to the centre itself.
+    /// Makes room in the magazine, by a lease or by spilling half of it into the centre; what has no
+    /// magazine goes to the centre itself.
     ///
     /// # Safety
     ///
@@ -256,19 +262,29 @@ impl Core {
         let stamp = this.parts.clock.nanoseconds();
         let mut evicted = Vec::new();
         if class >= this.centre.classes() {
-            match Self::unclassed_layout(layout) {
-                Ok(layout) => {
-                    this.gauges.unclassed_released(block);
-                    this.centre.put_unclassed(layout, block, stamp, &mut evicted);
-                }
-                Err(error) => unreachable!("it was acquired with this layout: {error}"),
-            }
+            this.gauges.unclassed_released(block);
+            let upstream_layout = Self::known_unclassed_layout(layout);
+            this.centre.put_unclassed(upstream_layout, block, stamp, &mut evicted);
         } else {
-            if slot.with(|slot| slot.magazines()[class].capacity() > 0) {
-                let mut spilled = Vec::with_capacity(MAGAZINE_CAPACITY);
-                slot.with(|slot| slot.spill(class, &mut spilled));
-                for block in spilled {
-                    this.centre.put(class, block, stamp, &mut evicted);
+            let mut spilled = Vec::new();
+            let room = slot.with(|slot| {
+                slot.lease(class, block, |bytes| this.centre.reserve_evicting(bytes, &mut evicted));
+                slot.spill(class, &mut spilled);
+                slot.magazines()[class].capacity() > 0
+            });
+            for block in spilled {
+                this.centre.put(class, block, stamp, &mut evicted);
+            }
+            this.give_back(std::mem::take(&mut evicted));
+            if room {
+                match slot.with(|slot| slot.keep(class, block, layout.size())) {
+                    Kept::Yes => return,
+                    // Another thread of the same slot was faster.
+                    Kept::Full => {}
+                    // SAFETY: nothing was counted yet.
+                    Kept::Closed => {
+                        return unsafe { Self::release_closed(core, class, block, layout) };
+                    }
                 }
             }
             this.centre.put(class, block, stamp, &mut evicted);
@@ -293,10 +309,7 @@ impl Core {
         let layout = if class < this.centre.classes() {
             this.centre.layout(class)
         } else {
-            match Self::unclassed_layout(layout) {
-                Ok(layout) => layout,
-                Err(error) => unreachable!("it was acquired with this layout: {error}"),
-            }
+            Self::known_unclassed_layout(layout)
         };
         this.gauges.shrank(block.size_bytes as u64);
         // SAFETY: the block came from the upstream with this layout.
@@ -392,17 +405,26 @@ impl Core {
         &self,
         stamp: u64,
         evicted: &mut Vec<Evicted>,
-        drain: impl Fn(&mut Slot, usize, &mut Vec<Block>),
+        drain: impl Fn(&mut Slot, usize, &mut Vec<Block>) -> u64,
     ) {
         let mut blocks = Vec::new();
         for slot in &self.slots {
             for class in 0..self.centre.classes() {
-                slot.with(|slot| drain(slot, class, &mut blocks));
+                self.centre.unreserve(slot.with(|slot| drain(slot, class, &mut blocks)));
                 for block in blocks.drain(..) {
                     self.centre.put(class, block, stamp, evicted);
                 }
             }
         }
+    }
+
+    /// Bytes of the blocks that lie idle, wherever.
+    pub(super) fn idle_bytes(&self) -> u64 {
+        // A lease without blocks in it is room, not memory.
+        let slots =
+            self.slots.iter().map(|slot| slot.with(|slot| slot.leased_bytes() - slot.idle_bytes()));
+        let room = slots.sum();
+        self.centre.reserved_bytes().saturating_sub(room)
     }
 
     fn give_back(&self, evicted: Vec<Evicted>) -> u64 {

@@ -4,8 +4,8 @@
 //! statistics cheap enough to be always on. A block may be taken through one slot and come back through
 //! another, so the counts of one slot mean nothing alone; only sums over all slots do.
 //!
-//! A magazine leases room for all the blocks that it may hold when it first keeps one, and returns the lease when it
-//! was not used between two cleanups; so the fast path compares lengths only, never bytes.
+//! A magazine leases room in the centre for all the blocks that it may hold, and returns the lease when it was
+//! not used between two cleanups; so the fast path compares lengths only, never bytes.
 //!
 //! Invariants, per slot: Σ magazines' bytes ≤ Σ leases = `leased_bytes` ≤ `max_leased_bytes`; a magazine's
 //! length ≤ its capacity; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
@@ -151,58 +151,62 @@ impl Slot {
     /// Puts an idle block into its magazine, if there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, class: usize, block: Block) -> bool {
-        let magazine = &mut self.magazines[class];
-        if magazine.blocks.len() == magazine.blocks.capacity() && !self.lease(class, block) {
-            return false;
+        let blocks = &mut self.magazines[class].blocks;
+        let fits = blocks.len() < blocks.capacity();
+        if fits {
+            blocks.push(block);
         }
-        self.magazines[class].blocks.push(block);
-        true
+        fits
     }
 
-    /// Room for a magazine that has none yet, as much as is left.
-    #[cold]
-    fn lease(&mut self, class: usize, block: Block) -> bool {
+    /// Room for a magazine that has none yet, as much as the slot may still lease and `reserve` grants.
+    pub(crate) fn lease(&mut self, class: usize, block: Block, reserve: impl FnOnce(u64) -> bool) {
         let magazine = &mut self.magazines[class];
         let bytes = block.size_bytes as u64;
         let left = (self.max_leased_bytes - self.leased_bytes) / bytes;
         let count = magazine.most.min(usize::try_from(left).unwrap_or(usize::MAX));
         if magazine.blocks.capacity() > 0 || count == 0 {
-            return false;
+            return;
         }
         let mut blocks = Vec::new();
-        if blocks.try_reserve_exact(count).is_err() || blocks.capacity() != count {
-            // An allocator that gives more than was asked for would break the lease.
-            return false;
+        // An allocator that gives more than was asked for would break the lease.
+        let exact = blocks.try_reserve_exact(count).is_ok() && blocks.capacity() == count;
+        if exact && reserve(bytes * count as u64) {
+            magazine.blocks = blocks;
+            magazine.leased_bytes = bytes * count as u64;
+            self.leased_bytes += magazine.leased_bytes;
         }
-        magazine.blocks = blocks;
-        magazine.leased_bytes = bytes * count as u64;
-        self.leased_bytes += magazine.leased_bytes;
-        true
     }
 
-    /// Moves the longest-idle half of a magazine, at least one block, into `out`.
+    /// Moves the longest-idle half of a full magazine into `out`; nothing if there is room.
     pub(crate) fn spill(&mut self, class: usize, out: &mut Vec<Block>) {
-        let count = self.magazines[class].blocks.len().div_ceil(2);
-        self.drain(class, count, out);
+        let magazine = &self.magazines[class];
+        if magazine.blocks.len() == magazine.blocks.capacity() {
+            self.drain(class, magazine.blocks.len().div_ceil(2), out);
+        }
     }
 
-    /// Moves into `out` what lay unused since this was last called.
-    pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Vec<Block>) {
+    /// Moves into `out` what lay unused since this was last called; answers the lease that is returned if
+    /// that was everything, in bytes.
+    pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Vec<Block>) -> u64 {
         let low = self.magazines[class].low;
         if low > 0 && low == self.magazines[class].blocks.len() {
             return self.drain_all(class, out);
         }
         self.drain(class, low, out);
         self.magazines[class].low = self.magazines[class].blocks.len();
+        0
     }
 
-    /// Moves everything of a class into `out` and returns the lease.
-    pub(crate) fn drain_all(&mut self, class: usize, out: &mut Vec<Block>) {
+    /// Moves everything of a class into `out`; answers the lease that is returned, in bytes.
+    pub(crate) fn drain_all(&mut self, class: usize, out: &mut Vec<Block>) -> u64 {
         let magazine = &mut self.magazines[class];
         out.append(&mut magazine.blocks);
         magazine.blocks = Vec::new();
         magazine.low = 0;
-        self.leased_bytes -= std::mem::take(&mut magazine.leased_bytes);
+        let returned = std::mem::take(&mut magazine.leased_bytes);
+        self.leased_bytes -= returned;
+        returned
     }
 
     fn drain(&mut self, class: usize, count: usize, out: &mut Vec<Block>) {
@@ -222,7 +226,13 @@ impl Slot {
         &self.magazines
     }
 
+    /// Bytes of the blocks in its magazines.
     pub(crate) fn idle_bytes(&self) -> u64 {
         self.magazines.iter().map(Magazine::idle_bytes).sum()
+    }
+
+    /// Bytes that it leases in the centre.
+    pub(crate) fn leased_bytes(&self) -> u64 {
+        self.leased_bytes
     }
 }

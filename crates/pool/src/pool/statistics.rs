@@ -93,14 +93,13 @@ impl PoolStatistics {
     pub(super) fn of(core: &Core) -> Self {
         let sizes = core.parts().classes.sizes_bytes();
         let mut counts = vec![(Counts::default(), 0); sizes.len() + 1];
-        let mut idle_bytes = core.centre().idle_bytes();
+        let idle_bytes = core.idle_bytes();
         for slot in core.slots() {
             slot.with(|slot| {
                 for ((sum, idle), magazine) in counts.iter_mut().zip(slot.magazines()) {
                     sum.add(&magazine.counts);
                     *idle += magazine.len() as u64;
                 }
-                idle_bytes += slot.idle_bytes();
             });
         }
         let mut all = (Counts::default(), 0);

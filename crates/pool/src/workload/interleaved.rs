@@ -1,4 +1,4 @@
-//! 256 live buffers of 256 B to 32 KiB, any power of two; each step releases one and acquires another: first the oldest of them,
+//! 256 live buffers of 256 B to 32 KiB by powers of two, repeating; each step releases one and acquires another: first the oldest of them,
 //! then any.
 
 use std::sync::Arc;
@@ -13,17 +13,17 @@ const SMALLEST: usize = 256;
 const DOUBLINGS: usize = 8;
 const BATCHES: usize = 4000;
 const HIT_RATE: f64 = 0.99;
-const PEAK: f64 = 1.25;
-/// A quarter of what is live on average.
-const MAX_IDLE_BYTES: u64 = (LIVE * SMALLEST * ((1 << DOUBLINGS) - 1) / DOUBLINGS / 4) as u64;
+const PEAK_RATIO: f64 = 1.25;
+/// The most that is live at a time; idle memory is bounded by a quarter of it.
+const PEAK_BYTES: u64 = 2_565_632;
 
-fn size(random: &mut Random) -> usize {
-    SMALLEST << random.below(DOUBLINGS)
+fn size(step: usize) -> usize {
+    SMALLEST << (step % DOUBLINGS)
 }
 
 pub(super) fn run() -> Result<Vec<Row>> {
     let pool =
-        Pool::builder(Arc::new(HostHeap)).threads(1).max_idle_bytes(MAX_IDLE_BYTES).build()?;
+        Pool::builder(Arc::new(HostHeap)).threads(1).max_idle_bytes(PEAK_BYTES / 4).build()?;
     Ok(vec![on(Pooled::new(pool))?, on(Malloc)?])
 }
 
@@ -38,8 +38,8 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
         handle.write(size as u8);
         Ok((handle, size as u8))
     };
-    for _ in 0..LIVE {
-        let size = size(&mut random);
+    for step in 0..LIVE {
+        let size = size(step);
         requested += size as u64;
         live.push(acquire(&subject, size)?);
     }
@@ -54,7 +54,7 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
         let steps: Vec<(usize, usize)> = (0..BATCH)
             .map(|step| {
                 let index = if fifo { (batch * BATCH + step) % LIVE } else { random.below(LIVE) };
-                (index, size(&mut random))
+                (index, size(step))
             })
             .collect();
         times.batch(BATCH, || {
@@ -78,8 +78,9 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
     drop(live);
     let tally = subject.tally(peak);
     let checked = kept
+        && peak == PEAK_BYTES
         && subject.settled()
         && tally.hit_rate.is_none_or(|rate| rate >= HIT_RATE)
-        && tally.peak_reserved_over_requested.is_none_or(|peak| peak <= PEAK);
+        && tally.peak_reserved_over_requested.is_none_or(|peak| peak <= PEAK_RATIO);
     Ok(times.row("interleaved".to_owned(), tally, checked))
 }
