@@ -18,6 +18,9 @@ mod slot;
 mod statistics;
 mod thread;
 
+#[cfg(all(test, loom))]
+mod loom_models;
+
 use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::Arc;

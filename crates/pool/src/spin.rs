@@ -1,6 +1,6 @@
 //! A lock for a value that one thread uses nearly always and others hardly ever.
 //!
-//! Taking it is one compare-and-swap and leaving it one store; the standard mutex needs a second
+//! Taking it is one swap and leaving it one store; the standard mutex needs a second
 //! read-modify-write to leave, which is a third of the time of a warm acquire. Waiters yield, so the
 //! lock is only for sections of a few instructions.
 //!
@@ -27,25 +27,22 @@ impl<T> SpinLock<T> {
 
     #[inline(always)]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        if self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err()
-        {
+        if self.locked.swap(true, Ordering::Acquire) {
             self.wait();
         }
         let _leave = Leave(&self.locked);
-        // SAFETY: the flag was false and is now ours, so no other reference to the value exists.
+        // SAFETY: the flag was false and is now set by us, so no other reference to the value exists.
         self.value.with_mut(|value| work(unsafe { &mut *value }))
     }
 
     #[cold]
     fn wait(&self) {
-        let mut rounds = 0;
-        while self
-            .locked
-            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+        let mut rounds = 0_u32;
+        // A swap and not a compare-and-swap: one that fails may read an old value for ever, as far as
+        // the memory model is concerned.
+        while self.locked.swap(true, Ordering::Acquire) {
             rounds += 1;
-            if cfg!(any(loom, shuttle)) || rounds % 64 == 0 {
+            if cfg!(any(loom, shuttle)) || rounds.is_multiple_of(64) {
                 thread::yield_now();
             } else {
                 hint::spin_loop();

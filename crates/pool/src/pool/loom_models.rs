@@ -1,0 +1,215 @@
+//! The pool's lock-free and locked parts under every interleaving of two preemptions:
+//! `RUSTFLAGS="--cfg loom" cargo test -p populace-pool --release --lib loom_models`.
+
+use std::alloc::Layout;
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex};
+
+use loom::thread;
+
+use super::core::Core;
+use super::{PoolBuilder, SizeClasses};
+use crate::spin::SpinLock;
+use crate::{Block, Clock, Resource, Result};
+
+const SIZE: usize = 64;
+
+fn model(work: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(work);
+}
+
+/// Gives numbered places, and knows which are out. Its lock is the standard library's: loom need not
+/// explore it, and no thread is ever preempted while it holds it.
+#[derive(Default)]
+struct Places {
+    live: Mutex<(HashSet<usize>, usize)>,
+}
+
+impl Places {
+    fn live(&self) -> usize {
+        self.live.lock().unwrap().0.len()
+    }
+}
+
+// SAFETY: each place is given once; nothing in the models touches the bytes.
+unsafe impl Resource for Places {
+    fn allocate(&self, layout: Layout) -> Result<Block> {
+        let mut live = self.live.lock().unwrap();
+        live.1 += 1;
+        let place = live.1 * 4096;
+        live.0.insert(place);
+        let address = NonNull::without_provenance(NonZeroUsize::new(place).unwrap());
+        Ok(Block { address, size_bytes: layout.size() })
+    }
+
+    unsafe fn deallocate(&self, block: Block, _layout: Layout) {
+        let gone = self.live.lock().unwrap().0.remove(&block.address.addr().get());
+        assert!(gone, "a block went back twice");
+    }
+
+    fn host_accessible(&self) -> bool {
+        false
+    }
+}
+
+/// A core with one class, two slots, and room for `count` idle blocks of a class.
+fn core(places: &Arc<Places>, count: usize, bytes: u64) -> Shared {
+    let builder = PoolBuilder::new(places.clone())
+        .classes(SizeClasses::new(&[SIZE]).unwrap())
+        .threads(2)
+        .max_idle_count(count)
+        .max_idle_bytes(bytes)
+        .clock(Clock::manual());
+    Shared(NonNull::from(Box::leak(Box::new(builder.into_core()))))
+}
+
+/// A core that threads of a model pass around, as regions and handles do.
+#[derive(Clone, Copy)]
+struct Shared(NonNull<Core>);
+
+// SAFETY: cores are shared between threads by design.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    fn core(&self) -> &Core {
+        // SAFETY: the models use it only while a handle or a block is out.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn acquire(&self, thread: usize) -> Block {
+        self.core().acquire(0, layout(), thread).unwrap()
+    }
+
+    fn release(self, block: Block, thread: usize) {
+        // SAFETY: the block came from `acquire`.
+        unsafe { Core::release(self.0, 0, block, layout(), thread) }
+    }
+
+    fn close(self) {
+        // SAFETY: the models close once.
+        unsafe { Core::close(self.0) }
+    }
+}
+
+fn layout() -> Layout {
+    Layout::from_size_align(SIZE, 64).unwrap()
+}
+
+#[test]
+fn a_spin_lock_lets_one_in_and_shows_what_earlier_ones_wrote() {
+    model(|| {
+        let lock = Arc::new(SpinLock::new(0));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let lock = lock.clone();
+                thread::spawn(move || lock.with(|value| *value += 1))
+            })
+            .collect();
+        lock.with(|value| *value += 1);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(lock.with(|value| *value), 3);
+    });
+}
+
+/// Three threads, two of which share a slot, through magazines of one block and a centre of a few.
+#[test]
+fn no_block_is_out_twice_and_none_is_lost() {
+    model(|| {
+        let places = Arc::<Places>::default();
+        let shared = core(&places, 4, 1 << 20);
+        let out = Arc::new(Mutex::new(HashSet::new()));
+        let work = move |out: &Mutex<HashSet<usize>>, thread: usize| {
+            let block = shared.acquire(thread);
+            assert!(out.lock().unwrap().insert(block.address.addr().get()), "out twice");
+            assert!(out.lock().unwrap().remove(&block.address.addr().get()));
+            shared.release(block, thread);
+        };
+        shared.release(shared.acquire(0), 0);
+        let threads: Vec<_> = (1..3)
+            .map(|number| {
+                let out = out.clone();
+                thread::spawn(move || work(&out, number))
+            })
+            .collect();
+        work(&out, 0);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.core().idle_bytes(), (places.live() * SIZE) as u64);
+        shared.close();
+        assert_eq!(places.live(), 0);
+        assert_eq!(Arc::strong_count(&places), 1, "the core was freed");
+    });
+}
+
+/// Blocks acquired through one slot come back through others, one by one, into a full cache.
+#[test]
+fn idle_bytes_never_exceed_their_bound() {
+    model(|| {
+        let places = Arc::<Places>::default();
+        let shared = core(&places, 4, SIZE as u64);
+        let blocks: Vec<_> = (0..3).map(|_| shared.acquire(0)).collect();
+        let threads: Vec<_> = (1..3)
+            .map(|number| {
+                let block = blocks[number];
+                thread::spawn(move || shared.release(block, number))
+            })
+            .collect();
+        shared.release(blocks[0], 0);
+        assert!(shared.core().idle_bytes() <= SIZE as u64);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(shared.core().idle_bytes() <= SIZE as u64);
+        assert!(places.live() <= 1);
+        shared.close();
+        assert_eq!((places.live(), Arc::strong_count(&places)), (0, 1));
+    });
+}
+
+/// The handle goes while two other threads release the last buffers: whoever is last frees the core,
+/// once.
+#[test]
+fn the_core_ends_with_its_last_buffer_or_its_handle() {
+    model(|| {
+        let places = Arc::<Places>::default();
+        let shared = core(&places, 4, 1 << 20);
+        let blocks = [shared.acquire(0), shared.acquire(1)];
+        let threads: Vec<_> = blocks
+            .into_iter()
+            .enumerate()
+            .map(|(number, block)| thread::spawn(move || shared.release(block, number)))
+            .collect();
+        shared.close();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!((places.live(), Arc::strong_count(&places)), (0, 1));
+    });
+}
+
+/// A trim empties the cache while others use it.
+#[test]
+fn a_trim_beside_others_loses_nothing() {
+    model(|| {
+        let places = Arc::<Places>::default();
+        let shared = core(&places, 4, 1 << 20);
+        shared.release(shared.acquire(0), 0);
+        let threads: Vec<_> = (0..2)
+            .map(|number| thread::spawn(move || shared.release(shared.acquire(number), number)))
+            .collect();
+        shared.core().trim();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.core().idle_bytes(), (places.live() * SIZE) as u64);
+        shared.close();
+        assert_eq!((places.live(), Arc::strong_count(&places)), (0, 1));
+    });
+}
