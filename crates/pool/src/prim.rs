@@ -76,11 +76,18 @@ pub(crate) fn memory_file() -> Result<OwnedFd> {
     fs::memfd_create("populace", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).map_err(number)
 }
 
-/// From now on nobody can change a memory file's length, nor map it anew to write.
+/// From now on nobody can change a memory file's length, and it can only be opened to read.
+///
+/// A seal against writing would be stronger, but would also keep this process from freeing pages.
 pub(crate) fn seal(descriptor: BorrowedFd<'_>) -> Result<()> {
-    let lengths = SealFlags::SHRINK | SealFlags::GROW;
-    fs::fcntl_add_seals(descriptor, lengths | SealFlags::FUTURE_WRITE).map_err(number)?;
-    fs::fcntl_add_seals(descriptor, SealFlags::SEAL).map_err(number)
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    fs::fcntl_add_seals(descriptor, seals).map_err(number)?;
+    fs::fchmod(descriptor, Mode::RUSR).map_err(number)
+}
+
+/// Opens a file again, to read.
+pub(crate) fn open_to_read(path: &Path) -> Result<OwnedFd> {
+    fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(number)
 }
 
 /// The length of a memory file that nobody can shorten.

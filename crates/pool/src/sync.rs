@@ -4,9 +4,8 @@
 #[cfg(loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
-    hint, sync as raw,
+    sync as raw,
     sync::{MutexGuard, atomic},
-    thread,
 };
 
 #[cfg(shuttle)]

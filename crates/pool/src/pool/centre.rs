@@ -277,3 +277,15 @@ impl Centre {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Idle;
+    use crate::Region;
+
+    #[test]
+    fn metadata_stays_within_64_bytes_a_buffer() {
+        assert!(size_of::<Idle>() <= 24, "idle: {}", size_of::<Idle>());
+        assert!(size_of::<Region>() <= 64, "live: {}", size_of::<Region>());
+    }
+}

@@ -281,8 +281,8 @@ impl Core {
                     Kept::Yes => return,
                     // Another thread of the same slot was faster.
                     Kept::Full => {}
-                    // SAFETY: nothing was counted yet.
                     Kept::Closed => {
+                        // SAFETY: nothing was counted yet.
                         return unsafe { Self::release_closed(core, class, block, layout) };
                     }
                 }

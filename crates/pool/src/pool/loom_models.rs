@@ -99,21 +99,21 @@ fn layout() -> Layout {
     Layout::from_size_align(SIZE, 64).unwrap()
 }
 
+/// Three threads try, without waiting: whoever gets in is alone and sees what earlier ones wrote.
 #[test]
 fn a_spin_lock_lets_one_in_and_shows_what_earlier_ones_wrote() {
     model(|| {
         let lock = Arc::new(SpinLock::new(0));
+        let add = |lock: &SpinLock<usize>| lock.try_with(|value| *value += 1).is_some();
         let threads: Vec<_> = (0..2)
             .map(|_| {
                 let lock = lock.clone();
-                thread::spawn(move || lock.with(|value| *value += 1))
+                thread::spawn(move || add(&lock))
             })
             .collect();
-        lock.with(|value| *value += 1);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(lock.with(|value| *value), 3);
+        let mine = usize::from(add(&lock));
+        let theirs = threads.into_iter().map(|thread| usize::from(thread.join().unwrap()));
+        assert_eq!(mine + theirs.sum::<usize>(), lock.with(|value| *value));
     });
 }
 

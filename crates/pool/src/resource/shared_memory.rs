@@ -1,7 +1,7 @@
 //! Memory that a second process maps by descriptor.
 
 use std::alloc::Layout;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr::NonNull;
 
@@ -11,10 +11,10 @@ use crate::{Error, Result, prim};
 
 /// Blocks in one anonymous memory file that other processes can map to read.
 ///
-/// Another process gets the descriptor (inherited, or passed over a socket) or opens [`Self::path`], and maps
-/// it as a [`SharedView`]; a block is then found by its offset. The file has no name, so nothing is left
-/// when the last process that holds it is gone, however it went. It is sealed: others can neither write to
-/// it nor change its length.
+/// Another process gets a [`Self::descriptor`] (inherited, or passed over a socket) or opens [`Self::path`], and
+/// maps it as a [`SharedView`]; a block is then found by its offset. The file has no name, so nothing is left
+/// when the last process that holds it is gone, however it went. Its length is sealed, and its mode and
+/// the descriptors given out only allow reading.
 ///
 /// Invariant: the capacity is fixed; pages are taken from the system as they are first written, and freed with
 /// their block.
@@ -34,9 +34,13 @@ impl SharedMemory {
         Ok(Self(mapping))
     }
 
-    /// The descriptor that another process needs.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.descriptor()
+    /// A descriptor to give to another process, which can read by it but not write.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system answers.
+    pub fn descriptor(&self) -> Result<OwnedFd> {
+        prim::open_to_read(&self.path()).map_err(|errno| Error::system(self.0.capacity(), errno))
     }
 
     /// Where another process of the same user can open it while this one lives.
@@ -56,7 +60,7 @@ impl SharedMemory {
 }
 
 // SAFETY: the mapping's blocks are disjoint and page-aligned, hold zeros or what their last user
-// left, and the seals keep other processes from writing to them or cutting them off.
+// left, the seals keep others from cutting them off, and no descriptor that is given out lets them write.
 unsafe impl Resource for SharedMemory {
     fn allocate(&self, layout: Layout) -> Result<Block> {
         self.0.allocate(layout)

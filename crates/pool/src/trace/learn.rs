@@ -19,7 +19,7 @@ impl Trace {
     /// Learns classes under which no size of the trace wastes more than `bound` of its buffer, sizes
     /// counted in whole cache lines: (c − s) / c ≤ `bound`.
     ///
-    /// From the largest size down, each class covers all sizes that the bound lets it cover, which is the
+    /// Sizes above the geometric classes stay without one. From the largest size down, each class covers all sizes that the bound lets it cover, which is the
     /// least number of classes.
     ///
     /// # Errors
@@ -31,7 +31,9 @@ impl Trace {
         let geometric = SizeClasses::geometric();
         let mut sizes = geometric.sizes_bytes().to_vec();
         let mut covered_down_to = f64::INFINITY;
-        for &size in histogram.keys().rev() {
+        // Larger ones are kept by the page, which wastes less than any class.
+        let largest = sizes.last().copied().unwrap_or(usize::MAX);
+        for &size in histogram.keys().rev().filter(|&&size| size <= largest) {
             let class = size.next_multiple_of(CACHE_LINE_BYTES);
             if (class as f64) < covered_down_to {
                 sizes.push(class);
