@@ -9,12 +9,15 @@ use populace_pool::{
     SharedResource, Statistics,
 };
 
+type Counted = Arc<Statistics<HostHeap>>;
+type Failing = fn(Counted, u64) -> Fail<Counted>;
+
 /// Runs `scenario` without failures, and then once for each allocation that it makes, with that one and
 /// with it and all later ones failing.
 fn each_allocation_fails(scenario: impl Fn(SharedResource) -> Result<()>) {
     let upstream = Arc::new(Statistics::new(HostHeap));
     let budget = Budget::new("all", 1 << 30);
-    let run = |fail: fn(Arc<Statistics<HostHeap>>, u64) -> Fail<Arc<Statistics<HostHeap>>>, nth| {
+    let run = |fail: Failing, nth| {
         let fail = Arc::new(fail(upstream.clone(), nth));
         let resource: SharedResource = Arc::new(Budgeted::new(fail.clone(), budget.clone(), 64));
         let outcome = scenario(resource);
