@@ -20,6 +20,8 @@ pub(crate) struct Rows<T> {
     values: Array<T>,
     /// Every value is 1: a row is a plain sum.
     unit: bool,
+    /// Every row has one entry: entry i is row i's.
+    one_each: bool,
 }
 
 impl<T: Real> Rows<T> {
@@ -42,14 +44,30 @@ impl<T: Real> Rows<T> {
         let values: Vec<T> = sorted.iter().map(|&(.., value)| T::from_f64(value)).collect();
         Ok(Self {
             unit: values.iter().all(|&value| value == T::ONE),
+            one_each: starts.iter().enumerate().all(|(row, &start)| row == start as usize),
             starts: Array::copied(memory, &starts)?,
             columns: Array::copied(memory, &columns)?,
             values: Array::copied(memory, &values)?,
         })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.starts.len() - 1
+
+    /// Whether every row has one entry.
+    #[inline(always)]
+    pub(crate) fn one_each(&self) -> bool {
+        self.one_each
+    }
+
+    /// The columns of all entries, row by row.
+    #[inline(always)]
+    pub(crate) fn columns(&self) -> &[u32] {
+        &self.columns
+    }
+
+    /// The values of all entries, row by row.
+    #[inline(always)]
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
     }
 
     #[inline(always)]

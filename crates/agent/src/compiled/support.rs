@@ -64,7 +64,7 @@ impl<T: Real> Support<T> {
         let initial_states: Vec<u32> = initial.iter().map(|&(s, _)| s as u32).collect();
         let initial_values: Vec<T> = initial.iter().map(|&(_, p)| T::from_f64(p)).collect();
         Ok(Some(Self {
-            certain: (0..columns.len()).all(|row| columns.row(row).count() == 1),
+            certain: columns.one_each() && columns.values().iter().all(|&p| p == T::ONE),
             columns,
             initial_states: Array::copied(memory, &initial_states)?,
             initial_values: Array::copied(memory, &initial_values)?,

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! draw(seed, stream, index) = mix(mix(seed + γ·(stream + 1)) + γ·(index + 1)),  γ = 0x9E3779B97F4A7C15
-//! mix(x): x ^= x>>30; x *= 0xBF58476D1CE4E5B9; x ^= x>>27; x *= 0x94D049BB133111EB; x ^= x>>31
 //! ```
 //!
-//! all modulo 2^64: SplitMix64's output function over a counter (Steele, Lea and Flood, 2014), once
-//! for the stream and once for the place in it. There is no state, so any number can be drawn
-//! first.
+//! modulo 2^64, where [`mix`] is SplitMix64's output function: its sequence (Steele, Lea and Flood,
+//! 2014) once for the stream and once for the place in it. There is no state, so any number can be
+//! drawn first. A run's own numbers are keyed otherwise (see `random`), so a run whose seed is the
+//! world's does not retrace the world.
+
+use crate::random::mix;
 
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -27,21 +29,14 @@ pub(super) fn draw_below(seed: u64, stream: u64, index: u64, bound: u64) -> u64 
     ((u128::from(draw(seed, stream, index)) * u128::from(bound)) >> 64) as u64
 }
 
-fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    x ^ (x >> 31)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::mix;
+    use super::{GAMMA, mix};
 
     #[test]
     fn mix_is_splitmix64() {
         // The first outputs of SplitMix64 from seed 1234567, as its reference prints them.
-        let outputs =
-            [1, 2, 3].map(|n| mix(1_234_567_u64.wrapping_add(super::GAMMA.wrapping_mul(n))));
+        let outputs = [1, 2, 3].map(|n| mix(1_234_567_u64.wrapping_add(GAMMA.wrapping_mul(n))));
         assert_eq!(
             outputs,
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
