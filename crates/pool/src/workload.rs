@@ -29,7 +29,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// The workloads' names.
 pub const NAMES: &[&str] =
-    &["sequential", "interleaved", "random", "cross-thread", "fragmented", "touch"];
+    &["sequential", "interleaved", "random", "agents", "cross-thread", "fragmented", "touch"];
 
 /// What one workload came to on one resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,7 @@ pub fn run(name: &str) -> Result<Vec<Row>> {
         "sequential" => sequential::run(),
         "interleaved" => interleaved::run(),
         "random" => random::run(),
+        "agents" => agents::run(),
         "cross-thread" => cross_thread::run(),
         "fragmented" => fragmented::run(),
         "touch" => touch::run(),

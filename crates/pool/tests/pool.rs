@@ -87,6 +87,19 @@ fn idle_bytes_are_bounded_and_the_least_recently_used_goes_first() {
 }
 
 #[test]
+fn idle_memory_makes_way_for_growth() {
+    let pool = over(&counted()).max_idle_share(0.5).build().unwrap();
+    // One after the other, each in a class of its own; without the bound all of them would be kept.
+    for step in 0..20 {
+        drop(pool.acquire((4 << 20) + step * (1 << 20)).unwrap());
+        let now = pool.snapshot();
+        let largest = (24 << 20) + (8 << 20);
+        assert!(now.reserved_bytes <= largest * 3 / 2, "{now:?}");
+    }
+    consistent(&pool);
+}
+
+#[test]
 fn idle_buffers_of_a_class_are_bounded() {
     let pool = over(&counted()).max_idle_count(10).build().unwrap();
     let buffers: Vec<_> = (0..50).map(|_| pool.acquire(4096).unwrap()).collect();

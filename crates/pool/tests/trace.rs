@@ -65,7 +65,7 @@ fn a_replay_asks_for_the_same_and_leaves_nothing() {
     assert_eq!(replay.peak_requested_bytes, trace.peak_requested_bytes());
     assert_eq!(replay.peak_taken_bytes, upstream.totals().peak_bytes);
     assert_eq!((upstream.totals().live(), upstream.totals().allocations), (0, 7));
-    let rows = workload::replayed("recorded", &trace, Pool::new(HostHeap)).unwrap();
+    let rows = workload::replayed("recorded", &trace, Pool::new(HostHeap), 3).unwrap();
     assert!(rows.iter().all(|row| row.checked && row.name == "recorded"), "{rows:?}");
 }
 
@@ -77,6 +77,16 @@ fn a_pool_records_what_its_users_ask() {
         drop(Buffer::new(&resource, 100, 64).unwrap());
     }
     assert_eq!(record.trace().allocations(), 3);
+}
+
+/// The workloads that take no long time and no large memory; the rest run in the program.
+#[test]
+fn workloads_come_out_as_they_must() {
+    for name in ["sequential", "agents", "cross-thread"] {
+        for row in workload::run(name).unwrap() {
+            assert!(row.checked, "{row:?}");
+        }
+    }
 }
 
 #[test]

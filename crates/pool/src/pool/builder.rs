@@ -36,6 +36,7 @@ impl PoolBuilder {
                 slots: default_slots(),
                 max_idle_bytes: 256 << 20,
                 max_idle_count: 128,
+                max_idle_share: None,
                 time_to_live_ns: saturating_nanoseconds(Duration::from_secs(60)),
                 cleanup_every_ns: saturating_nanoseconds(Duration::from_secs(30)),
                 contents: Contents::AsIs,
@@ -56,6 +57,14 @@ impl PoolBuilder {
     #[must_use]
     pub fn max_idle_bytes(mut self, bytes: u64) -> Self {
         self.parts.max_idle_bytes = bytes;
+        self
+    }
+
+    /// Idle memory makes way before the pool grows: what is reserved stays within about 1 + `share` times
+    /// the most that was ever in use. No such bound by default.
+    #[must_use]
+    pub fn max_idle_share(mut self, share: f64) -> Self {
+        self.parts.max_idle_share = Some(share.max(0.0));
         self
     }
 

@@ -44,6 +44,7 @@ pub(super) struct Parts {
     pub(super) slots: usize,
     pub(super) max_idle_bytes: u64,
     pub(super) max_idle_count: usize,
+    pub(super) max_idle_share: Option<f64>,
     pub(super) time_to_live_ns: u64,
     pub(super) cleanup_every_ns: u64,
     pub(super) contents: Contents,
@@ -192,6 +193,9 @@ impl Core {
 
     /// A new block from the upstream; if it has no more, everything idle goes back to it first.
     fn grow(&self, layout: Layout) -> Result<Block> {
+        if let Some(share) = self.parts.max_idle_share {
+            self.make_way(layout.size() as u64, share);
+        }
         let block = self.parts.upstream.allocate(layout).or_else(|error| {
             if self.trim() == 0 {
                 return Err(error);
@@ -208,6 +212,24 @@ impl Core {
                 self.note(Event::Refused { requested_bytes: layout.size() as u64 });
                 Err(error)
             }
+        }
+    }
+
+    /// Gives idle memory back before the pool grows by `bytes`, so that it holds about 1 + `share` times the most
+    /// that was ever in use, and not more.
+    fn make_way(&self, bytes: u64, share: f64) {
+        let reserved = self.gauges.reserved_bytes.load(Ordering::Relaxed);
+        let in_use = reserved.saturating_sub(self.idle_bytes()) + bytes;
+        let peak = self.gauges.peak_in_use_bytes.fetch_max(in_use, Ordering::Relaxed).max(in_use);
+        let allowed = peak.saturating_add((peak as f64 * share) as u64);
+        let excess = (reserved + bytes).saturating_sub(allowed);
+        if excess > 0 {
+            let mut evicted = Vec::new();
+            // Magazines are emptied into the centre first, as its newest: what they hold counts too.
+            self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
+            let left = self.centre.reserved_bytes().saturating_sub(excess);
+            self.centre.take_down_to(left, &mut evicted);
+            self.give_back(evicted);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::{Block, Eviction};
 pub(super) struct Gauges {
     pub(super) reserved_bytes: AtomicU64,
     pub(super) peak_reserved_bytes: AtomicU64,
+    /// The most in use whenever the pool grew; only kept for pools that bound idle memory by it.
+    pub(super) peak_in_use_bytes: AtomicU64,
     pub(super) total_reserved_bytes: AtomicU64,
     /// Of live buffers that have no class.
     pub(super) unclassed_bytes: AtomicU64,
