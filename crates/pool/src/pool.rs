@@ -20,6 +20,10 @@ mod thread;
 
 #[cfg(all(test, loom))]
 mod loom_models;
+#[cfg(all(test, any(loom, shuttle)))]
+mod models;
+#[cfg(all(test, shuttle))]
+mod shuttle_models;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
