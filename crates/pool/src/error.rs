@@ -144,6 +144,9 @@ impl Error {
 
     #[cold]
     pub(crate) fn system(requested_bytes: usize, errno: i32) -> Self {
+        if errno == crate::prim::NOT_THERE {
+            return Self::new(ErrorKind::Unsupported { what: "memory of this kind" });
+        }
         Self::new(ErrorKind::System { requested_bytes: requested_bytes as u64, errno })
     }
 }

@@ -19,8 +19,9 @@ use suite::{Host, Nothing, check};
 const GIB: usize = 1 << 30;
 
 macro_rules! contract {
-    ($($name:ident: $access:expr => $resource:expr;)*) => {$(
+    ($($(#[$attribute:meta])? $name:ident: $access:expr => $resource:expr;)*) => {$(
         #[test]
+        $(#[$attribute])?
         fn $name() {
             check(Arc::new($resource), &$access);
         }
@@ -31,7 +32,9 @@ contract! {
     host_heap: Host => HostHeap;
     pages: Host => Pages;
     huge_pages: Host => HugePages;
+    #[cfg(target_os = "linux")]
     shared_memory: Host => SharedMemory::new(GIB).unwrap();
+    #[cfg(target_os = "linux")]
     unnamed_file: Host => MappedFile::unnamed(&std::env::temp_dir(), GIB).unwrap();
     null: Nothing => NullResource::new();
     limit: Host => Limit::new(Pages, u64::MAX, 4096);
@@ -44,6 +47,7 @@ contract! {
     pool: Host => Pool::new(HostHeap);
     pool_of_pages: Host => Pool::new(Pages);
     pool_of_a_pool: Host => Pool::new(Pool::new(HostHeap));
+    #[cfg(target_os = "linux")]
     pool_of_shared_memory: Host => Pool::new(SharedMemory::new(GIB).unwrap());
     pool_by_powers_of_four: Host => Pool::builder(Arc::new(HostHeap))
         .classes(SizeClasses::powers_of_four()).build().unwrap();
