@@ -143,15 +143,37 @@ impl Centre {
     /// Puts a block down; whatever no longer fits, itself perhaps, goes to `evicted`.
     pub(crate) fn put(&self, class: usize, block: Block, stamp: u64, evicted: &mut Vec<Evicted>) {
         let queue = &self.queues[class];
-        if !self.make_room(block, queue.layout, evicted) {
-            return;
+        if self.make_room(block, queue.layout, evicted) {
+            self.push(queue, &[block], stamp, evicted);
         }
+    }
+
+    /// Puts several blocks down at the price of one, if there is room for all of them.
+    pub(crate) fn put_all(
+        &self,
+        class: usize,
+        blocks: &[Block],
+        stamp: u64,
+        evicted: &mut Vec<Evicted>,
+    ) {
+        let bytes = blocks.iter().map(|block| block.size_bytes as u64).sum();
+        if self.reserve(bytes) {
+            self.push(&self.queues[class], blocks, stamp, evicted);
+        } else {
+            blocks.iter().for_each(|&block| self.put(class, block, stamp, evicted));
+        }
+    }
+
+    /// Queues blocks whose bytes are reserved.
+    fn push(&self, queue: &Queue, blocks: &[Block], stamp: u64, evicted: &mut Vec<Evicted>) {
         let mut idle = queue.idle.lock();
-        // A block that waited in a magazine may be older than what lies here.
+        // Blocks that waited in a magazine may be older than what lies here.
         let behind = idle.iter().rev().take_while(|other| other.stamp > stamp).count();
         let place = idle.len() - behind;
-        idle.insert(place, Idle { block, stamp });
-        if idle.len() > self.max_idle_count
+        for (index, &block) in blocks.iter().enumerate() {
+            idle.insert(place + index, Idle { block, stamp });
+        }
+        while idle.len() > self.max_idle_count
             && let Some(Idle { block, .. }) = idle.pop_front()
         {
             self.leave(block, queue.layout, Eviction::Count, evicted);

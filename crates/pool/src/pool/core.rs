@@ -294,8 +294,8 @@ impl Core {
                 slot.spill(class, &mut spilled);
                 slot.magazines()[class].capacity() > 0
             });
-            for block in spilled {
-                this.centre.put(class, block, stamp, &mut evicted);
+            if !spilled.is_empty() {
+                this.centre.put_all(class, &spilled, stamp, &mut evicted);
             }
             this.give_back(std::mem::take(&mut evicted));
             if room {
@@ -433,8 +433,9 @@ impl Core {
         for slot in &self.slots {
             for class in 0..self.centre.classes() {
                 self.centre.unreserve(slot.with(|slot| drain(slot, class, &mut blocks)));
-                for block in blocks.drain(..) {
-                    self.centre.put(class, block, stamp, evicted);
+                if !blocks.is_empty() {
+                    self.centre.put_all(class, &blocks, stamp, evicted);
+                    blocks.clear();
                 }
             }
         }
@@ -486,7 +487,7 @@ impl Core {
 }
 
 /// How many blocks a magazine holds at most.
-pub(super) const MAGAZINE_CAPACITY: usize = 16;
+pub(super) const MAGAZINE_CAPACITY: usize = 32;
 
 impl Drop for Core {
     fn drop(&mut self) {
