@@ -50,7 +50,7 @@ pub enum Event {
 /// Listens to [`Event`]s.
 ///
 /// Events come from slow paths only (the upstream was called), without any lock held: a sink may
-/// use the pool that calls it. A pool without a sink pays one branch for each.
+/// use the pool that calls it. It must not panic: blocks on their way back would be lost. A pool without a sink pays one branch for each.
 pub trait EventSink: Send + Sync {
     /// Takes note of an event.
     fn note(&self, event: Event);

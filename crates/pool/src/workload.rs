@@ -27,9 +27,10 @@ pub use agents::replayed;
 
 use crate::{Error, ErrorKind, Result};
 
-/// The workloads' names.
+/// The workloads' names. The first depends most on what the process did before: memory that the system's
+/// allocator has kept from earlier work is warm, and no longer its own.
 pub const NAMES: &[&str] =
-    &["sequential", "interleaved", "random", "agents", "cross-thread", "fragmented", "touch"];
+    &["touch", "sequential", "interleaved", "random", "agents", "cross-thread", "fragmented"];
 
 /// What one workload came to on one resource.
 #[derive(Debug, Clone, PartialEq)]

@@ -92,7 +92,7 @@ fn workloads_come_out_as_they_must() {
 #[test]
 fn unknown_workloads_are_named() {
     let error = workload::run("fast").unwrap_err().to_string();
-    assert!(error.starts_with("no workload is called 'fast'; there are sequential, "), "{error}");
+    assert!(error.starts_with("no workload is called 'fast'; there are touch, "), "{error}");
 }
 
 proptest! {
