@@ -13,7 +13,7 @@ use super::plan::{Words, score, weigh};
 use super::scratch::{NONE, Scratch};
 use crate::compiled::outcome::SparseOutcome;
 use crate::compiled::program::Operation;
-use crate::compiled::support::{Support, threshold};
+use crate::compiled::support::Support;
 use crate::{CompiledModel, EPSILON, Result};
 
 /// The sparse beliefs of a block, and what their step works with.
@@ -115,9 +115,9 @@ impl<T: Real> CompiledModel<T> {
         self.isa.dispatch(InferSparse { model: self, support, scratch, agents });
     }
 
-    /// A sparse belief drops probabilities up to this: 4ε in f64, 1e-12 in f32.
-    pub fn sparse_threshold() -> f64 {
-        threshold::<T>()
+    /// A sparse belief drops probabilities up to this.
+    pub fn sparse_threshold(&self) -> T {
+        self.threshold
     }
 
     /// The most states that a belief can have after `steps` steps (any number: `None`); all of them
@@ -253,13 +253,12 @@ impl<T: Real> SparseScratch<T> {
             sum += value;
         }
         let scale = T::ONE / sum;
-        let threshold = T::from_f64(threshold::<T>());
         let (kept_states, kept_values, kept) = self.beliefs.whole_mut(lane);
         let mut k = 0;
         for (&s, &value) in states[..count].iter().zip(&values[..count]) {
             self.slots[s as usize] = 0;
             let q = value * scale;
-            if q > threshold {
+            if q > model.threshold {
                 kept_states[k] = s;
                 kept_values[k] = q;
                 k += 1;
