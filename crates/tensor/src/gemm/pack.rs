@@ -1,0 +1,130 @@
+//! Copies a panel so that a micro-kernel reads it in order:
+//! `to[p·width + i] = from[minor(i) + depth(p)]` for `i < count ≤ width`, zeros up to `padded`.
+
+use std::ops::Range;
+
+use super::Offsets;
+use crate::dtype::Real;
+
+/// Copies one panel.
+///
+/// # Safety
+///
+/// `from` can be read at every sum of the two axes' offsets in their ranges; `to` can be written
+/// for `width · depth.len()` elements, and overlaps none of what is read.
+pub(super) unsafe fn panel<T: Real>(
+    to: *mut T,
+    width: usize,
+    padded: usize,
+    from: *const T,
+    minor: (&Offsets, Range<usize>),
+    depth: (&Offsets, Range<usize>),
+) {
+    let (minor_axis, minor) = minor;
+    let (depth_axis, depth) = depth;
+    let count = minor.len();
+    let minor_stride = minor_axis.stride_in(minor.clone());
+    let depth_stride = depth_axis.stride_in(depth.clone());
+    // SAFETY: offsets of the ranges' first entries lie inside what can be read.
+    let first = unsafe { from.offset(minor_axis.at(minor.start)) };
+    // SAFETY: each branch reads `minor × depth` and writes below `width · depth.len()`.
+    unsafe {
+        match (minor_stride, depth_stride) {
+            (Some(1), _) if count == width => {
+                copy_rows(to, width, first, depth_axis, depth.clone());
+            }
+            (Some(stride), Some(1)) => {
+                transpose(to, width, count, first.offset(depth_axis.at(depth.start)), stride, depth.len());
+            }
+            _ => {
+                for (p, at) in depth.clone().enumerate() {
+                    let source = from.offset(depth_axis.at(at));
+                    let row = to.add(p * width);
+                    for (i, index) in minor.clone().enumerate() {
+                        *row.add(i) = *source.offset(minor_axis.at(index));
+                    }
+                }
+            }
+        }
+        if count < padded {
+            for p in 0..depth.len() {
+                to.add(p * width + count).write_bytes(0, padded - count);
+            }
+        }
+    }
+}
+
+/// The minor axis is contiguous and the panel is full: a fixed-size copy per step of depth.
+///
+/// # Safety
+///
+/// As for [`panel`].
+unsafe fn copy_rows<T: Real>(
+    to: *mut T,
+    width: usize,
+    first: *const T,
+    depth_axis: &Offsets,
+    depth: Range<usize>,
+) {
+    macro_rules! fixed {
+        ($($width:literal)*) => {
+            match width {
+                $($width => {
+                    for (p, at) in depth.enumerate() {
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            let source = first.offset(depth_axis.at(at)).cast::<[T; $width]>();
+                            to.add(p * $width).cast::<[T; $width]>().write(source.read());
+                        }
+                    }
+                })*
+                _ => {
+                    for (p, at) in depth.enumerate() {
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            let source = first.offset(depth_axis.at(at));
+                            to.add(p * width).copy_from_nonoverlapping(source, width);
+                        }
+                    }
+                }
+            }
+        };
+    }
+    fixed!(4 6 8 16 32 64)
+}
+
+/// The depth is contiguous: short runs of it are spread over the rows of the panel, so that both
+/// sides stay within a few cache lines.
+///
+/// # Safety
+///
+/// As for [`panel`]; `first` is its first element.
+unsafe fn transpose<T: Real>(
+    to: *mut T,
+    width: usize,
+    count: usize,
+    first: *const T,
+    stride: isize,
+    depth: usize,
+) {
+    const RUN: usize = 8;
+    let mut p = 0;
+    while p + RUN <= depth {
+        for i in 0..count {
+            // SAFETY: the caller's promise; `p + RUN ≤ depth`, `i < count ≤ width`.
+            unsafe {
+                let run = first.offset(i as isize * stride).add(p).cast::<[T; RUN]>().read();
+                for (q, value) in run.into_iter().enumerate() {
+                    *to.add((p + q) * width + i) = value;
+                }
+            }
+        }
+        p += RUN;
+    }
+    for q in p..depth {
+        for i in 0..count {
+            // SAFETY: as above.
+            unsafe { *to.add(q * width + i) = *first.offset(i as isize * stride).add(q) };
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Strided loops: `out[kept] = Σ_summed first[kept, summed] · second[kept, summed]`, the second
+//! factor being optional.
+//!
+//! What is no matrix product is done here: copies, conversions, sums, diagonals, element-wise and
+//! outer products, and products of a matrix and a vector that read the matrix along its rows. The
+//! innermost loop is chosen so that it is contiguous where possible; it is compiled for several
+//! processor levels.
+
+mod row;
+
+use std::ops::Range;
+
+use crate::dtype::{Element, Real};
+
+/// One loop: how often, and how far each of first, second and out move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Dim {
+    pub(crate) size: usize,
+    pub(crate) strides: [isize; 3],
+}
+
+/// Index of `out` in [`Dim::strides`].
+pub(crate) const OUT: usize = 2;
+
+/// Merges loops that run on without a jump: `outer.stride = inner.stride · inner.size` for all
+/// three. The order of the elements stays.
+pub(crate) fn fuse(dims: impl IntoIterator<Item = Dim>) -> Vec<Dim> {
+    let mut fused: Vec<Dim> = Vec::new();
+    for dim in dims {
+        if dim.size == 1 {
+            continue;
+        }
+        match fused.last_mut() {
+            Some(outer) if (0..3).all(|t| outer.strides[t] == dim.strides[t] * dim.size as isize) => {
+                *outer = Dim { size: outer.size * dim.size, strides: dim.strides };
+            }
+            _ => fused.push(dim),
+        }
+    }
+    fused
+}
+
+/// A loop nest, outermost loop first.
+///
+/// Invariant: no stride of `out` is used in `summed`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Loops {
+    kept: Vec<Dim>,
+    summed: Vec<Dim>,
+    /// Whether the innermost loop is the last of `summed` rather than the last of `kept`.
+    reduces: bool,
+    /// Whether the second factor is constant along the last kept loop, so that rows share it.
+    shares_second: bool,
+}
+
+/// Rows that are reduced at once when they share the second factor.
+const ROWS: usize = 4;
+
+/// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
+const PIECE: usize = 2048;
+
+impl Loops {
+    /// Arranges the loops. `factors`: 1 or 2. The flag that comes with it says that the factors
+    /// are to be exchanged, which only a product of two permits.
+    pub(crate) fn arrange(mut kept: Vec<Dim>, mut summed: Vec<Dim>, factors: usize) -> (Self, bool) {
+        kept.sort_by_key(|dim| std::cmp::Reverse(dim.strides[OUT].unsigned_abs()));
+        let step = |dim: &Dim| dim.strides[..factors].iter().map(|s| s.unsigned_abs()).min();
+        summed.sort_by_key(|dim| std::cmp::Reverse(step(dim)));
+        let (mut kept, mut summed) = (fuse(kept), fuse(summed));
+
+        let kept_costs = kept.iter().map(|dim| row_cost(dim, factors, !summed.is_empty()));
+        let summed_costs = summed.iter().map(|dim| reduction_cost(dim, factors));
+        let best = |costs: &mut dyn Iterator<Item = f64>| {
+            costs.enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        let (row, reduction) =
+            (best(&mut { kept_costs }), best(&mut { summed_costs }));
+        let reduces = match (row, reduction) {
+            (Some((_, row)), Some((_, reduction))) => reduction < row,
+            (row, _) => row.is_none(),
+        };
+        let mut swap = false;
+        let mut shares_second = false;
+        if reduces {
+            if let Some((index, _)) = reduction {
+                let dim = summed.remove(index);
+                summed.push(dim);
+            }
+            let shares = |constant: usize, moving: usize| {
+                move |dim: &Dim| dim.strides[constant] == 0 && dim.strides[moving] != 0
+            };
+            let found = if factors == 2 {
+                let second = kept.iter().rposition(shares(1, 0));
+                swap = second.is_none() && kept.iter().any(shares(0, 1));
+                second.or_else(|| kept.iter().rposition(shares(0, 1)))
+            } else {
+                None
+            };
+            if let Some(index) = found {
+                let dim = kept.remove(index);
+                kept.push(dim);
+                shares_second = true;
+            }
+        } else if let Some((index, _)) = row {
+            let dim = kept.remove(index);
+            kept.push(dim);
+        }
+        if swap {
+            kept.iter_mut().chain(&mut summed).for_each(|dim| dim.strides.swap(0, 1));
+        }
+        (Self { kept, summed, reduces, shares_second }, swap)
+    }
+
+    /// How often the innermost body runs.
+    pub(crate) fn iterations(&self) -> usize {
+        self.kept.iter().chain(&self.summed).map(|dim| dim.size).product()
+    }
+
+    /// How far the outermost kept loop goes: threads share it out.
+    pub(crate) fn outer(&self) -> usize {
+        self.kept.first().map_or(1, |dim| dim.size)
+    }
+
+    /// Runs the nest over a part of the outermost kept loop.
+    ///
+    /// # Safety
+    ///
+    /// The pointers are the first elements of arrays that reach as far as the loops' sizes and
+    /// strides say; `out` overlaps neither of the others and nothing else touches it. With one
+    /// factor, `TWO` is false and `second` is never read. If there are summed loops and the nest
+    /// does not reduce, `D` is `T`.
+    pub(crate) unsafe fn run<T: Real, A: Element, D: Element, const TWO: bool>(
+        &self,
+        first: *const A,
+        second: *const T,
+        out: *mut D,
+        part: Range<usize>,
+    ) {
+        let mut at = [0; 3];
+        let mut kept = [Dim { size: 1, strides: [0; 3] }; MAX_LOOPS];
+        let kept = &mut kept[..self.kept.len()];
+        kept.copy_from_slice(&self.kept);
+        if let Some(outer) = kept.first_mut() {
+            outer.size = part.len();
+            at = outer.strides.map(|stride| part.start as isize * stride);
+        }
+        let pass = Pass::<T, A, D, TWO> { first, second, out, arch: gemm_common::pulp::Arch::new() };
+        // SAFETY: the caller's promises.
+        unsafe {
+            if self.reduces {
+                self.reduce(&pass, kept, at);
+            } else {
+                self.rows(&pass, kept, at);
+            }
+        }
+    }
+
+    /// The innermost loop sums.
+    unsafe fn reduce<T: Real, A: Element, D: Element, const TWO: bool>(
+        &self,
+        pass: &Pass<T, A, D, TWO>,
+        kept: &[Dim],
+        at: [isize; 3],
+    ) {
+        const ONCE: Dim = Dim { size: 1, strides: [0; 3] };
+        let (inner, outer_sums) = self.summed.split_last().unwrap_or((&ONCE, &[]));
+        let (rows, outer) = kept.split_last().unwrap_or((&ONCE, &[]));
+        let group = if self.shares_second { ROWS } else { 1 };
+        nest(outer, at, &mut |at| {
+            let mut row = 0;
+            while row < rows.size {
+                let at = advance(at, rows.strides, row);
+                if row + group <= rows.size && group == ROWS {
+                    let mut sums = [T::ZERO; ROWS];
+                    nest(outer_sums, at, &mut |at| {
+                        // SAFETY: the caller's promises: `at` is an offset of the loops.
+                        let more = unsafe { pass.dot::<ROWS>(inner, rows.strides[0], at) };
+                        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                    });
+                    for (r, sum) in sums.into_iter().enumerate() {
+                        // SAFETY: as above.
+                        unsafe { *pass.out.offset(at[OUT] + r as isize * rows.strides[OUT]) = sum.store() };
+                    }
+                    row += ROWS;
+                } else {
+                    let mut sum = T::ZERO;
+                    nest(outer_sums, at, &mut |at| {
+                        // SAFETY: as above.
+                        let [more] = unsafe { pass.dot::<1>(inner, 0, at) };
+                        sum += more;
+                    });
+                    // SAFETY: as above.
+                    unsafe { *pass.out.offset(at[OUT]) = sum.store() };
+                    row += 1;
+                }
+            }
+        });
+    }
+
+    /// The innermost loop writes a row of `out`.
+    unsafe fn rows<T: Real, A: Element, D: Element, const TWO: bool>(
+        &self,
+        pass: &Pass<T, A, D, TWO>,
+        kept: &[Dim],
+        at: [isize; 3],
+    ) {
+        let Some((row, outer)) = kept.split_last() else { return };
+        let piece = if self.summed.is_empty() { row.size.max(1) } else { PIECE };
+        nest(outer, at, &mut |at| {
+            let mut start = 0;
+            while start < row.size {
+                let size = piece.min(row.size - start);
+                let part = Dim { size, strides: row.strides };
+                let mut add = false;
+                nest(&self.summed, advance(at, row.strides, start), &mut |at| {
+                    // SAFETY: the caller's promises: `at` is an offset of the loops.
+                    unsafe { if add { pass.add(&part, at) } else { pass.set(&part, at) } };
+                    add = true;
+                });
+                start += size;
+            }
+        });
+    }
+}
+
+/// No nest has more loops than there are labels.
+const MAX_LOOPS: usize = crate::contraction::MAX_LABELS;
+
+/// The three arrays of one run.
+struct Pass<T, A, D, const TWO: bool> {
+    first: *const A,
+    second: *const T,
+    out: *mut D,
+    arch: gemm_common::pulp::Arch,
+}
+
+/// What a row costs an element, in rough nanoseconds: only the order of the answers matters.
+fn row_cost(dim: &Dim, factors: usize, accumulates: bool) -> f64 {
+    let contiguous = dim.strides[OUT] == 1
+        && dim.strides[..factors].iter().all(|&stride| stride == 0 || stride == 1);
+    let element = if contiguous { 0.08 } else { 0.6 };
+    element + if accumulates { 0.05 } else { 0.0 } + 5.0 / dim.size as f64
+}
+
+/// As [`row_cost`], for a sum.
+fn reduction_cost(dim: &Dim, factors: usize) -> f64 {
+    let contiguous = dim.strides[..factors].iter().all(|&stride| stride == 1);
+    (if contiguous { 0.07 } else { 1.0 }) + 8.0 / dim.size as f64
+}
+
+#[inline(always)]
+fn advance(at: [isize; 3], strides: [isize; 3], steps: usize) -> [isize; 3] {
+    let step = steps as isize;
+    [at[0] + step * strides[0], at[1] + step * strides[1], at[2] + step * strides[2]]
+}
+
+/// Calls `body` with the offsets of every index of the loops, the last one fastest.
+fn nest(dims: &[Dim], at: [isize; 3], body: &mut dyn FnMut([isize; 3])) {
+    match dims {
+        [] => body(at),
+        [last] => (0..last.size).for_each(|i| body(advance(at, last.strides, i))),
+        [outer, inner @ ..] => {
+            (0..outer.size).for_each(|i| nest(inner, advance(at, outer.strides, i), body));
+        }
+    }
+}
