@@ -50,8 +50,10 @@ impl Contraction {
         let row = (left.len() > 1).then(|| labels.add(left[left.len() - 2]));
         let column = (right.len() > 1).then(|| labels.add(right[right.len() - 1]));
         if right[right.len().saturating_sub(2)] != left[left.len() - 1] {
-            return Err(refuse("the last axis of the left must have the size of the last but one \
-                               of the right (of the only one, if it is a vector)"));
+            return Err(refuse(
+                "the last axis of the left must have the size of the last but one \
+                               of the right (of the only one, if it is a vector)",
+            ));
         }
         let (left_batch, right_batch) = (left.len().max(2) - 2, right.len().max(2) - 2);
         let axes = left_batch.max(right_batch);
@@ -86,8 +88,12 @@ impl Contraction {
         }
         let (last, inner) = (a.len() - 1, b.len().saturating_sub(2));
         if left[last] != right[inner] {
-            return Err(shapes(left, right, "the last axis of the left must have the size of the \
-                                            last but one of the right (of the only one, if it is a vector)"));
+            return Err(shapes(
+                left,
+                right,
+                "the last axis of the left must have the size of the \
+                                            last but one of the right (of the only one, if it is a vector)",
+            ));
         }
         b[inner] = a[last];
         let kept = b.iter().enumerate().filter(|(axis, _)| *axis != inner).map(|(_, &label)| label);

@@ -103,7 +103,12 @@ impl Resolver<'_> {
         Ok((self.names.len() - 1) as Label)
     }
 
-    fn input(&mut self, operand: usize, term: &(Vec<Placed>, usize), shape: &[usize]) -> Result<Vec<Label>> {
+    fn input(
+        &mut self,
+        operand: usize,
+        term: &(Vec<Placed>, usize),
+        shape: &[usize],
+    ) -> Result<Vec<Label>> {
         let letters = term.0.iter().filter(|(symbol, _)| *symbol != Symbol::Ellipsis).count();
         let has_ellipsis = letters < term.0.len();
         if letters > shape.len() || (!has_ellipsis && letters < shape.len()) {

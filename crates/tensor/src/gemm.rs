@@ -118,9 +118,8 @@ impl Product {
         let contiguous = matches!(rhs.rows, Offsets::Stride(1 | -1));
         // A packed panel is worth its copy when enough panels of rows use it; columns that are
         // contiguous along the depth are read well where they are.
-        let pack_rhs = !regular
-            || (!contiguous && rows > 2 * panel_rows)
-            || rows > MANY_PANELS * panel_rows;
+        let pack_rhs =
+            !regular || (!contiguous && rows > 2 * panel_rows) || rows > MANY_PANELS * panel_rows;
         let blocks = Blocks {
             rows: cut(limits.mc, rows, panel_rows),
             columns: cut(limits.nc.min(MAX_COLUMNS), columns, panel_columns),

@@ -176,7 +176,8 @@ impl Layout {
 
     /// The offset of an element, where the index is inside.
     pub(crate) fn offset(&self, index: &[usize]) -> Option<isize> {
-        let inside = index.len() == self.axes() && index.iter().zip(&self.shape).all(|(i, n)| i < n);
+        let inside =
+            index.len() == self.axes() && index.iter().zip(&self.shape).all(|(i, n)| i < n);
         let offset = |(&i, &stride): (&usize, &isize)| i as isize * stride;
         inside.then(|| index.iter().zip(&self.strides).map(offset).sum())
     }
@@ -189,9 +190,7 @@ const MAX_ELEMENTS: usize = isize::MAX as usize / 8;
 pub(crate) fn element_count(shape: &[usize]) -> Result<usize> {
     let addressable = shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size.max(1)));
     match addressable {
-        Some(count) if count <= MAX_ELEMENTS => {
-            Ok(if shape.contains(&0) { 0 } else { count })
-        }
+        Some(count) if count <= MAX_ELEMENTS => Ok(if shape.contains(&0) { 0 } else { count }),
         _ => Err(Error::new(ErrorKind::Overflow)),
     }
 }

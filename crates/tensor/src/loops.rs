@@ -31,7 +31,9 @@ pub(crate) fn fuse(dims: impl IntoIterator<Item = Dim>) -> Vec<Dim> {
             continue;
         }
         match fused.last_mut() {
-            Some(outer) if (0..3).all(|t| outer.strides[t] == dim.strides[t] * dim.size as isize) => {
+            Some(outer)
+                if (0..3).all(|t| outer.strides[t] == dim.strides[t] * dim.size as isize) =>
+            {
                 *outer = Dim { size: outer.size * dim.size, strides: dim.strides };
             }
             _ => fused.push(dim),
@@ -62,7 +64,11 @@ const PIECE: usize = 2048;
 impl Loops {
     /// Arranges the loops. `factors`: 1 or 2. The flag that comes with it says that the factors
     /// are to be exchanged, which only a product of two permits.
-    pub(crate) fn arrange(mut kept: Vec<Dim>, mut summed: Vec<Dim>, factors: usize) -> (Self, bool) {
+    pub(crate) fn arrange(
+        mut kept: Vec<Dim>,
+        mut summed: Vec<Dim>,
+        factors: usize,
+    ) -> (Self, bool) {
         kept.sort_by_key(|dim| std::cmp::Reverse(dim.strides[OUT].unsigned_abs()));
         let step = |dim: &Dim| dim.strides[..factors].iter().map(|s| s.unsigned_abs()).min();
         summed.sort_by_key(|dim| std::cmp::Reverse(step(dim)));
@@ -73,8 +79,7 @@ impl Loops {
         let best = |costs: &mut dyn Iterator<Item = f64>| {
             costs.enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
         };
-        let (row, reduction) =
-            (best(&mut { kept_costs }), best(&mut { summed_costs }));
+        let (row, reduction) = (best(&mut { kept_costs }), best(&mut { summed_costs }));
         let reduces = match (row, reduction) {
             (Some((_, row)), Some((_, reduction))) => reduction < row,
             (row, _) => row.is_none(),
@@ -144,7 +149,8 @@ impl Loops {
             outer.size = part.len();
             at = outer.strides.map(|stride| part.start as isize * stride);
         }
-        let pass = Pass::<T, A, D, TWO> { first, second, out, arch: gemm_common::pulp::Arch::new() };
+        let pass =
+            Pass::<T, A, D, TWO> { first, second, out, arch: gemm_common::pulp::Arch::new() };
         // SAFETY: the caller's promises.
         unsafe {
             if self.reduces {
@@ -179,7 +185,9 @@ impl Loops {
                     });
                     for (r, sum) in sums.into_iter().enumerate() {
                         // SAFETY: as above.
-                        unsafe { *pass.out.offset(at[OUT] + r as isize * rows.strides[OUT]) = sum.store() };
+                        unsafe {
+                            *pass.out.offset(at[OUT] + r as isize * rows.strides[OUT]) = sum.store()
+                        };
                     }
                     row += ROWS;
                 } else {

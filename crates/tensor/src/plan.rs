@@ -19,8 +19,7 @@ use crate::loops::{Dim, Loops};
 use crate::{Dtype, Error, ErrorKind, Operand, Output, Result};
 
 /// Which operation a plan is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Operation {

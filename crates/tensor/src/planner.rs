@@ -175,7 +175,12 @@ impl Planner {
         Ok(tensor)
     }
 
-    fn into_result(&self, key: Key<'_>, operands: &[Operand<'_>], mut out: Output<'_>) -> Result<()> {
+    fn into_result(
+        &self,
+        key: Key<'_>,
+        operands: &[Operand<'_>],
+        mut out: Output<'_>,
+    ) -> Result<()> {
         let plan = self.find(key, operands, Some(&out))?;
         out.check_alias(operands)?;
         self.run(&plan, operands, &mut out)

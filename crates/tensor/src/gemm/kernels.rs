@@ -56,10 +56,20 @@ macro_rules! multiply {
                 {
                     #[cfg(feature = "x86-v4")]
                     if std::arch::is_x86_feature_detected!("avx512f") {
-                        return kernels!(V4, $type, $wide, $crate_name::microkernel::avx512f::$type);
+                        return kernels!(
+                            V4,
+                            $type,
+                            $wide,
+                            $crate_name::microkernel::avx512f::$type
+                        );
                     }
                     if std::arch::is_x86_feature_detected!("fma") {
-                        return kernels!(V3, $type, $wide / 2, $crate_name::microkernel::fma::$type);
+                        return kernels!(
+                            V3,
+                            $type,
+                            $wide / 2,
+                            $crate_name::microkernel::fma::$type
+                        );
                     }
                 }
                 #[cfg(all(target_arch = "aarch64", not(miri)))]

@@ -149,8 +149,9 @@ impl<T: Multiply> Block<'_, T> {
         let right = &self.product.rhs;
         let stride = |axis: &Offsets, range: Range<usize>| axis.stride_in(range).unwrap_or(1);
         // SAFETY: an element of the right lies there.
-        let first =
-            unsafe { rhs.offset(right.rows.at(self.depth.start) + right.columns.at(columns.start)) };
+        let first = unsafe {
+            rhs.offset(right.rows.at(self.depth.start) + right.columns.at(columns.start))
+        };
         Panel {
             first,
             minor: stride(&right.columns, columns.clone()),

@@ -34,7 +34,14 @@ pub(super) unsafe fn panel<T: Real>(
                 copy_rows(to, width, first, depth_axis, depth.clone());
             }
             (Some(stride), Some(1)) => {
-                transpose(to, width, count, first.offset(depth_axis.at(depth.start)), stride, depth.len());
+                transpose(
+                    to,
+                    width,
+                    count,
+                    first.offset(depth_axis.at(depth.start)),
+                    stride,
+                    depth.len(),
+                );
             }
             _ => {
                 for (p, at) in depth.clone().enumerate() {

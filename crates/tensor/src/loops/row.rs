@@ -75,7 +75,12 @@ impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
     /// # Safety
     ///
     /// As for [`super::Loops::run`], for every row.
-    pub(super) unsafe fn dot<const R: usize>(&self, dim: &Dim, row: isize, at: [isize; 3]) -> [T; R] {
+    pub(super) unsafe fn dot<const R: usize>(
+        &self,
+        dim: &Dim,
+        row: isize,
+        at: [isize; 3],
+    ) -> [T; R] {
         // SAFETY: the caller's promise.
         self.arch.dispatch(|| unsafe { self.dots::<R>(dim, row, at) })
     }

@@ -127,11 +127,8 @@ impl Builder {
         operands: &[(Dtype, Layout)],
         out: &(Dtype, Layout),
     ) -> Result<()> {
-        let target = Value {
-            place: Place::Out,
-            dtype: out.0,
-            axes: self.axes(&contraction.output, &out.1),
-        };
+        let target =
+            Value { place: Place::Out, dtype: out.0, axes: self.axes(&contraction.output, &out.1) };
         if out.1.is_empty() {
             return Ok(());
         }
@@ -298,12 +295,8 @@ impl Builder {
             .map(|&(label, stride)| self.dim(label, [stride, 0, 0]));
         let (loops, _) = Loops::arrange(kept.collect(), summed.collect(), 1);
         let threads = self.threads(loops.iterations(), loops.outer());
-        let work = Work::Convert {
-            loops,
-            from: from.place,
-            from_dtype: from.dtype,
-            to_dtype: to.dtype,
-        };
+        let work =
+            Work::Convert { loops, from: from.place, from_dtype: from.dtype, to_dtype: to.dtype };
         self.push(work, to.place, threads);
     }
 

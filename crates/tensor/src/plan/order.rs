@@ -68,8 +68,10 @@ mod tests {
     #[test]
     fn a_chain_is_contracted_from_the_thin_end() {
         let chain = [vec![0, 1], vec![1, 2], vec![2, 3]];
-        assert_eq!(pairs(&chain, &[0, 3], &[1000, 1000, 1000, 2]), [(1, 2), (0, 3)]
-            .map(|(a, b): Pair| (a, b)));
+        assert_eq!(
+            pairs(&chain, &[0, 3], &[1000, 1000, 1000, 2]),
+            [(1, 2), (0, 3)].map(|(a, b): Pair| (a, b))
+        );
     }
 
     #[test]

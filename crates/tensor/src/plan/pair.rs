@@ -32,8 +32,7 @@ impl Builder {
     /// Appends the step `to = Σ x·y` over the labels that `to` does not have.
     pub(super) fn contract(&mut self, x: &Value, y: &Value, to: &Value) -> Result<()> {
         let (a, b, kept) = (x.labels(), y.labels(), to.labels());
-        let groups =
-            Groups { batch: a & b & kept, summed: a & b & !kept, own: [a & !b, b & !a] };
+        let groups = Groups { batch: a & b & kept, summed: a & b & !kept, own: [a & !b, b & !a] };
         match self.product_rows(x, y, to, &groups) {
             None => self.multiply_by_loops(x, y, to),
             Some(0) => self.multiply_by_products(x, y, to, &groups),
@@ -82,7 +81,8 @@ impl Builder {
         let innermost = to.by_stride(own).last().copied();
         let contiguous = innermost.filter(|&label| to.stride(label) == 1);
         let larger = usize::from(columns > rows);
-        let chosen = contiguous.map_or(larger, |label| usize::from(groups.own[1] & bit(label) != 0));
+        let chosen =
+            contiguous.map_or(larger, |label| usize::from(groups.own[1] & bit(label) != 0));
         let too_thin = [rows, columns][chosen] < lanes && [rows, columns][larger] >= lanes;
         Some(if too_thin { larger } else { chosen })
     }

@@ -105,7 +105,8 @@ impl Step {
                     self.convert::<T, T, D>(memory, loops, *from);
                 }),
                 Work::Multiply { loops, first, second } => {
-                    let (first, second) = (Read(memory.read::<T>(*first)), Read(memory.read::<T>(*second)));
+                    let (first, second) =
+                        (Read(memory.read::<T>(*first)), Read(memory.read::<T>(*second)));
                     let out = Write(memory.write::<T>(self.out));
                     share(self.threads, &|index, of| {
                         let part = part(loops.outer(), 1, index, of);
@@ -153,7 +154,12 @@ impl Step {
     /// # Safety
     ///
     /// As for [`Step::run`].
-    unsafe fn product<T: Multiply>(&self, product: &Product, batch: &[Dim], matrices: &Matrices<T>) {
+    unsafe fn product<T: Multiply>(
+        &self,
+        product: &Product,
+        batch: &[Dim],
+        matrices: &Matrices<T>,
+    ) {
         let times = batch.iter().map(|dim| dim.size).product();
         share(self.threads, &|index, of| {
             let (rows, columns) = (product.rows, product.columns);

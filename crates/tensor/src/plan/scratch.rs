@@ -53,6 +53,8 @@ mod tests {
         let (offsets, peak) = assign(&all).unwrap();
         assert_eq!(offsets, [0, 128, 0]);
         assert_eq!(peak, 192);
-        assert!(assign(&[temporary(usize::MAX / 2, 0, 0), temporary(usize::MAX / 2, 0, 0)]).is_none());
+        assert!(
+            assign(&[temporary(usize::MAX / 2, 0, 0), temporary(usize::MAX / 2, 0, 0)]).is_none()
+        );
     }
 }
