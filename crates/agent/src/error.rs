@@ -16,13 +16,13 @@ pub struct Error {
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The input is wrong: a file, a tensor, an argument.
+    /// The input is wrong: a file that is missing, unreadable or malformed, a tensor, an argument.
     Invalid,
     /// The input asks for something that is not there (yet).
     Unsupported,
     /// Memory was refused.
     Memory,
-    /// Reading or writing failed.
+    /// Writing failed.
     Io,
 }
 
@@ -37,9 +37,27 @@ impl Error {
         Self::new(ErrorKind::Invalid, message)
     }
 
+    /// The input asks for what is not there (yet).
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The same error, said of `place`: `B.0: …` becomes `model.safetensors: B.0: …`.
+    ///
+    /// ```
+    /// use populace_agent::Error;
+    ///
+    /// let error = Error::invalid("B.0: is missing").within("maze.safetensors");
+    /// assert_eq!(error.to_string(), "maze.safetensors: B.0: is missing");
+    /// ```
+    #[must_use]
+    pub fn within(self, place: impl fmt::Display) -> Self {
+        Self { kind: self.kind, message: format!("{place}: {}", self.message) }
     }
 }
 

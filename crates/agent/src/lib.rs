@@ -3,14 +3,30 @@
 //! Nothing here knows of budgets or threads.
 #![forbid(unsafe_code)]
 
+mod compiled;
 mod error;
+mod file;
 mod model;
+mod nearest;
+mod policies;
+pub mod random;
+mod step;
 
+pub use compiled::CompiledModel;
 pub use error::{Error, ErrorKind, Result};
+pub use file::{
+    ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,
+};
 pub use model::{
-    Model, Policies,
+    Model,
     arguments::{
         ActionSelection, Arguments, Dialect, InferenceAlgorithm, SamplingMode, Sophisticated,
     },
-    tensor::{Reals, Tensor},
+    tensor::{Precision, Reals, Tensor},
 };
+pub use nearest::nearest;
+pub use policies::Policies;
+pub use step::{Scratch, SparseScratch};
+
+/// ε of the `pymdp-1` dialect: probabilities are clipped to it before a logarithm is taken.
+pub const EPSILON: f64 = f64::EPSILON;

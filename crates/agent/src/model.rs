@@ -1,8 +1,14 @@
 //! A model: what an agent believes about its world, and how it decides.
+//!
+//! A [`Model`] is plain data with open fields. [`Model::check`] says whether it makes sense;
+//! everything else (compiling, stepping, writing) is promised for checked models only.
 
 pub(crate) mod arguments;
+mod check;
+mod support;
 pub(crate) mod tensor;
 
+use crate::Policies;
 use arguments::{Arguments, Dialect, Sophisticated};
 use tensor::Tensor;
 
@@ -50,16 +56,109 @@ pub struct Model {
     pub reference: Option<String>,
 }
 
-/// Policies, (P, T, F) row-major: the action of every state factor (flat, where several controls
-/// act on it) at every step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policies {
-    /// How many policies.
-    pub count: usize,
-    /// Steps of each.
-    pub len: usize,
-    /// State factors.
-    pub factors: usize,
-    /// The actions, (P, T, F).
-    pub actions: Vec<u32>,
+impl Model {
+    /// A model of likelihoods `a` and transitions `b`; the rest is what `dialect` takes where
+    /// nothing is given.
+    ///
+    /// Every modality depends on all factors and every factor on itself; control f acts on factor
+    /// f, with as many actions as the last axis of `b[f]` is long. C is 1/O_m (`pymdp-1`, used raw)
+    /// or 0 (`pymdp-0`), D uniform. Fields may be set afterwards; [`Model::check`] has the last word.
+    ///
+    /// ```
+    /// use populace_agent::{Dialect, Model, Tensor};
+    ///
+    /// let a = Tensor::dense([2, 2], vec![0.9, 0.1, 0.1, 0.9])?;
+    /// let b = Tensor::dense([2, 2, 2], vec![1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0])?;
+    /// let mut model = Model::new(Dialect::Pymdp1, vec![a], vec![b]);
+    /// model.c[0] = Tensor::vector(vec![0.0, 2.0]);
+    /// model.check()?;
+    /// assert_eq!(model.num_controls, [2]);
+    /// assert_eq!(model.d[0].to_f64(), [0.5, 0.5]);
+    /// # Ok::<(), populace_agent::Error>(())
+    /// ```
+    pub fn new(dialect: Dialect, a: Vec<Tensor>, b: Vec<Tensor>) -> Self {
+        let factors = b.len();
+        Self {
+            dialect,
+            c: a.iter().map(|a| Self::default_c(dialect, a.rows())).collect(),
+            d: b.iter().map(|b| Tensor::uniform(b.rows())).collect(),
+            e: None,
+            p_a: Vec::new(),
+            p_b: Vec::new(),
+            p_d: Vec::new(),
+            h: Vec::new(),
+            a_dependencies: vec![(0..factors).collect(); a.len()],
+            b_dependencies: (0..factors).map(|factor| vec![factor]).collect(),
+            b_action_dependencies: None,
+            num_controls: b.iter().map(|b| b.shape().last().copied().unwrap_or(1)).collect(),
+            policies: None,
+            arguments: Arguments::for_dialect(dialect),
+            sophisticated: None,
+            reference: None,
+            a,
+            b,
+        }
+    }
+
+    /// What a dialect prefers where no C is given.
+    pub(crate) fn default_c(dialect: Dialect, num_obs: usize) -> Tensor {
+        match dialect {
+            Dialect::Pymdp1 => Tensor::uniform(num_obs),
+            Dialect::Pymdp0 => Tensor::vector(vec![0.0; num_obs]),
+        }
+    }
+
+    /// How many modalities there are.
+    pub fn modalities(&self) -> usize {
+        self.a.len()
+    }
+
+    /// How many state factors there are.
+    pub fn factors(&self) -> usize {
+        self.b.len()
+    }
+
+    /// S_f, the states of each factor.
+    pub fn num_states(&self) -> Vec<usize> {
+        self.b.iter().map(Tensor::rows).collect()
+    }
+
+    /// O_m, the outcomes of each modality.
+    pub fn num_obs(&self) -> Vec<usize> {
+        self.a.iter().map(Tensor::rows).collect()
+    }
+
+    /// The controls that act on a factor, slowest axis first.
+    pub fn controls_of(&self, factor: usize) -> impl Iterator<Item = usize> + '_ {
+        let (listed, own): (&[usize], _) = match &self.b_action_dependencies {
+            Some(dependencies) => (&dependencies[factor], None),
+            None => (&[], Some(factor)),
+        };
+        listed.iter().copied().chain(own)
+    }
+
+    /// How many flat actions a state factor has: the product over its controls, 1 without any.
+    pub fn actions_of(&self, factor: usize) -> usize {
+        self.controls_of(factor).map(|control| self.num_controls[control]).product()
+    }
+
+    /// The flat action of a state factor under one action of every control, row-major over the
+    /// factor's controls.
+    ///
+    /// ```
+    /// # use populace_agent::{Dialect, Model, Tensor};
+    /// # let b = Tensor::certain([2, 2, 2, 3], |_| 0)?;
+    /// # let a = Tensor::certain([2, 2], |state| state as u32)?;
+    /// let mut model = Model::new(Dialect::Pymdp1, vec![a], vec![b]);
+    /// model.num_controls = vec![2, 3];
+    /// model.b_action_dependencies = Some(vec![vec![0, 1]]);
+    /// model.check()?;
+    /// assert_eq!(model.actions_of(0), 6);
+    /// assert_eq!(model.flat_action(0, &[1, 2]), 5);
+    /// # Ok::<(), populace_agent::Error>(())
+    /// ```
+    pub fn flat_action(&self, factor: usize, controls: &[u32]) -> u32 {
+        self.controls_of(factor)
+            .fold(0, |flat, control| flat * self.num_controls[control] as u32 + controls[control])
+    }
 }

@@ -1,1 +1,31 @@
-//! Many agents.
+//! Many agents: how they are stored, what they may use, the worlds they live in, and the tick.
+//!
+//! Data travels one way: a [`Simulation`] holds chunks of agents; a tick takes each chunk through
+//! environment (observations), engine (beliefs and actions), environment (actions). Everything that
+//! grows with the population or the model is taken from one root resource with a limit, the budget;
+//! what the worst case needs is checked before the first tick.
+#![forbid(unsafe_code)]
+
+mod chunk;
+mod environment;
+mod error;
+mod generative;
+mod infer;
+mod memory;
+mod plan;
+mod population;
+mod record;
+mod settings;
+mod simulation;
+mod tick;
+mod trajectory;
+
+pub use environment::{Environment, Moment};
+pub use error::{Error, ErrorKind, Result};
+pub use generative::Generative;
+pub use infer::{Inference, Recording, infer};
+pub use memory::{Memory, Tiers};
+pub use plan::{Plan, plan};
+pub use settings::{Belief, Settings};
+pub use simulation::Simulation;
+pub use trajectory::trajectory_term;

@@ -136,7 +136,7 @@ fn wrap(value: f64) -> u8 {
 }
 
 /// A type that is calculated in: f32 or f64.
-pub(crate) trait Real:
+pub(crate) trait Arithmetic:
     Element
     + std::ops::Add<Output = Self>
     + std::ops::Mul<Output = Self>
@@ -149,7 +149,7 @@ pub(crate) trait Real:
     fn store<D: Element>(self) -> D;
 }
 
-impl Real for f32 {
+impl Arithmetic for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     #[inline(always)]
@@ -162,7 +162,7 @@ impl Real for f32 {
     }
 }
 
-impl Real for f64 {
+impl Arithmetic for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     #[inline(always)]

@@ -10,7 +10,8 @@ mod row;
 
 use std::ops::Range;
 
-use crate::dtype::{Element, Real};
+use crate::dtype::{Arithmetic, Element};
+use crate::simd::Isa;
 
 /// One loop: how often, and how far each of first, second and out move.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -134,7 +135,7 @@ impl Loops {
     /// strides say; `out` overlaps neither of the others and nothing else touches it. With one
     /// factor, `TWO` is false and `second` is never read. If there are summed loops and the nest
     /// does not reduce, `D` is `T`.
-    pub(crate) unsafe fn run<T: Real, A: Element, D: Element, const TWO: bool>(
+    pub(crate) unsafe fn run<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         first: *const A,
         second: *const T,
@@ -149,8 +150,7 @@ impl Loops {
             outer.size = part.len();
             at = outer.strides.map(|stride| part.start as isize * stride);
         }
-        let pass =
-            Pass::<T, A, D, TWO> { first, second, out, arch: gemm_common::pulp::Arch::new() };
+        let pass = Pass::<T, A, D, TWO> { first, second, out, isa: Isa::best() };
         // SAFETY: the caller's promises.
         unsafe {
             if self.reduces {
@@ -162,7 +162,7 @@ impl Loops {
     }
 
     /// The innermost loop sums.
-    unsafe fn reduce<T: Real, A: Element, D: Element, const TWO: bool>(
+    unsafe fn reduce<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         pass: &Pass<T, A, D, TWO>,
         kept: &[Dim],
@@ -206,7 +206,7 @@ impl Loops {
     }
 
     /// The innermost loop writes a row of `out`.
-    unsafe fn rows<T: Real, A: Element, D: Element, const TWO: bool>(
+    unsafe fn rows<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         pass: &Pass<T, A, D, TWO>,
         kept: &[Dim],
@@ -239,7 +239,7 @@ struct Pass<T, A, D, const TWO: bool> {
     first: *const A,
     second: *const T,
     out: *mut D,
-    arch: gemm_common::pulp::Arch,
+    isa: Isa,
 }
 
 /// What a row costs an element, in rough nanoseconds: only the order of the answers matters.

@@ -72,7 +72,7 @@ impl Planner {
     /// The expression is malformed or does not fit the operands, memory is refused, or the
     /// temporaries exceed the limit.
     pub fn einsum(&self, expression: &str, operands: &[Operand<'_>]) -> Result<Tensor> {
-        self.new_result(Key::Einsum(expression), operands)
+        self.run_new(Key::Einsum(expression), operands)
     }
 
     /// As [`Self::einsum`], into `out`.
@@ -87,7 +87,7 @@ impl Planner {
         operands: &[Operand<'_>],
         out: impl Into<Output<'o>>,
     ) -> Result<()> {
-        self.into_result(Key::Einsum(expression), operands, out.into())
+        self.run_into(Key::Einsum(expression), operands, out.into())
     }
 
     /// NumPy's matmul: the last two axes multiply, the others are broadcast.
@@ -100,7 +100,7 @@ impl Planner {
         left: impl Into<Operand<'a>>,
         right: impl Into<Operand<'a>>,
     ) -> Result<Tensor> {
-        self.new_result(Key::Matmul, &[left.into(), right.into()])
+        self.run_new(Key::Matmul, &[left.into(), right.into()])
     }
 
     /// As [`Self::matmul`], into `out`.
@@ -114,7 +114,7 @@ impl Planner {
         right: impl Into<Operand<'a>>,
         out: impl Into<Output<'o>>,
     ) -> Result<()> {
-        self.into_result(Key::Matmul, &[left.into(), right.into()], out.into())
+        self.run_into(Key::Matmul, &[left.into(), right.into()], out.into())
     }
 
     /// NumPy's dot: sums over the last axis of the left and the last but one of the right.
@@ -127,7 +127,7 @@ impl Planner {
         left: impl Into<Operand<'a>>,
         right: impl Into<Operand<'a>>,
     ) -> Result<Tensor> {
-        self.new_result(Key::Dot, &[left.into(), right.into()])
+        self.run_new(Key::Dot, &[left.into(), right.into()])
     }
 
     /// As [`Self::dot`], into `out`.
@@ -141,7 +141,7 @@ impl Planner {
         right: impl Into<Operand<'a>>,
         out: impl Into<Output<'o>>,
     ) -> Result<()> {
-        self.into_result(Key::Dot, &[left.into(), right.into()], out.into())
+        self.run_into(Key::Dot, &[left.into(), right.into()], out.into())
     }
 
     /// A shared matrix (i, j) times many vectors (…, j), into `out` (…, i): one matrix product,
@@ -156,7 +156,7 @@ impl Planner {
         vectors: impl Into<Operand<'a>>,
         out: impl Into<Output<'o>>,
     ) -> Result<()> {
-        self.into_result(Key::Matvecs, &[matrix.into(), vectors.into()], out.into())
+        self.run_into(Key::Matvecs, &[matrix.into(), vectors.into()], out.into())
     }
 
     /// The plan that an einsum of these operands follows.
@@ -168,19 +168,37 @@ impl Planner {
         self.find(Key::Einsum(expression), operands, None)
     }
 
-    fn new_result(&self, key: Key<'_>, operands: &[Operand<'_>]) -> Result<Tensor> {
+    /// The plan that an operation on these operands follows.
+    ///
+    /// # Errors
+    ///
+    /// As for the operation.
+    pub fn plan_for(&self, operation: &Operation, operands: &[Operand<'_>]) -> Result<Arc<Plan>> {
+        self.find(Key::of(operation), operands, None)
+    }
+
+    /// Any operation, into `out`.
+    ///
+    /// # Errors
+    ///
+    /// As for the operation. Nothing was written then.
+    pub fn run_operation<'o>(
+        &self,
+        operation: &Operation,
+        operands: &[Operand<'_>],
+        out: impl Into<Output<'o>>,
+    ) -> Result<()> {
+        self.run_into(Key::of(operation), operands, out.into())
+    }
+
+    fn run_new(&self, key: Key<'_>, operands: &[Operand<'_>]) -> Result<Tensor> {
         let plan = self.find(key, operands, None)?;
         let mut tensor = Tensor::uninit(&self.resource, plan.dtype(), plan.shape())?;
         self.run(&plan, operands, &mut Output::from(&mut tensor))?;
         Ok(tensor)
     }
 
-    fn into_result(
-        &self,
-        key: Key<'_>,
-        operands: &[Operand<'_>],
-        mut out: Output<'_>,
-    ) -> Result<()> {
+    fn run_into(&self, key: Key<'_>, operands: &[Operand<'_>], mut out: Output<'_>) -> Result<()> {
         let plan = self.find(key, operands, Some(&out))?;
         out.check_alias(operands)?;
         self.run(&plan, operands, &mut out)
@@ -245,7 +263,16 @@ enum Key<'e> {
     Matvecs,
 }
 
-impl Key<'_> {
+impl<'e> Key<'e> {
+    fn of(operation: &'e Operation) -> Self {
+        match operation {
+            Operation::Einsum(text) => Self::Einsum(text),
+            Operation::Matmul => Self::Matmul,
+            Operation::Dot => Self::Dot,
+            Operation::Matvecs => Self::Matvecs,
+        }
+    }
+
     fn operation(self) -> Operation {
         match self {
             Self::Einsum(text) => Operation::Einsum(text.to_owned()),

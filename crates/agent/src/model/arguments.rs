@@ -1,4 +1,4 @@
-//! The agent's arguments, by pymdp's names.
+//! The agent's arguments, by pymdp's names, and what each dialect takes where they are not given.
 
 /// Whose numbers an agent computes (SEMANTICS: the two dialects).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +70,58 @@ pub struct Arguments {
     pub lr_pd: f64,
 }
 
+impl Arguments {
+    /// What `dialect` takes for everything.
+    ///
+    /// ```
+    /// use populace_agent::{Arguments, Dialect, SamplingMode};
+    ///
+    /// assert_eq!(Arguments::for_dialect(Dialect::Pymdp1).gamma, 1.0);
+    /// let v0 = Arguments::for_dialect(Dialect::Pymdp0);
+    /// assert_eq!((v0.gamma, v0.sampling_mode), (16.0, SamplingMode::Marginal));
+    /// ```
+    pub fn for_dialect(dialect: Dialect) -> Self {
+        let pymdp_1 = Self {
+            policy_len: 1,
+            gamma: 1.0,
+            alpha: 1.0,
+            num_iter: 16,
+            action_selection: ActionSelection::Deterministic,
+            sampling_mode: SamplingMode::Full,
+            inference_algo: InferenceAlgorithm::Fpi,
+            inference_horizon: None,
+            use_utility: true,
+            use_states_info_gain: true,
+            use_param_info_gain: false,
+            use_inductive: false,
+            inductive_depth: 1,
+            inductive_threshold: 0.1,
+            inductive_epsilon: 1e-3,
+            categorical_obs: false,
+            use_bma: false,
+            learn_a: false,
+            learn_b: false,
+            learn_d: false,
+            lr_pa: 1.0,
+            lr_pb: 1.0,
+            lr_pd: 1.0,
+        };
+        match dialect {
+            Dialect::Pymdp1 => pymdp_1,
+            Dialect::Pymdp0 => Self {
+                gamma: 16.0,
+                alpha: 16.0,
+                num_iter: 10,
+                sampling_mode: SamplingMode::Marginal,
+                inference_algo: InferenceAlgorithm::Vanilla,
+                inference_horizon: Some(1),
+                use_bma: true,
+                ..pymdp_1
+            },
+        }
+    }
+}
+
 /// The arguments of sophisticated inference.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // pymdp's own names
@@ -82,4 +134,62 @@ pub struct Sophisticated {
     pub entropy_stop_threshold: f64,
     pub prune_penalty: f64,
     pub gamma: f64,
+}
+
+impl Default for Sophisticated {
+    fn default() -> Self {
+        Self {
+            horizon: 5,
+            max_nodes: 5000,
+            max_branching: 10,
+            policy_prune_threshold: 1.0 / 16.0,
+            observation_prune_threshold: 1.0 / 16.0,
+            entropy_stop_threshold: 0.5,
+            prune_penalty: 512.0,
+            gamma: 1.0,
+        }
+    }
+}
+
+/// Names that are written in files: each value with the one spelling it has there.
+pub(crate) trait Named: Copy + PartialEq + 'static {
+    /// Every value with its name.
+    const NAMES: &'static [(&'static str, Self)];
+
+    /// The name of a value.
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, value)| *value == self).map_or("?", |(name, _)| name)
+    }
+
+    /// The value of a name, upper or lower case.
+    fn from_name(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|&(_, value)| value)
+    }
+}
+
+impl Named for Dialect {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("pymdp-1", Self::Pymdp1), ("pymdp-0", Self::Pymdp0)];
+}
+
+impl Named for ActionSelection {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("deterministic", Self::Deterministic), ("stochastic", Self::Stochastic)];
+}
+
+impl Named for SamplingMode {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("full", Self::Full), ("marginal", Self::Marginal)];
+}
+
+impl Named for InferenceAlgorithm {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("fpi", Self::Fpi),
+        ("mmp", Self::Mmp),
+        ("vmp", Self::Vmp),
+        ("ovf", Self::Ovf),
+        ("exact", Self::Exact),
+        ("VANILLA", Self::Vanilla),
+    ];
 }

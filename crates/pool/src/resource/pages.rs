@@ -11,6 +11,13 @@ use crate::{Error, ErrorKind, Result, prim};
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pages;
 
+impl Pages {
+    /// The size of a page, in bytes: every block is a multiple of it.
+    pub fn page_bytes() -> usize {
+        prim::page_bytes()
+    }
+}
+
 // SAFETY: every block is a mapping of its own, readable and writable, of at least the size asked
 // for; mappings are page-aligned and larger alignments are refused.
 unsafe impl Resource for Pages {

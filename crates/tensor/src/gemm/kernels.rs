@@ -2,7 +2,7 @@
 
 use gemm_common::microkernel::MicroKernelFn;
 
-use crate::dtype::Real;
+use crate::dtype::Arithmetic;
 
 /// The micro-kernels of one processor level and one type.
 ///
@@ -28,7 +28,7 @@ impl<T> Kernels<T> {
 }
 
 /// A type that the library multiplies.
-pub(crate) trait Multiply: Real {
+pub(crate) trait Multiply: Arithmetic {
     /// The kernels of this processor.
     fn kernels() -> &'static Kernels<Self>;
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Offsets;
-use crate::dtype::Real;
+use crate::dtype::Arithmetic;
 
 /// Copies one panel.
 ///
@@ -12,7 +12,7 @@ use crate::dtype::Real;
 ///
 /// `from` can be read at every sum of the two axes' offsets in their ranges; `to` can be written
 /// for `width · depth.len()` elements, and overlaps none of what is read.
-pub(super) unsafe fn panel<T: Real>(
+pub(super) unsafe fn panel<T: Arithmetic>(
     to: *mut T,
     width: usize,
     padded: usize,
@@ -66,7 +66,7 @@ pub(super) unsafe fn panel<T: Real>(
 /// # Safety
 ///
 /// As for [`panel`].
-unsafe fn copy_rows<T: Real>(
+unsafe fn copy_rows<T: Arithmetic>(
     to: *mut T,
     width: usize,
     first: *const T,
@@ -106,7 +106,7 @@ unsafe fn copy_rows<T: Real>(
 /// # Safety
 ///
 /// As for [`panel`]; `first` is its first element.
-unsafe fn transpose<T: Real>(
+unsafe fn transpose<T: Arithmetic>(
     to: *mut T,
     width: usize,
     count: usize,

@@ -1,13 +1,26 @@
 //! The innermost loops, compiled for every processor level.
 
 use super::{Dim, Pass};
-use crate::dtype::{Element, Real};
+use crate::dtype::{Arithmetic, Element};
+use crate::simd::{Kernel, Simd};
 
 /// Partial sums that a reduction keeps, whatever the processor: the order of a sum depends on its
 /// length alone.
 const LANES: usize = 32;
 
-impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
+/// Plain code, compiled for an instruction set: the compiler finds the vectors.
+struct Compiled<F>(F);
+
+impl<R, F: FnOnce() -> R> Kernel for Compiled<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> R {
+        (self.0)()
+    }
+}
+
+impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
     /// `out[i] = first[i]·second[i]` along one loop.
     ///
     /// # Safety
@@ -15,7 +28,10 @@ impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
     /// As for [`super::Loops::run`].
     pub(super) unsafe fn set(&self, dim: &Dim, at: [isize; 3]) {
         // SAFETY: the caller's promise.
-        self.arch.dispatch(|| unsafe { self.row::<false>(dim, at) });
+        self.isa.dispatch(Compiled(
+            #[inline(always)]
+            || unsafe { self.row::<false>(dim, at) },
+        ));
     }
 
     /// `out[i] += first[i]·second[i]` along one loop.
@@ -25,7 +41,10 @@ impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
     /// As for [`super::Loops::run`].
     pub(super) unsafe fn add(&self, dim: &Dim, at: [isize; 3]) {
         // SAFETY: the caller's promise.
-        self.arch.dispatch(|| unsafe { self.row::<true>(dim, at) });
+        self.isa.dispatch(Compiled(
+            #[inline(always)]
+            || unsafe { self.row::<true>(dim, at) },
+        ));
     }
 
     #[inline(always)]
@@ -82,7 +101,10 @@ impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
         at: [isize; 3],
     ) -> [T; R] {
         // SAFETY: the caller's promise.
-        self.arch.dispatch(|| unsafe { self.dots::<R>(dim, row, at) })
+        self.isa.dispatch(Compiled(
+            #[inline(always)]
+            || unsafe { self.dots::<R>(dim, row, at) },
+        ))
     }
 
     #[inline(always)]
@@ -116,7 +138,7 @@ impl<T: Real, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
                     let mut width = LANES / 2;
                     while width > 0 {
                         for l in 0..width {
-                            lanes[l] = lanes[l] + lanes[l + width];
+                            lanes[l] += lanes[l + width];
                         }
                         width /= 2;
                     }

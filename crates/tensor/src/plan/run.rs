@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::{Place, Plan, Step, Work};
-use crate::dtype::{Real, with_element};
+use crate::dtype::{Arithmetic, with_element};
 use crate::gemm::{Multiply, Product, multiply};
 use crate::loops::{Dim, Loops};
 use crate::team::{part, share};
@@ -136,7 +136,7 @@ impl Step {
     /// # Safety
     ///
     /// As for [`Step::run`].
-    unsafe fn convert<T: Real, A: Element, D: Element>(
+    unsafe fn convert<T: Arithmetic, A: Element, D: Element>(
         &self,
         memory: Memory<'_>,
         loops: &Loops,

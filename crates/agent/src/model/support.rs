@@ -1,0 +1,39 @@
+//! What the engine does not do yet. Later work shrinks this list; nothing else repeats it.
+
+use super::Model;
+use super::arguments::{Dialect, InferenceAlgorithm, Named};
+use crate::{Error, Result};
+
+impl Model {
+    /// Refuses, by name, a model that asks for what the engine does not do yet.
+    ///
+    /// `exact` inference without learning is forward filtering of one factor, which the engine
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), naming the first such thing.
+    pub fn supported(&self) -> Result<()> {
+        let agent = &self.arguments;
+        let algorithm = agent.inference_algo;
+        let wanted = [
+            (self.dialect == Dialect::Pymdp0, "dialect \"pymdp-0\"".to_owned()),
+            (agent.learn_a, "agent.learn_A".to_owned()),
+            (agent.learn_b, "agent.learn_B".to_owned()),
+            (agent.learn_d, "agent.learn_D".to_owned()),
+            (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
+            (agent.use_inductive, "agent.use_inductive".to_owned()),
+            (self.sophisticated.is_some(), "sophisticated".to_owned()),
+            (
+                !matches!(algorithm, InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact),
+                format!("agent.inference_algo \"{}\"", algorithm.name()),
+            ),
+        ];
+        match wanted.into_iter().find(|(asked, _)| *asked) {
+            Some((_, name)) => {
+                Err(Error::unsupported(format!("{name}: this version does not do it yet")))
+            }
+            None => Ok(()),
+        }
+    }
+}

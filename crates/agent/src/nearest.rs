@@ -1,0 +1,43 @@
+//! The known name that a mistyped one was probably meant to be.
+
+/// The candidate nearest to `name`, if one is near: at most a third of its letters differ, upper
+/// and lower case counting as the same.
+///
+/// ```
+/// use populace_agent::nearest;
+///
+/// assert_eq!(nearest("polcy_len", ["gamma", "policy_len"]), Some("policy_len"));
+/// assert_eq!(nearest("potato", ["gamma", "policy_len"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing that is much longer than any name can be near one.
+    let name: Vec<char> = name.chars().take(64).flat_map(char::to_lowercase).collect();
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
+            (distance(&name, &letters), letters.len(), candidate)
+        })
+        .filter(|&(edits, length, _)| edits <= (length / 3).max(1))
+        .min_by_key(|&(edits, ..)| edits)
+        .map(|(.., candidate)| candidate)
+}
+
+/// ` (did you mean X?)`, or nothing.
+pub(crate) fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or(String::new(), |near| format!(" (did you mean {near}?)"))
+}
+
+/// Levenshtein's distance, one row at a time.
+fn distance(from: &[char], to: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (above, letter) in from.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
+        for (left, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = row[left + 1];
+            row[left + 1] = replaced.min(diagonal + 1).min(row[left] + 1);
+        }
+    }
+    row[to.len()]
+}

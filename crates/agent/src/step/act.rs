@@ -1,0 +1,133 @@
+//! Which action: from a whole policy or from each factor's marginal, the best or drawn.
+
+use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
+
+use super::kernels::{ln_clipped, scale, softmax, splat};
+use super::scratch::Scratch;
+use crate::{ActionSelection, CompiledModel, SamplingMode};
+
+impl<T: Real> CompiledModel<T> {
+    /// Chooses the actions of a block from its posterior over policies (pymdp's `sample_action`).
+    ///
+    /// Drawn actions come by the inverse of the cumulated probabilities softmax(alpha·ln p), from
+    /// the numbers of [`Scratch::draw`]: one a factor (sampling mode "marginal"), or the first
+    /// factor's for the policy ("full"). Ties of the best take the lowest index.
+    pub fn sample_action(&self, scratch: &mut Scratch<T>) {
+        self.isa.dispatch(SampleAction { model: self, scratch });
+    }
+
+    /// Whether actions are drawn, so that [`Scratch::draw`] is needed.
+    pub fn draws_actions(&self) -> bool {
+        self.action_selection == ActionSelection::Stochastic
+    }
+}
+
+struct SampleAction<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for SampleAction<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, scratch } = self;
+        let factors = model.states.len();
+        match model.sampling_mode {
+            SamplingMode::Full => {
+                let weights = &mut scratch.choice[..scratch.q_pi.len()];
+                weights.copy_from_slice(&scratch.q_pi);
+                let policy = choose(simd, model, weights, &scratch.draws[0]);
+                for (f, chosen) in scratch.chosen.iter_mut().enumerate() {
+                    let first = |lane: usize| model.first_actions[policy[lane] * factors + f];
+                    *chosen = std::array::from_fn(first);
+                }
+            }
+            SamplingMode::Marginal => {
+                for f in 0..factors {
+                    if model.actions[f] == 1 {
+                        scratch.chosen[f] = [0; LANES];
+                        continue;
+                    }
+                    let weights = &mut scratch.choice[..model.actions[f]];
+                    weights.fill(Lane([T::ZERO; LANES]));
+                    for (policy, q) in scratch.q_pi.iter().enumerate() {
+                        let weight =
+                            &mut weights[model.first_actions[policy * factors + f] as usize];
+                        (Vector::load(simd, weight) + Vector::load(simd, q)).store(weight);
+                    }
+                    let action = choose(simd, model, weights, &scratch.draws[f]);
+                    scratch.chosen[f] = action.map(|action| action as u32);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn choose<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    weights: &mut [Lane<T>],
+    draws: &[f64; LANES],
+) -> [usize; LANES] {
+    match model.action_selection {
+        ActionSelection::Deterministic => best(simd, weights),
+        ActionSelection::Stochastic => drawn(simd, model.alpha, weights, draws),
+    }
+}
+
+/// The index of the largest weight, the lowest of equals.
+#[inline(always)]
+fn best<T: Real, S: Simd>(simd: S, weights: &[Lane<T>]) -> [usize; LANES] {
+    let mut most = Vector::load(simd, &weights[0]);
+    let mut index = splat::<T, S>(simd, 0.0);
+    for (i, weight) in weights.iter().enumerate().skip(1) {
+        let weight = Vector::load(simd, weight);
+        let more = most.less(weight);
+        most = more.select(weight, most);
+        index = more.select(splat(simd, i as f64), index);
+    }
+    indices(index)
+}
+
+/// How many cumulated probabilities of softmax(alpha·ln p) are at most the number drawn.
+#[inline(always)]
+fn drawn<T: Real, S: Simd>(
+    simd: S,
+    alpha: T,
+    weights: &mut [Lane<T>],
+    draws: &[f64; LANES],
+) -> [usize; LANES] {
+    let mut logarithm = Lane([T::ZERO; LANES]);
+    for weight in weights.iter_mut() {
+        let row = std::slice::from_ref(weight);
+        ln_clipped(simd, row, std::slice::from_mut(&mut logarithm));
+        *weight = logarithm;
+    }
+    scale(simd, Vector::splat(simd, alpha), weights);
+    softmax(simd, weights);
+    let mut total = splat::<T, S>(simd, 0.0);
+    for weight in weights.iter() {
+        total = total + Vector::load(simd, weight);
+    }
+    // 23 bits: below 1 in f32 also after the product with the total, so the index stays in range.
+    let number = |lane: usize| T::from_f64((draws[lane] * 8_388_608.0).floor() / 8_388_608.0);
+    let mark = Vector::load(simd, &Lane(std::array::from_fn(number))) * total;
+    let (zero, one) = (splat::<T, S>(simd, 0.0), splat::<T, S>(simd, 1.0));
+    let (mut cumulated, mut index) = (zero, zero);
+    for weight in weights.iter() {
+        cumulated = cumulated + Vector::load(simd, weight);
+        index = index + mark.less(cumulated).select(zero, one);
+    }
+    indices(index)
+}
+
+#[inline(always)]
+fn indices<T: Real, S: Simd>(index: Vector<T, S>) -> [usize; LANES] {
+    let mut out = Lane([T::ZERO; LANES]);
+    index.store(&mut out);
+    out.0.map(|index| index.to_f64() as usize)
+}

@@ -1,0 +1,418 @@
+//! One step of agents whose beliefs have small support, agent by agent.
+//!
+//! The same mathematics as the dense step, over lists of (state, probability). Only what is worth a
+//! vector is gathered over the block: the logarithms of outcomes, and everything from the scores on.
+
+use populace_pool::SharedResource;
+use populace_tensor::Array;
+use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
+
+use super::kernels::x_ln_x;
+use super::plan::{Words, score, weigh};
+use super::scratch::{NONE, Scratch};
+use crate::compiled::outcome::SparseOutcome;
+use crate::compiled::program::Operation;
+use crate::compiled::support::{Support, threshold};
+use crate::{CompiledModel, EPSILON, Result};
+
+/// The sparse beliefs of a block, and what their step works with.
+#[derive(Debug)]
+pub struct SparseScratch<T: Real> {
+    /// Beliefs by lane, `stride` apart: those of the step before, then those after it.
+    beliefs: Lists<T>,
+    /// Beliefs of the plan, at their rows.
+    nodes: Lists<T>,
+    /// The belief being computed: where each state stands in it, plus 1; 0 is not there.
+    slots: Array<u32>,
+    /// Outcomes being added up; 0 between outcomes.
+    sums: Array<T>,
+    /// Outcomes that are not 0.
+    touched: Array<u32>,
+    /// Numbers of which f(x) is wanted, for many outcome values at once.
+    pending: Array<T>,
+    jobs: Array<u64>,
+    bases: Array<T>,
+    pending_len: usize,
+    jobs_len: usize,
+    room: Lists<T>,
+}
+
+/// Lists of (state, probability).
+#[derive(Debug)]
+struct Lists<T> {
+    states: Array<u32>,
+    values: Array<T>,
+    lens: Array<u32>,
+    stride: usize,
+}
+
+impl<T: Real> Lists<T> {
+    fn new(memory: &SharedResource, count: usize, stride: usize) -> Result<Self> {
+        Ok(Self {
+            states: Array::zeroed(memory, count * stride)?,
+            values: Array::zeroed(memory, count * stride)?,
+            lens: Array::zeroed(memory, count)?,
+            stride,
+        })
+    }
+
+    #[inline(always)]
+    fn get(&self, list: usize) -> (&[u32], &[T]) {
+        let range = list * self.stride..list * self.stride + self.lens[list] as usize;
+        (&self.states[range.clone()], &self.values[range])
+    }
+
+    #[inline(always)]
+    fn whole_mut(&mut self, list: usize) -> (&mut [u32], &mut [T], &mut u32) {
+        let range = list * self.stride..(list + 1) * self.stride;
+        (&mut self.states[range.clone()], &mut self.values[range], &mut self.lens[list])
+    }
+}
+
+/// How many numbers are gathered before their logarithms are taken.
+const PENDING: usize = 4096;
+
+impl<T: Real> CompiledModel<T> {
+    pub(super) fn sparse_scratch(
+        &self,
+        memory: &SharedResource,
+    ) -> Result<Option<SparseScratch<T>>> {
+        let Some(support) = &self.support else { return Ok(None) };
+        let outcomes = self.plan.sparse.iter().map(|table| table.background.len()).max();
+        let outcomes = outcomes.unwrap_or(0);
+        let pending = (outcomes + PENDING).next_multiple_of(LANES);
+        // Plan rows of scores and values need no list; a belief's list stands at its first row.
+        Ok(Some(SparseScratch {
+            beliefs: Lists::new(memory, LANES, support.states)?,
+            nodes: Lists {
+                states: Array::zeroed(memory, self.plan.rows)?,
+                values: Array::zeroed(memory, self.plan.rows)?,
+                lens: Array::zeroed(memory, self.plan.rows)?,
+                stride: 1,
+            },
+            slots: Array::zeroed(memory, support.states)?,
+            sums: Array::zeroed(memory, outcomes)?,
+            touched: Array::zeroed(memory, outcomes)?,
+            pending: Array::zeroed(memory, pending)?,
+            jobs: Array::zeroed(memory, PENDING)?,
+            bases: Array::zeroed(memory, PENDING)?,
+            pending_len: 0,
+            jobs_len: 0,
+            room: Lists::new(memory, 1, support.states)?,
+        }))
+    }
+
+    /// Steps a block of sparse beliefs up to its posterior over policies: [`SparseScratch::belief`]
+    /// before and after, then as [`CompiledModel::infer_states`] and
+    /// [`CompiledModel::infer_policies`]. Lanes from `agents` on are left alone.
+    ///
+    /// # Panics
+    ///
+    /// If the model has no sparse step ([`CompiledModel::steps_sparse`]).
+    pub fn infer_sparse(&self, scratch: &mut Scratch<T>, agents: usize) {
+        let Some(support) = &self.support else { panic!("the model has no sparse step") };
+        self.isa.dispatch(InferSparse { model: self, support, scratch, agents });
+    }
+
+    /// A sparse belief drops probabilities up to this: 4ε in f64, 1e-12 in f32.
+    pub fn sparse_threshold() -> f64 {
+        threshold::<T>()
+    }
+
+    /// The most states that a belief can have after `steps` steps (any number: `None`); all of them
+    /// for a model that has no sparse step.
+    pub fn support_bound(&self, steps: Option<u64>) -> usize {
+        self.support.as_ref().map_or(self.belief_len(), |support| support.bound(steps))
+    }
+}
+
+impl<T: Real> SparseScratch<T> {
+    /// The belief of a lane: its states and their probabilities.
+    #[inline]
+    pub fn belief(&self, lane: usize) -> (&[u32], &[T]) {
+        self.beliefs.get(lane)
+    }
+
+    /// Room for the belief of a lane, and its length to set.
+    #[inline]
+    pub fn belief_mut(&mut self, lane: usize) -> (&mut [u32], &mut [T], &mut u32) {
+        self.beliefs.whole_mut(lane)
+    }
+}
+
+struct InferSparse<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    support: &'a Support<T>,
+    scratch: &'a mut Scratch<T>,
+    agents: usize,
+}
+
+impl<T: Real> Kernel for InferSparse<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, support, scratch, agents } = self;
+        let Scratch { sparse: Some(sparse), rows, observations, taken, .. } = scratch else {
+            panic!("the scratch is another model's");
+        };
+        for lane in 0..agents.min(LANES) {
+            sparse.predict(support, lane, taken[0][lane]);
+            sparse.observe(model, lane, |m| observations[m][lane]);
+            let mut words = Words { words: &model.plan.words };
+            while let Some(operation) = words.operation() {
+                sparse.execute(simd, model, support, lane, operation, &mut words, rows);
+            }
+        }
+        sparse.settle(simd, rows);
+        let mut words = Words { words: &model.plan.words };
+        while let Some(operation) = words.operation() {
+            match operation {
+                Operation::Score => score(simd, rows, &mut words),
+                _ => skip(operation, &mut words),
+            }
+        }
+        weigh(simd, model, scratch);
+    }
+}
+
+/// Passes over an operation of a model of one factor.
+#[inline(always)]
+fn skip(operation: Operation, words: &mut Words<'_>) {
+    let arguments = match operation {
+        Operation::Belief => 4,
+        Operation::Sparse => 3,
+        _ => unreachable!("a model with a sparse step has no {operation:?}"),
+    };
+    words.list(arguments);
+}
+
+impl<T: Real> SparseScratch<T> {
+    /// The prior of a lane, in `room`; its states are in `slots`.
+    #[inline(always)]
+    fn predict(&mut self, support: &Support<T>, lane: usize, action: u32) {
+        let (states, values, len) = self.room.whole_mut(0);
+        if action == NONE {
+            let count = support.initial_states.len();
+            states[..count].copy_from_slice(&support.initial_states);
+            values[..count].copy_from_slice(&support.initial_values);
+            *len = count as u32;
+            for (k, &s) in states[..count].iter().enumerate() {
+                self.slots[s as usize] = k as u32 + 1;
+            }
+            return;
+        }
+        let first = action as usize * support.states;
+        let (from, probabilities) = self.beliefs.get(lane);
+        let mut count = 0;
+        for (&s, &q) in from.iter().zip(probabilities) {
+            for (next, p) in support.columns.row(first + s as usize) {
+                let slot = &mut self.slots[next];
+                if *slot == 0 {
+                    states[count] = next as u32;
+                    values[count] = p * q;
+                    count += 1;
+                    *slot = count as u32;
+                } else {
+                    values[*slot as usize - 1] += p * q;
+                }
+            }
+        }
+        *len = count as u32;
+    }
+
+    /// The posterior of a lane, from `room` to its belief; `slots` are 0 again.
+    #[inline(always)]
+    fn observe(&mut self, model: &CompiledModel<T>, lane: usize, observed: impl Fn(usize) -> i32) {
+        let (states, values, len) = self.room.whole_mut(0);
+        let epsilon = T::from_f64(EPSILON);
+        let mut count = *len as usize;
+        for value in &mut values[..count] {
+            *value = if *value > epsilon { *value } else { epsilon };
+        }
+        // What a state outside the list weighs.
+        let mut outside = epsilon;
+        for (m, evidence) in model.evidence.iter().enumerate() {
+            let crate::compiled::likelihood::EvidenceTable::Structured(rows) = &evidence.table
+            else {
+                unreachable!("a sparse step needs structured evidence");
+            };
+            if m > 0 {
+                let most = values[..count].iter().fold(outside, |a, &b| if b > a { b } else { a });
+                let scale = T::ONE / most;
+                values[..count].iter_mut().for_each(|value| *value = *value * scale);
+                outside = outside * scale;
+            }
+            let o = observed(m);
+            if o < 0 {
+                continue;
+            }
+            for (s, ratio) in rows.row(o as usize) {
+                let slot = &mut self.slots[s];
+                if *slot == 0 {
+                    states[count] = s as u32;
+                    values[count] = outside * ratio;
+                    count += 1;
+                    *slot = count as u32;
+                } else {
+                    let value = &mut values[*slot as usize - 1];
+                    *value = *value * ratio;
+                }
+            }
+        }
+        let missing = T::from_f64((self.slots.len() - count) as f64);
+        let mut sum = missing * outside;
+        for &value in &values[..count] {
+            sum += value;
+        }
+        let scale = T::ONE / sum;
+        let threshold = T::from_f64(threshold::<T>());
+        let (kept_states, kept_values, kept) = self.beliefs.whole_mut(lane);
+        let mut k = 0;
+        for (&s, &value) in states[..count].iter().zip(&values[..count]) {
+            self.slots[s as usize] = 0;
+            let q = value * scale;
+            if q > threshold {
+                kept_states[k] = s;
+                kept_values[k] = q;
+                k += 1;
+            }
+        }
+        *kept = k as u32;
+    }
+
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // the parts of one interpreter step
+    fn execute<S: Simd>(
+        &mut self,
+        simd: S,
+        model: &CompiledModel<T>,
+        support: &Support<T>,
+        lane: usize,
+        operation: Operation,
+        words: &mut Words<'_>,
+        rows: &mut [Lane<T>],
+    ) {
+        match operation {
+            Operation::Belief => {
+                let [_, action, out, from] = words.take();
+                self.advance(support, lane, action, from, out);
+            }
+            Operation::Sparse => {
+                let [table, out, belief] = words.take();
+                self.outcomes(&model.plan.sparse[table], lane, belief, out);
+                if self.pending_len >= PENDING || self.jobs_len == PENDING {
+                    self.settle(simd, rows);
+                }
+            }
+            Operation::Score => {
+                let [count, _] = words.take();
+                words.list(count);
+            }
+            _ => unreachable!("a model with a sparse step has no {operation:?}"),
+        }
+    }
+
+    /// A belief of the plan: `from` moved by `action`.
+    #[inline(always)]
+    fn advance(
+        &mut self,
+        support: &Support<T>,
+        lane: usize,
+        action: usize,
+        from: usize,
+        out: usize,
+    ) {
+        let first = action * support.states;
+        let (to_states, to_values, _) = self.room.whole_mut(0);
+        let (states, probabilities) = list(&self.beliefs, &self.nodes, lane, from);
+        let mut count = 0;
+        for (&s, &q) in states.iter().zip(probabilities) {
+            for (next, p) in support.columns.row(first + s as usize) {
+                let slot = &mut self.slots[next];
+                if *slot == 0 {
+                    to_states[count] = next as u32;
+                    to_values[count] = p * q;
+                    count += 1;
+                    *slot = count as u32;
+                } else {
+                    to_values[*slot as usize - 1] += p * q;
+                }
+            }
+        }
+        for &s in &to_states[..count] {
+            self.slots[s as usize] = 0;
+        }
+        self.nodes.states[out..out + count].copy_from_slice(&to_states[..count]);
+        self.nodes.values[out..out + count].copy_from_slice(&to_values[..count]);
+        self.nodes.lens[out] = count as u32;
+    }
+
+    /// Queues an outcome value: its linear part now, its logarithms with many others'.
+    #[inline(always)]
+    fn outcomes(&mut self, table: &SparseOutcome<T>, lane: usize, belief: usize, out: usize) {
+        let (states, probabilities) = list(&self.beliefs, &self.nodes, lane, belief);
+        let mut base = T::ZERO - table.all;
+        let mut count = 0;
+        for (&s, &q) in states.iter().zip(probabilities) {
+            base += table.linear[s as usize] * q;
+            for (row, value) in table.columns.row(s as usize) {
+                let sum = &mut self.sums[row];
+                if *sum == T::ZERO {
+                    self.touched[count] = row as u32;
+                    count += 1;
+                }
+                *sum += value * q;
+            }
+        }
+        let pending = &mut self.pending[self.pending_len..self.pending_len + count];
+        for (x, &row) in pending.iter_mut().zip(&self.touched[..count]) {
+            let row = row as usize;
+            *x = table.background[row] + self.sums[row];
+            base += table.background_f[row];
+            self.sums[row] = T::ZERO;
+        }
+        self.pending_len += count;
+        self.jobs[self.jobs_len] = ((out * LANES + lane) as u64) << 32 | count as u64;
+        self.bases[self.jobs_len] = base;
+        self.jobs_len += 1;
+    }
+
+    /// Takes the queued logarithms and puts the outcome values into their rows.
+    #[inline(always)]
+    fn settle<S: Simd>(&mut self, simd: S, rows: &mut [Lane<T>]) {
+        let end = self.pending_len.next_multiple_of(LANES);
+        self.pending[self.pending_len..end].fill(T::ONE);
+        for x in self.pending[..end].chunks_exact_mut(LANES) {
+            x_ln_x(Vector::load_slice(simd, x)).store_slice(x);
+        }
+        let mut start = 0;
+        for (&job, &base) in self.jobs[..self.jobs_len].iter().zip(self.bases.iter()) {
+            let (place, count) = ((job >> 32) as usize, (job & 0xffff_ffff) as usize);
+            let mut sum = T::ZERO;
+            for &f in &self.pending[start..start + count] {
+                sum += f;
+            }
+            start += count;
+            rows[place / LANES][place % LANES] = base - sum;
+        }
+        self.pending_len = 0;
+        self.jobs_len = 0;
+    }
+}
+
+/// A belief of the plan; the root stands at row 0.
+#[inline(always)]
+fn list<'a, T: Real>(
+    beliefs: &'a Lists<T>,
+    nodes: &'a Lists<T>,
+    lane: usize,
+    row: usize,
+) -> (&'a [u32], &'a [T]) {
+    if row == 0 {
+        return beliefs.get(lane);
+    }
+    let end = row + nodes.lens[row] as usize;
+    (&nodes.states[row..end], &nodes.values[row..end])
+}

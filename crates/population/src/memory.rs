@@ -1,0 +1,101 @@
+//! Where every byte is.
+//!
+//! Invariant, at any moment: agents + shared + scratch + pool idle + padding + overhead = the bytes
+//! mapped at the root resource.
+
+use std::sync::Arc;
+
+use populace_pool::{Charge, Class, Ledger, Limit, Pages, SharedResource};
+
+const AGENTS: Class = Class(0);
+const SHARED: Class = Class(1);
+const SCRATCH: Class = Class(2);
+
+/// The engine's memory by what it is for, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// What each agent has of its own: beliefs, last action, its place in the world.
+    pub agents: u64,
+    /// What all agents share: the compiled model and the world's tables.
+    pub shared: u64,
+    /// What the threads work with, and the arrays of the last tick where they are kept.
+    pub scratch: u64,
+    /// Free memory that a pool keeps.
+    pub pool_idle: u64,
+    /// What rounding up to pages and size classes adds.
+    pub padding: u64,
+    /// What the accounting itself takes at the root.
+    pub overhead: u64,
+}
+
+impl Memory {
+    /// Engine bytes: the sum of the classes.
+    pub fn total(&self) -> u64 {
+        self.agents + self.shared + self.scratch + self.pool_idle + self.padding + self.overhead
+    }
+}
+
+/// How many agents' beliefs are stored how, all factors counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tiers {
+    /// Beliefs that keep every state.
+    pub dense: u64,
+    /// Beliefs that keep the states of their support.
+    pub sparse: u64,
+    /// Beliefs of agents that have not observed anything: D itself, stored once for all.
+    pub initial: u64,
+}
+
+/// The root resource, its limit and the classes charged to it.
+#[derive(Clone)]
+pub(crate) struct EngineMemory {
+    root: Arc<Limit<Pages>>,
+    ledger: Arc<Ledger>,
+}
+
+/// The page that the root rounds up to, in bytes.
+pub(crate) fn page_bytes() -> u64 {
+    Pages::page_bytes() as u64
+}
+
+impl EngineMemory {
+    pub(crate) fn new(budget_bytes: u64) -> Self {
+        Self {
+            root: Arc::new(Limit::new(Pages, budget_bytes, page_bytes())),
+            ledger: Arc::new(Ledger::default()),
+        }
+    }
+
+    fn charged(&self, class: Class) -> SharedResource {
+        Arc::new(Charge::new(self.root.clone(), self.ledger.clone(), class))
+    }
+
+    pub(crate) fn agents(&self) -> SharedResource {
+        self.charged(AGENTS)
+    }
+
+    pub(crate) fn shared(&self) -> SharedResource {
+        self.charged(SHARED)
+    }
+
+    pub(crate) fn scratch(&self) -> SharedResource {
+        self.charged(SCRATCH)
+    }
+
+    /// Engine bytes now.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.root.used_bytes()
+    }
+
+    /// The split of engine bytes now; only exact while nothing is being allocated.
+    pub(crate) fn split(&self) -> Memory {
+        Memory {
+            agents: self.ledger.used_bytes(AGENTS),
+            shared: self.ledger.used_bytes(SHARED),
+            scratch: self.ledger.used_bytes(SCRATCH),
+            pool_idle: 0,
+            padding: self.ledger.padding_bytes(),
+            overhead: 0,
+        }
+    }
+}

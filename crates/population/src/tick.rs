@@ -1,0 +1,407 @@
+//! One tick of one chunk: observe, step in blocks, act.
+
+use bytemuck::cast_slice_mut;
+use populace_agent::random::{Purpose, Stream};
+use populace_agent::{CompiledModel, Scratch};
+use populace_pool::SharedResource;
+use populace_tensor::Array;
+use populace_tensor::lanes::LANES;
+
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::record::{DENSE, Factor, Keep, Number};
+use crate::{Environment, Moment, Result, trajectory_term};
+
+/// What all workers of a tick share.
+pub(crate) struct Tick<'a, T: Number> {
+    pub(crate) model: &'a CompiledModel<T>,
+    pub(crate) layout: &'a ChunkLayout,
+    pub(crate) environment: &'a dyn Environment,
+    pub(crate) moment: Moment,
+    /// Agents stepped together.
+    pub(crate) batch: usize,
+    pub(crate) memory: &'a SharedResource,
+    /// An agent whose results are wanted, and where to.
+    pub(crate) probe: Option<&'a (dyn Fn(u64, usize, &Scratch<T>) + Sync)>,
+}
+
+/// What a worker works with; a thread has one.
+pub(crate) struct Worker<T: Number> {
+    scratch: Scratch<T>,
+    observations: Array<i32>,
+    soft: Array<f64>,
+    soft_lane: Array<T>,
+    actions: Array<i32>,
+    /// Where each agent's record starts, before and after, in bytes.
+    before: Array<u32>,
+    after: Array<u32>,
+    /// Lengths after, (agent, variable factor).
+    lengths: Array<u32>,
+    /// The agents of a batch by how they are stepped.
+    order: Array<u32>,
+    /// The records that the tick writes.
+    records: Array<u64>,
+    records_len: usize,
+    states: Array<u32>,
+    values: Array<T>,
+}
+
+impl<T: Number> Worker<T> {
+    pub(crate) fn new(
+        model: &CompiledModel<T>,
+        layout: &ChunkLayout,
+        agents: usize,
+        soft: bool,
+        memory: &SharedResource,
+    ) -> Result<Self> {
+        let record = &layout.record;
+        let variable = if record.fixed() { 0 } else { agents };
+        let outcomes: usize = model.num_obs().iter().sum();
+        let widest = model.num_states().iter().copied().max().unwrap_or(0);
+        Ok(Self {
+            scratch: model.scratch(memory)?,
+            observations: Array::zeroed(memory, agents * model.num_obs().len())?,
+            soft: Array::zeroed(memory, if soft { agents * outcomes } else { 0 })?,
+            soft_lane: Array::zeroed(memory, if soft { outcomes } else { 0 })?,
+            actions: Array::zeroed(memory, agents * model.num_states().len())?,
+            before: Array::zeroed(memory, agents)?,
+            after: Array::zeroed(memory, variable)?,
+            lengths: Array::zeroed(memory, variable * record.variable())?,
+            order: Array::zeroed(memory, agents)?,
+            records: Array::unspecified(
+                memory,
+                if variable > 0 { layout.most_words(agents) } else { 0 },
+            )?,
+            records_len: 0,
+            states: Array::zeroed(memory, widest)?,
+            values: Array::zeroed(memory, widest)?,
+        })
+    }
+}
+
+/// The arrays of a tick that are kept: (agents, modalities) and (agents, factors) of one chunk.
+pub(crate) struct Kept<'a> {
+    pub(crate) observations: &'a mut [i32],
+    pub(crate) actions: &'a mut [i32],
+}
+
+impl<T: Number> Tick<'_, T> {
+    /// Takes a chunk through the tick; answers what it adds to the trajectory hash.
+    pub(crate) fn chunk(
+        &self,
+        chunk: &mut Chunk,
+        worker: &mut Worker<T>,
+        kept: Option<Kept<'_>>,
+    ) -> Result<u64> {
+        let agents = chunk.first..chunk.first + chunk.len as u64;
+        let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
+        let observed = chunk.len * modalities;
+        let acted = chunk.len * factors;
+        let fixed = self.layout.record.fixed();
+        if fixed {
+            let words = self.layout.most_words(chunk.len);
+            chunk.resize(self.layout, words, self.memory)?;
+        }
+        let (columns, stream) = chunk.parts(self.layout);
+        let mut part = Part { tick: self, worker, columns, stream: cast_slice_mut(stream), fixed };
+        let Part { worker, columns, .. } = &mut part;
+        let observations = &mut worker.observations[..observed];
+        if !self.environment.observe_soft(self.moment, agents.clone(), &mut worker.soft) {
+            self.environment.observe(self.moment, agents.clone(), columns.states, observations);
+        }
+        let len = usize::try_from(agents.end - agents.start).unwrap_or(usize::MAX);
+        part.find_records(len);
+        for start in (0..len).step_by(self.batch) {
+            part.batch(agents.start, start..len.min(start + self.batch));
+        }
+        let Part { worker, mut columns, .. } = part;
+        let actions = &mut worker.actions[..acted];
+        let hash = self.hash(agents.start, actions);
+        if let Some(kept) = kept {
+            kept.observations.copy_from_slice(&worker.observations[..observed]);
+            kept.actions.copy_from_slice(actions);
+        }
+        self.environment.act(self.moment, agents, columns.states, actions);
+        for (agent, actions) in actions.chunks_exact(factors).enumerate() {
+            columns.set_action(agent, self.layout.encode_action(actions));
+        }
+        if !fixed {
+            for (index, &length) in worker.lengths.iter().enumerate().take(len * self.variable()) {
+                columns.set_length(index, length);
+            }
+            self.store(chunk, worker)?;
+        }
+        Ok(hash)
+    }
+
+    fn variable(&self) -> usize {
+        self.layout.record.variable()
+    }
+
+    fn hash(&self, first: u64, actions: &[i32]) -> u64 {
+        let factors = self.model.num_states().len();
+        let tick = self.moment.tick;
+        actions.iter().enumerate().fold(0, |hash: u64, (place, &action)| {
+            let (agent, factor) = (first + (place / factors) as u64, (place % factors) as u64);
+            hash.wrapping_add(trajectory_term(agent, tick, factor, action as u64))
+        })
+    }
+
+    /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
+        let record = &self.layout.record;
+        let variable = self.variable();
+        chunk.resize(self.layout, worker.records_len.div_ceil(WORD), self.memory)?;
+        let len = chunk.len;
+        let (_, stream) = chunk.parts(self.layout);
+        let stream: &mut [u8] = cast_slice_mut(stream);
+        let records: &[u8] = bytemuck::cast_slice(&worker.records);
+        if worker.after[..len].is_sorted() {
+            stream[..worker.records_len].copy_from_slice(&records[..worker.records_len]);
+            return Ok(());
+        }
+        let mut to = 0;
+        for (agent, &from) in worker.after[..len].iter().enumerate() {
+            let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
+            let bytes = record.bytes_of(|v| lengths[v]);
+            stream[to..to + bytes].copy_from_slice(&records[from as usize..][..bytes]);
+            to += bytes;
+        }
+        Ok(())
+    }
+}
+
+/// A chunk in the middle of its tick.
+struct Part<'a, 'b, T: Number> {
+    tick: &'a Tick<'b, T>,
+    worker: &'a mut Worker<T>,
+    columns: Columns<'a>,
+    stream: &'a mut [u8],
+    fixed: bool,
+}
+
+impl<T: Number> Part<'_, '_, T> {
+    /// Where every agent's record starts.
+    fn find_records(&mut self, len: usize) {
+        let record = &self.tick.layout.record;
+        self.worker.records_len = 0;
+        let mut at = 0;
+        for agent in 0..len {
+            self.worker.before[agent] = at as u32;
+            at += if self.fixed {
+                record.most_bytes()
+            } else if self.columns.action(agent) == NOT_BORN {
+                0
+            } else {
+                let variable = record.variable();
+                record.bytes_of(|v| self.columns.length(agent * variable + v))
+            };
+        }
+    }
+
+    /// Steps some agents of the chunk, in blocks of those that are stepped alike.
+    fn batch(&mut self, first: u64, agents: std::ops::Range<usize>) {
+        let len = agents.len();
+        let sparse = |part: &Self, agent: usize| {
+            part.tick.model.steps_sparse()
+                && !part.fixed
+                && (part.columns.action(agent) == NOT_BORN || part.columns.length(agent) != DENSE)
+        };
+        let mut count = 0;
+        for agent in agents.clone() {
+            if sparse(self, agent) {
+                self.worker.order[count] = agent as u32;
+                count += 1;
+            }
+        }
+        let sparse_count = count;
+        if count < len {
+            for agent in agents {
+                if !sparse(self, agent) {
+                    self.worker.order[count] = agent as u32;
+                    count += 1;
+                }
+            }
+        }
+        let mut start = 0;
+        while start < len {
+            let end = if start < sparse_count { sparse_count } else { len };
+            let end = end.min(start + LANES);
+            let mut block = [0_u32; LANES];
+            let block = &mut block[..end - start];
+            block.copy_from_slice(&self.worker.order[start..end]);
+            self.block(first, block, start < sparse_count);
+            start = end;
+        }
+    }
+
+    /// Steps a block of agents.
+    fn block(&mut self, first: u64, agents: &[u32], sparse: bool) {
+        let Tick { model, layout, environment, moment, .. } = *self.tick;
+        let (modalities, factors) = (model.num_obs().len(), model.num_states().len());
+        let scratch = &mut self.worker.scratch;
+        scratch.start();
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            let code = self.columns.action(agent);
+            if code != NOT_BORN {
+                scratch.took_last_first(lane, layout.decode_action(code));
+            }
+            if environment.is_soft() {
+                let width = self.worker.soft_lane.len();
+                let soft = &self.worker.soft[agent * width..(agent + 1) * width];
+                for (to, &from) in self.worker.soft_lane.iter_mut().zip(soft) {
+                    *to = T::from_f64(from);
+                }
+                scratch.observe_soft(lane, &self.worker.soft_lane);
+            } else {
+                let observed = &self.worker.observations[agent * modalities..][..modalities];
+                scratch.observe(lane, observed.iter().copied());
+            }
+        }
+        if model.draws_actions() {
+            let stream = Stream::new(moment.seed, moment.tick, Purpose::Act);
+            for (lane, &agent) in agents.iter().enumerate() {
+                let place = (first + u64::from(agent)) * factors as u64;
+                for factor in 0..factors {
+                    let number = stream.uniform(place + factor as u64);
+                    scratch.draw(factor, lane, number);
+                }
+            }
+        }
+        if sparse {
+            self.read_sparse(agents);
+            model.infer_sparse(&mut self.worker.scratch, agents.len());
+        } else {
+            self.read_dense(agents);
+            model.infer_states(&mut self.worker.scratch);
+            model.infer_policies(&mut self.worker.scratch);
+        }
+        model.sample_action(&mut self.worker.scratch);
+        if sparse {
+            self.write_sparse(agents);
+        } else {
+            self.write_dense(agents);
+        }
+        let Worker { scratch, actions, .. } = &mut *self.worker;
+        for (lane, &agent) in agents.iter().enumerate() {
+            let chosen = &mut actions[agent as usize * factors..][..factors];
+            for (factor, chosen) in chosen.iter_mut().enumerate() {
+                *chosen = scratch.action(factor, lane) as i32;
+            }
+            if let Some(probe) = self.tick.probe {
+                probe(first + u64::from(agent), lane, scratch);
+            }
+        }
+    }
+
+    fn length(&self, agent: usize, variable: usize) -> u32 {
+        self.columns.length(agent * self.tick.layout.record.variable() + variable)
+    }
+
+    fn read_sparse(&mut self, agents: &[u32]) {
+        let factor = self.tick.layout.record.factors[0];
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            if self.columns.action(agent) == NOT_BORN {
+                continue;
+            }
+            let n = self.length(agent, 0);
+            let bytes = self.tick.layout.record.part_bytes(&factor, n);
+            let part = &self.stream[self.worker.before[agent] as usize..][..bytes];
+            let Some(sparse) = self.worker.scratch.sparse() else { continue };
+            let (states, values, len) = sparse.belief_mut(lane);
+            factor.read_sparse(part, n as usize, states, values);
+            *len = n;
+        }
+    }
+
+    fn write_sparse(&mut self, agents: &[u32]) {
+        let record = &self.tick.layout.record;
+        let factor = record.factors[0];
+        let Worker { scratch, records, records_len, after, lengths, .. } = &mut *self.worker;
+        let Some(sparse) = scratch.sparse() else { return };
+        for (lane, &agent) in agents.iter().enumerate() {
+            let (states, values) = sparse.belief(lane);
+            let length = factor.choose(states.len(), states.len() as u32);
+            let bytes = record.part_bytes(&factor, length);
+            let part = &mut cast_slice_mut(records)[*records_len..*records_len + bytes];
+            if length == DENSE {
+                let dense: &mut [T] = cast_slice_mut(part);
+                dense.fill(T::ZERO);
+                for (&s, &value) in states.iter().zip(values) {
+                    dense[s as usize] = value;
+                }
+            } else {
+                factor.write_sparse(states, values, part);
+            }
+            lengths[agent as usize] = length;
+            after[agent as usize] = *records_len as u32;
+            *records_len += bytes;
+        }
+    }
+
+    fn read_dense(&mut self, agents: &[u32]) {
+        let record = &self.tick.layout.record;
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            if self.columns.action(agent) == NOT_BORN {
+                continue;
+            }
+            let (mut at, mut variable, mut row) = (self.worker.before[agent] as usize, 0, 0);
+            for factor in &record.factors {
+                let mut length = DENSE;
+                if factor.keep != Keep::Dense {
+                    length = self.length(agent, variable);
+                    variable += 1;
+                }
+                let bytes = record.part_bytes(factor, length);
+                let rows = &mut self.worker.scratch.beliefs_mut()[row..row + factor.states];
+                factor.read_rows(&self.stream[at..at + bytes], length, rows, lane);
+                at += bytes;
+                row += factor.states;
+            }
+        }
+    }
+
+    fn write_dense(&mut self, agents: &[u32]) {
+        let record = &self.tick.layout.record;
+        let threshold = T::from_f64(CompiledModel::<T>::sparse_threshold());
+        let Worker { scratch, records, records_len, after, lengths, states, values, before, .. } =
+            &mut *self.worker;
+        for (lane, &agent) in agents.iter().enumerate() {
+            let agent = agent as usize;
+            let mut at = if self.fixed { before[agent] as usize } else { *records_len };
+            if !self.fixed {
+                after[agent] = at as u32;
+            }
+            let (mut variable, mut row) = (0, 0);
+            let to: &mut [u8] =
+                if self.fixed { &mut *self.stream } else { cast_slice_mut(&mut *records) };
+            for factor in &record.factors {
+                let rows = &scratch.beliefs()[row..row + factor.states];
+                row += factor.states;
+                if factor.keep == Keep::Dense {
+                    let bytes = record.part_bytes(factor, DENSE);
+                    factor.write_dense(rows, lane, &mut to[at..at + bytes]);
+                    at += bytes;
+                    continue;
+                }
+                let n = Factor::gather(rows, lane, threshold, states, values);
+                let length = factor.choose(n, DENSE);
+                let bytes = record.part_bytes(factor, length);
+                let part = &mut to[at..at + bytes];
+                if length == DENSE {
+                    factor.write_dense(rows, lane, part);
+                } else {
+                    factor.write_sparse(&states[..n], &values[..n], part);
+                }
+                lengths[agent * record.variable() + variable] = length;
+                variable += 1;
+                at += bytes;
+            }
+            if !self.fixed {
+                *records_len = at;
+            }
+        }
+    }
+}
