@@ -83,9 +83,11 @@ def main():
 
     results = []
     for threads in options.threads:
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
+        # Whatever the caller's environment says of OpenBLAS is set aside.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+        environment["OPENBLAS_NUM_THREADS"] = str(threads)
         if has_avx512():
-            environment.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
+            environment["OPENBLAS_CORETYPE"] = "SkylakeX"
         worker = subprocess.Popen(
             [sys.executable, __file__, "--worker", str(options.milliseconds)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,

@@ -136,22 +136,12 @@ fn wrap(value: f64) -> u8 {
 }
 
 /// A type that is calculated in: f32 or f64.
-pub(crate) trait Arithmetic:
-    Element
-    + std::ops::Add<Output = Self>
-    + std::ops::Mul<Output = Self>
-    + std::ops::AddAssign
-    + PartialEq
-{
-    const ZERO: Self;
-    const ONE: Self;
+pub(crate) trait Arithmetic: Element + crate::simd::Real {
     fn load<S: Element>(value: S) -> Self;
     fn store<D: Element>(self) -> D;
 }
 
 impl Arithmetic for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
     #[inline(always)]
     fn load<S: Element>(value: S) -> Self {
         value.to_f32()
@@ -163,8 +153,6 @@ impl Arithmetic for f32 {
 }
 
 impl Arithmetic for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
     #[inline(always)]
     fn load<S: Element>(value: S) -> Self {
         value.to_f64()

@@ -37,6 +37,17 @@ impl Offsets {
         }
     }
 
+    /// The end, at most `end`, of the run of equal strides that starts at `start`.
+    fn run_end(&self, start: usize, end: usize) -> usize {
+        let Self::Table(table) = self else { return end };
+        if start + 1 >= end {
+            return end;
+        }
+        let stride = table[start + 1] - table[start];
+        let goes_on = |index: &usize| table[*index] - table[*index - 1] == stride;
+        (start + 1..end).take_while(goes_on).last().map_or(start + 1, |last| last + 1)
+    }
+
     /// The stride within a range, if it has one there.
     #[inline(always)]
     fn stride_in(&self, range: Range<usize>) -> Option<isize> {

@@ -7,6 +7,7 @@
 //! processor levels.
 
 mod row;
+mod sum;
 
 use std::ops::Range;
 
@@ -52,12 +53,7 @@ pub(crate) struct Loops {
     summed: Vec<Dim>,
     /// Whether the innermost loop is the last of `summed` rather than the last of `kept`.
     reduces: bool,
-    /// Whether the second factor is constant along the last kept loop, so that rows share it.
-    shares_second: bool,
 }
-
-/// Rows that are reduced at once when they share the second factor.
-const ROWS: usize = 4;
 
 /// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
 const PIECE: usize = 2048;
@@ -86,7 +82,6 @@ impl Loops {
             (row, _) => row.is_none(),
         };
         let mut swap = false;
-        let mut shares_second = false;
         if reduces {
             if let Some((index, _)) = reduction {
                 let dim = summed.remove(index);
@@ -105,7 +100,6 @@ impl Loops {
             if let Some(index) = found {
                 let dim = kept.remove(index);
                 kept.push(dim);
-                shares_second = true;
             }
         } else if let Some((index, _)) = row {
             let dim = kept.remove(index);
@@ -114,7 +108,7 @@ impl Loops {
         if swap {
             kept.iter_mut().chain(&mut summed).for_each(|dim| dim.strides.swap(0, 1));
         }
-        (Self { kept, summed, reduces, shares_second }, swap)
+        (Self { kept, summed, reduces }, swap)
     }
 
     /// How often the innermost body runs.
@@ -133,8 +127,7 @@ impl Loops {
     ///
     /// The pointers are the first elements of arrays that reach as far as the loops' sizes and
     /// strides say; `out` overlaps neither of the others and nothing else touches it. With one
-    /// factor, `TWO` is false and `second` is never read. If there are summed loops and the nest
-    /// does not reduce, `D` is `T`.
+    /// factor, `TWO` is false and `second` is never read. If there are summed loops, `D` is `T`.
     pub(crate) unsafe fn run<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         first: *const A,
@@ -171,37 +164,19 @@ impl Loops {
         const ONCE: Dim = Dim { size: 1, strides: [0; 3] };
         let (inner, outer_sums) = self.summed.split_last().unwrap_or((&ONCE, &[]));
         let (rows, outer) = kept.split_last().unwrap_or((&ONCE, &[]));
-        let group = if self.shares_second { ROWS } else { 1 };
         nest(outer, at, &mut |at| {
-            let mut row = 0;
-            while row < rows.size {
-                let at = advance(at, rows.strides, row);
-                if row + group <= rows.size && group == ROWS {
-                    let mut sums = [T::ZERO; ROWS];
-                    nest(outer_sums, at, &mut |at| {
-                        // SAFETY: the caller's promises: `at` is an offset of the loops.
-                        let more = unsafe { pass.dot::<ROWS>(inner, rows.strides[0], at) };
-                        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-                    });
-                    for (r, sum) in sums.into_iter().enumerate() {
-                        // SAFETY: as above.
-                        unsafe {
-                            *pass.out.offset(at[OUT] + r as isize * rows.strides[OUT]) = sum.store()
-                        };
+            let mut add = false;
+            nest(outer_sums, at, &mut |at| {
+                // SAFETY: the caller's promises: `at` is an offset of the loops.
+                unsafe {
+                    if kept.is_empty() {
+                        pass.sum::<4>(rows, inner, at, add);
+                    } else {
+                        pass.sum::<1>(rows, inner, at, add);
                     }
-                    row += ROWS;
-                } else {
-                    let mut sum = T::ZERO;
-                    nest(outer_sums, at, &mut |at| {
-                        // SAFETY: as above.
-                        let [more] = unsafe { pass.dot::<1>(inner, 0, at) };
-                        sum += more;
-                    });
-                    // SAFETY: as above.
-                    unsafe { *pass.out.offset(at[OUT]) = sum.store() };
-                    row += 1;
                 }
-            }
+                add = true;
+            });
         });
     }
 

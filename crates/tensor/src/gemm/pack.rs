@@ -25,31 +25,31 @@ pub(super) unsafe fn panel<T: Arithmetic>(
     let count = minor.len();
     let minor_stride = minor_axis.stride_in(minor.clone());
     let depth_stride = depth_axis.stride_in(depth.clone());
-    // SAFETY: offsets of the ranges' first entries lie inside what can be read.
-    let first = unsafe { from.offset(minor_axis.at(minor.start)) };
-    // SAFETY: each branch reads `minor × depth` and writes below `width · depth.len()`.
+    // SAFETY: the caller's promise: each branch reads `minor × depth` and writes below
+    // `width · depth.len()`.
     unsafe {
         match (minor_stride, depth_stride) {
-            (Some(1), _) if count == width => {
-                copy_rows(to, width, first, depth_axis, depth.clone());
+            (Some(stride), Some(1)) if stride != 1 => {
+                let first = from.offset(minor_axis.at(minor.start) + depth_axis.at(depth.start));
+                transpose(to, width, count, first, stride, depth.len());
             }
-            (Some(stride), Some(1)) => {
-                transpose(
-                    to,
-                    width,
-                    count,
-                    first.offset(depth_axis.at(depth.start)),
-                    stride,
-                    depth.len(),
-                );
+            (Some(1), _) => {
+                let first = from.offset(minor_axis.at(minor.start));
+                copy_rows(to, width, count, first, depth_axis, depth.clone());
             }
-            _ => {
-                for (p, at) in depth.clone().enumerate() {
-                    let source = from.offset(depth_axis.at(at));
-                    let row = to.add(p * width);
-                    for (i, index) in minor.clone().enumerate() {
-                        *row.add(i) = *source.offset(minor_axis.at(index));
-                    }
+            (Some(_), _) => {
+                for (i, index) in minor.clone().enumerate() {
+                    let first = from.offset(minor_axis.at(index));
+                    copy_rows(to.add(i), width, 1, first, depth_axis, depth.clone());
+                }
+            }
+            (None, _) => {
+                let mut start = minor.start;
+                while start < minor.end {
+                    let end = minor_axis.run_end(start, minor.end);
+                    let (to, run) = (to.add(start - minor.start), (minor_axis, start..end));
+                    panel(to, width, end - start, from, run, (depth_axis, depth.clone()));
+                    start = end;
                 }
             }
         }
@@ -61,7 +61,7 @@ pub(super) unsafe fn panel<T: Arithmetic>(
     }
 }
 
-/// The minor axis is contiguous and the panel is full: a fixed-size copy per step of depth.
+/// The minor axis is contiguous: a copy per step of depth, of a fixed size where it is a usual one.
 ///
 /// # Safety
 ///
@@ -69,19 +69,20 @@ pub(super) unsafe fn panel<T: Arithmetic>(
 unsafe fn copy_rows<T: Arithmetic>(
     to: *mut T,
     width: usize,
+    count: usize,
     first: *const T,
     depth_axis: &Offsets,
     depth: Range<usize>,
 ) {
     macro_rules! fixed {
-        ($($width:literal)*) => {
-            match width {
-                $($width => {
+        ($($count:literal)*) => {
+            match count {
+                $($count => {
                     for (p, at) in depth.enumerate() {
                         // SAFETY: the caller's promise.
                         unsafe {
-                            let source = first.offset(depth_axis.at(at)).cast::<[T; $width]>();
-                            to.add(p * $width).cast::<[T; $width]>().write(source.read());
+                            let source = first.offset(depth_axis.at(at)).cast::<[T; $count]>();
+                            to.add(p * width).cast::<[T; $count]>().write(source.read());
                         }
                     }
                 })*
@@ -90,14 +91,14 @@ unsafe fn copy_rows<T: Arithmetic>(
                         // SAFETY: the caller's promise.
                         unsafe {
                             let source = first.offset(depth_axis.at(at));
-                            to.add(p * width).copy_from_nonoverlapping(source, width);
+                            to.add(p * width).copy_from_nonoverlapping(source, count);
                         }
                     }
                 }
             }
         };
     }
-    fixed!(4 6 8 16 32 64)
+    fixed!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 20 24 32 40 48 64)
 }
 
 /// The depth is contiguous: short runs of it are spread over the rows of the panel, so that both

@@ -1,12 +1,8 @@
-//! The innermost loops, compiled for every processor level.
+//! The innermost loop that writes a row, compiled for every instruction set.
 
 use super::{Dim, Pass};
 use crate::dtype::{Arithmetic, Element};
 use crate::simd::{Kernel, Simd};
-
-/// Partial sums that a reduction keeps, whatever the processor: the order of a sum depends on its
-/// length alone.
-const LANES: usize = 32;
 
 /// Plain code, compiled for an instruction set: the compiler finds the vectors.
 struct Compiled<F>(F);
@@ -87,71 +83,6 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
                 }
             }
         }
-    }
-
-    /// `Σᵢ first[r, i]·second[i]` for `R` rows that lie `row` apart.
-    ///
-    /// # Safety
-    ///
-    /// As for [`super::Loops::run`], for every row.
-    pub(super) unsafe fn dot<const R: usize>(
-        &self,
-        dim: &Dim,
-        row: isize,
-        at: [isize; 3],
-    ) -> [T; R] {
-        // SAFETY: the caller's promise.
-        self.isa.dispatch(Compiled(
-            #[inline(always)]
-            || unsafe { self.dots::<R>(dim, row, at) },
-        ))
-    }
-
-    #[inline(always)]
-    unsafe fn dots<const R: usize>(&self, dim: &Dim, row: isize, at: [isize; 3]) -> [T; R] {
-        let n = dim.size;
-        let [sa, sb, _] = dim.strides;
-        // SAFETY: the loops' first offsets lie inside the arrays; `second` only where it is there.
-        let (a, b) = unsafe {
-            let b = if TWO { self.second.offset(at[1]) } else { self.second };
-            (self.first.offset(at[0]), b)
-        };
-        let mut sums = [T::ZERO; R];
-        // SAFETY: the caller's promise: `n` elements at these strides, in every row.
-        unsafe {
-            let value = |r: usize, i: usize, sa: isize, sb: isize| {
-                let x = T::load(*a.offset(r as isize * row + i as isize * sa));
-                if TWO { x * *b.offset(i as isize * sb) } else { x }
-            };
-            let mut done = 0;
-            if sa == 1 && (sb == 1 || !TWO) && n >= LANES {
-                let mut lanes = [[T::ZERO; LANES]; R];
-                while done + LANES <= n {
-                    for (r, lanes) in lanes.iter_mut().enumerate() {
-                        for (l, lane) in lanes.iter_mut().enumerate() {
-                            *lane += value(r, done + l, 1, 1);
-                        }
-                    }
-                    done += LANES;
-                }
-                for (sum, mut lanes) in sums.iter_mut().zip(lanes) {
-                    let mut width = LANES / 2;
-                    while width > 0 {
-                        for l in 0..width {
-                            lanes[l] += lanes[l + width];
-                        }
-                        width /= 2;
-                    }
-                    *sum = lanes[0];
-                }
-            }
-            for (r, sum) in sums.iter_mut().enumerate() {
-                for i in done..n {
-                    *sum += value(r, i, sa, sb);
-                }
-            }
-        }
-        sums
     }
 }
 

@@ -260,7 +260,8 @@ impl Builder {
             return Ok(());
         }
         let mut result = result.clone();
-        if result.dtype != self.arithmetic && target.dtype != self.arithmetic {
+        let sums = result.labels() & !target.labels() != 0;
+        if (result.dtype != self.arithmetic || sums) && target.dtype != self.arithmetic {
             let order = result.by_stride(target.labels());
             let converted = self.temporary(&order)?;
             self.convert(&result, &converted);
