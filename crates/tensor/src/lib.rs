@@ -15,6 +15,8 @@ pub mod simd;
 pub use array::{Array, Plain};
 
 // What tensors need.
+mod cache;
+mod columns;
 mod contraction;
 mod dtype;
 mod error;
@@ -31,10 +33,11 @@ mod tensor;
 mod view;
 pub mod workload;
 
+pub use columns::Columns;
 pub use dtype::{Dtype, Element};
 pub use error::{Error, ErrorKind, Result};
 pub use operand::{Operand, Output};
 pub use plan::{Limits, Operation, Plan};
-pub use planner::Planner;
+pub use planner::{Planner, Recorded};
 pub use tensor::Tensor;
 pub use view::{View, ViewMut};

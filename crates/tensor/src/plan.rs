@@ -11,12 +11,16 @@ mod run;
 mod scratch;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::contraction::Contraction;
 use crate::gemm::Product;
 use crate::layout::Layout;
 use crate::loops::{Dim, Loops};
 use crate::{Dtype, Error, ErrorKind, Operand, Output, Result};
+
+/// What a plan depends on of an operand or an output.
+pub(crate) type Signature = (Dtype, Layout);
 
 /// Which operation a plan is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -86,8 +90,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Plan {
     operation: Operation,
-    operands: Vec<(Dtype, Layout)>,
-    out: (Dtype, Layout),
+    operands: Vec<Signature>,
+    out: Signature,
     /// f32 or f64.
     arithmetic: Dtype,
     steps: Vec<Step>,
@@ -95,6 +99,9 @@ pub struct Plan {
     temporaries: Vec<usize>,
     peak_bytes: usize,
     multiply_adds: u64,
+    /// Whether the result is new and row-major.
+    is_new: bool,
+    calls: AtomicU64,
 }
 
 /// Where a step reads or writes.
@@ -166,8 +173,22 @@ impl Plan {
         self.multiply_adds
     }
 
-    pub(crate) fn layouts(&self) -> (&[(Dtype, Layout)], &(Dtype, Layout)) {
-        (&self.operands, &self.out)
+    /// The operands, and `out` unless the result is new.
+    pub(crate) fn layouts(&self) -> (&[Signature], Option<&Signature>) {
+        (&self.operands, (!self.is_new).then_some(&self.out))
+    }
+
+    pub(crate) fn same_call(&self, other: &Self) -> bool {
+        self.operation == other.operation && self.layouts() == other.layouts()
+    }
+
+    /// How often it was run while recording.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One line a step: how it is executed.
@@ -193,7 +214,7 @@ impl Plan {
 
     /// Whether this is the plan for such operands and such an output.
     pub(crate) fn fits(&self, operands: &[Operand<'_>], out: Option<&Output<'_>>) -> bool {
-        self.mismatch(operands, out).is_none()
+        self.is_new == out.is_none() && self.mismatch(operands, out).is_none()
     }
 
     /// The first operand that the plan was not made for; `Some(None)` is `out`.

@@ -1,16 +1,16 @@
 //! Plans operations, remembers the plans, and runs them.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::io::{Read, Write};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use populace_pool::{Buffer, SharedResource};
 
-use crate::hash::{Mixer, Unchanged};
+use crate::cache::{Cache, Key, hash};
 use crate::plan::{Limits, Operation, Plan};
 use crate::tensor::ALIGN_BYTES;
-use crate::{Operand, Output, Result, Tensor};
+use crate::{Dtype, Operand, Output, Result, Tensor};
 
 /// Calculates with tensors: the front door of the crate.
 ///
@@ -34,18 +34,24 @@ use crate::{Operand, Output, Result, Tensor};
 pub struct Planner {
     resource: SharedResource,
     limits: Limits,
-    plans: Mutex<Plans>,
+    plans: Mutex<Cache>,
+    records: AtomicBool,
 }
 
-/// The plans by the hash of what they are for.
-struct Plans {
-    by_hash: HashMap<u64, Vec<Arc<Plan>>, BuildHasherDefault<Unchanged>>,
-    count: usize,
+/// What was calculated, and how often: a record of [`Planner::recorded`].
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Recorded {
+    /// The operation.
+    pub operation: Operation,
+    /// The type and shape of every operand.
+    pub operands: Vec<(Dtype, Vec<usize>)>,
+    /// How many calls there were while recording.
+    pub calls: u64,
+    /// Multiplications and additions of one call, in pairs.
+    pub multiply_adds: u64,
+    /// The temporaries of one call, in bytes.
+    pub temporary_bytes: usize,
 }
-
-/// Plans remembered at most; beyond it all are forgotten, which bounds the memory of a program
-/// whose shapes never repeat.
-const MOST_PLANS: usize = 4096;
 
 impl std::fmt::Debug for Planner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,8 +67,8 @@ impl Planner {
 
     /// A planner with bounds on threads and temporaries.
     pub fn with_limits(resource: &SharedResource, limits: Limits) -> Self {
-        let plans = Plans { by_hash: HashMap::default(), count: 0 };
-        Self { resource: resource.clone(), limits, plans: Mutex::new(plans) }
+        let (plans, records) = (Mutex::default(), AtomicBool::new(false));
+        Self { resource: resource.clone(), limits, plans, records }
     }
 
     /// NumPy's einsum (see the module `expression` for the language).
@@ -204,7 +210,61 @@ impl Planner {
         self.run(&plan, operands, &mut out)
     }
 
+    /// Starts or stops counting calls.
+    pub fn record(&self, on: bool) {
+        self.records.store(on, Ordering::Relaxed);
+    }
+
+    /// What was calculated while recording, the most multiply-adds first.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        let entry = |plan: &Arc<Plan>| Recorded {
+            operation: plan.operation().clone(),
+            operands: plan.operands().map(|(dtype, shape)| (dtype, shape.to_vec())).collect(),
+            calls: plan.calls(),
+            multiply_adds: plan.multiply_adds(),
+            temporary_bytes: plan.peak_temporary_bytes(),
+        };
+        let mut all: Vec<_> = self.lock().plans().map(entry).filter(|e| e.calls > 0).collect();
+        all.sort_by_key(|entry| {
+            std::cmp::Reverse(entry.calls.saturating_mul(entry.multiply_adds.max(1)))
+        });
+        all
+    }
+
+    /// Writes what the remembered plans are for, as JSON, for [`Self::warm`].
+    ///
+    /// # Errors
+    ///
+    /// The writer fails.
+    pub fn save(&self, to: impl Write) -> Result<()> {
+        self.lock().write(to)
+    }
+
+    /// Makes the plans that a file of [`Self::save`] names, so that the first call with such
+    /// operands finds them; answers how many. A file that cannot be used changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The file is unreadable, of an unknown version, or names an operation that cannot be.
+    ///
+    /// ```
+    /// # use populace_tensor::{Planner, View};
+    /// # let resource: populace_pool::SharedResource = std::sync::Arc::new(populace_pool::Pages);
+    /// let planner = Planner::new(&resource);
+    /// planner.einsum("i->", &[View::new(&[1.0, 2.0], &[2])?.into()])?;
+    /// let mut file = Vec::new();
+    /// planner.save(&mut file)?;
+    /// assert_eq!(Planner::new(&resource).warm(file.as_slice())?, 1);
+    /// # Ok::<(), populace_tensor::Error>(())
+    /// ```
+    pub fn warm(&self, from: impl Read) -> Result<usize> {
+        self.lock().read(from, self.limits)
+    }
+
     fn run(&self, plan: &Plan, operands: &[Operand<'_>], out: &mut Output<'_>) -> Result<()> {
+        if self.records.load(Ordering::Relaxed) {
+            plan.count_call();
+        }
         let needed = plan.peak_temporary_bytes();
         if needed == 0 {
             // SAFETY: no byte of the scratch is used.
@@ -222,73 +282,24 @@ impl Planner {
         operands: &[Operand<'_>],
         out: Option<&Output<'_>>,
     ) -> Result<Arc<Plan>> {
-        let signature = |operand: &Operand<'_>| (operand.dtype, operand.layout.clone());
-        let hash = {
-            let mut hasher = Mixer::default();
-            key.hash(&mut hasher);
-            operands.iter().for_each(|operand| (operand.dtype, &operand.layout).hash(&mut hasher));
-            out.map(|out| (out.dtype, &out.layout)).hash(&mut hasher);
-            hasher.finish()
-        };
+        let call = hash(
+            key,
+            operands.iter().map(|operand| (operand.dtype, &operand.layout)),
+            out.map(|out| (out.dtype, &out.layout)),
+        );
         let mut plans = self.lock();
-        if let Some(found) = plans.by_hash.get(&hash).and_then(|candidates| {
-            let fits = |plan: &&Arc<Plan>| key.names(plan.operation()) && plan.fits(operands, out);
-            candidates.iter().find(fits)
-        }) {
+        if let Some(found) = plans.find(call, key, operands, out) {
             return Ok(found.clone());
         }
+        let signature = |operand: &Operand<'_>| (operand.dtype, operand.layout.clone());
         let out = out.map(|out| (out.dtype, out.layout.clone()));
         let operands = operands.iter().map(signature).collect();
         let plan = Arc::new(Plan::new(key.operation(), operands, out, self.limits)?);
-        if plans.count == MOST_PLANS {
-            plans.by_hash.clear();
-            plans.count = 0;
-        }
-        plans.count += 1;
-        plans.by_hash.entry(hash).or_default().push(plan.clone());
+        plans.insert(call, plan.clone());
         Ok(plan)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Plans> {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An operation that borrows its expression, so that looking a plan up copies nothing.
-#[derive(Clone, Copy, Hash)]
-enum Key<'e> {
-    Einsum(&'e str),
-    Matmul,
-    Dot,
-    Matvecs,
-}
-
-impl<'e> Key<'e> {
-    fn of(operation: &'e Operation) -> Self {
-        match operation {
-            Operation::Einsum(text) => Self::Einsum(text),
-            Operation::Matmul => Self::Matmul,
-            Operation::Dot => Self::Dot,
-            Operation::Matvecs => Self::Matvecs,
-        }
-    }
-
-    fn operation(self) -> Operation {
-        match self {
-            Self::Einsum(text) => Operation::Einsum(text.to_owned()),
-            Self::Matmul => Operation::Matmul,
-            Self::Dot => Operation::Dot,
-            Self::Matvecs => Operation::Matvecs,
-        }
-    }
-
-    fn names(self, operation: &Operation) -> bool {
-        match (self, operation) {
-            (Self::Einsum(text), Operation::Einsum(other)) => text == other,
-            (Self::Matmul, Operation::Matmul)
-            | (Self::Dot, Operation::Dot)
-            | (Self::Matvecs, Operation::Matvecs) => true,
-            _ => false,
-        }
     }
 }

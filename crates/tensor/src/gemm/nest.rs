@@ -6,7 +6,7 @@ use super::pack::panel;
 use super::{Kernels, Multiply, Offsets, Product};
 
 /// With fewer panels of columns than this, a contiguous left is read where it is.
-const FEW_PANELS: usize = 8;
+const FEW_PANELS: usize = 24;
 
 /// The largest tile of any kernel: 4 vectors of 16 by 6 columns, 512 bits each.
 const TILE: usize = 64 * 6;

@@ -1,5 +1,7 @@
 //! Makes a plan: prepares the operands, contracts them pair by pair, stores the result.
 
+use std::sync::atomic::AtomicU64;
+
 use super::scratch::{Temporary, assign};
 use super::{Limits, Operation, Place, Plan, Step, Work, order};
 use crate::contraction::{Contraction, Label, LabelSet, bit};
@@ -69,6 +71,7 @@ impl Plan {
         let given = operands.iter().map(|(dtype, _)| *dtype);
         let result = given.reduce(Dtype::promote).unwrap_or(Dtype::F64);
         let shape = contraction.output_shape();
+        let is_new = out.is_none();
         let out = match out {
             Some(out) => out,
             None => (result, Layout::row_major(&shape)?),
@@ -116,6 +119,8 @@ impl Plan {
             temporaries,
             peak_bytes,
             multiply_adds: builder.multiply_adds,
+            is_new,
+            calls: AtomicU64::new(0),
         })
     }
 }

@@ -18,6 +18,9 @@ const SMALL_PRODUCT: usize = 1 << 15;
 /// Products so small are always looped over, if there are many.
 const TINY_PRODUCT: usize = 64;
 
+/// Axes of products may need a table of offsets; longer ones are looped over.
+const LONGEST_AXIS: usize = 1 << 24;
+
 /// With so few rows or columns, reading both along the depth beats packing.
 const THIN: usize = 3;
 
@@ -51,6 +54,9 @@ impl Builder {
         let (depth, batch) = (size(groups.summed), size(groups.batch));
         let lanes = self.lanes();
         if groups.summed == 0 || (groups.own[0] == 0 && groups.own[1] == 0) {
+            return None;
+        }
+        if rows.max(columns).max(depth) > LONGEST_AXIS {
             return None;
         }
         let multiplications = rows.saturating_mul(columns).saturating_mul(depth);

@@ -1,4 +1,7 @@
 //! What the test binaries share: the corpus' numbers, and operands made from them.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod oracle;
 
 use populace_pool::{Pages, SharedResource};
 use populace_tensor::{Dtype, Element, Operand, Tensor};
