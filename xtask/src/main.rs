@@ -1,2 +1,46 @@
-//! Chores.
-fn main() {}
+//! The project's own chores, in Rust, so that a clone needs no other tool than cargo.
+//!
+//! `cargo xtask test` is all that continuous integration runs (`.ci/run` calls it).
+
+mod bench;
+mod licences;
+mod readme;
+mod spdx;
+mod step;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+The project's chores.
+
+Usage: cargo xtask CHORE
+
+  test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README;
+                  --long also runs the tests that take minutes
+  bench [NAME…]   populace bench, its results kept in benches/record
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["test"] => test::run(test::Length::Short),
+        ["test", "--long"] => test::run(test::Length::Long),
+        ["bench", names @ ..] => bench::run(names),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        other => {
+            eprintln!("error: no such chore: `{}`\n\n{USAGE}", other.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -115,6 +115,11 @@ impl<T: Real> CompiledModel<T> {
         })
     }
 
+    /// The instruction set that agents are stepped with.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// S_f, the states of each factor.
     pub fn num_states(&self) -> &[usize] {
         &self.states

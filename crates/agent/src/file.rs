@@ -30,8 +30,9 @@ mod trace;
 mod values;
 mod writer;
 
+use std::fmt;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use header::{Entry, Header, shown};
@@ -65,9 +66,15 @@ use crate::{Error, Model, Reals, Result};
 #[derive(Debug)]
 pub struct ModelFile {
     path: PathBuf,
-    file: File,
+    source: Box<dyn Source>,
     header: Header,
 }
+
+/// Where the bytes come from.
+trait Source: Read + Seek + Send + fmt::Debug {}
+
+impl Source for File {}
+impl Source for Cursor<Vec<u8>> {}
 
 impl Model {
     /// Reads a model from a file and checks it.
@@ -92,19 +99,36 @@ impl ModelFile {
         Self::open_checked(path).map_err(|error| error.within(path.display()))
     }
 
+    /// The same of bytes in memory; `name` stands for the path in messages.
+    ///
+    /// # Errors
+    ///
+    /// One line that starts with the name.
+    pub fn from_bytes(name: impl Into<PathBuf>, bytes: Vec<u8>) -> Result<Self> {
+        let (path, len) = (name.into(), bytes.len() as u64);
+        match Self::check_header(&path, Box::new(Cursor::new(bytes)), len) {
+            Ok(file) => Ok(file),
+            Err(error) => Err(error.within(path.display())),
+        }
+    }
+
     fn open_checked(path: &Path) -> Result<Self> {
         let unreadable = |error: std::io::Error| Error::invalid(format!("cannot be read: {error}"));
         // Asked before opening, which would wait for ever on a pipe without a writer.
         if !fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(Error::invalid("cannot be read: it is not a regular file"));
         }
-        let mut file = File::open(path).map_err(unreadable)?;
-        let bytes = file.metadata().map_err(unreadable)?.len();
-        let header = Header::read(&mut file, bytes)?;
+        let file = File::open(path).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        Self::check_header(path, Box::new(file), len)
+    }
+
+    fn check_header(path: &Path, mut source: Box<dyn Source>, len: u64) -> Result<Self> {
+        let header = Header::read(&mut source, len)?;
         for entry in &header.tensors {
             Name::parse(&entry.name)?;
         }
-        Ok(Self { path: path.to_owned(), file, header })
+        Ok(Self { path: path.to_owned(), source, header })
     }
 
     /// The path that the file was opened by.
@@ -191,9 +215,9 @@ impl ModelFile {
             let what = format!("its dtype is {}, not {}", entry.dtype, T::DTYPE);
             return Err(within(Error::invalid(what)));
         }
-        self.file
+        self.source
             .seek(SeekFrom::Start(entry.start))
             .map_err(|error| within(Error::invalid(format!("cannot be read: {error}"))))?;
-        read_numbers(&mut self.file, entry).map_err(within)
+        read_numbers(&mut self.source, entry).map_err(within)
     }
 }

@@ -7,6 +7,7 @@ mod compiled;
 mod error;
 mod file;
 mod model;
+pub mod models;
 mod nearest;
 mod policies;
 pub mod random;

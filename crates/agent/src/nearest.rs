@@ -7,6 +7,7 @@
 /// use populace_agent::nearest;
 ///
 /// assert_eq!(nearest("polcy_len", ["gamma", "policy_len"]), Some("policy_len"));
+/// assert_eq!(nearest("gmama", ["gamma", "policy_len"]), Some("gamma"));
 /// assert_eq!(nearest("potato", ["gamma", "policy_len"]), None);
 /// ```
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -28,16 +29,21 @@ pub(crate) fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
     nearest(name, candidates).map_or(String::new(), |near| format!(" (did you mean {near}?)"))
 }
 
-/// Levenshtein's distance, one row at a time.
+/// How many letters must be replaced, inserted, removed or swapped with their neighbour: optimal
+/// string alignment, three rows at a time.
 fn distance(from: &[char], to: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (above, letter) in from.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
-        for (left, other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[left + 1];
-            row[left + 1] = replaced.min(diagonal + 1).min(row[left] + 1);
+    let mut before = vec![0; to.len() + 1];
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (i, letter) in from.iter().enumerate() {
+        let mut row = vec![i + 1; to.len() + 1];
+        for (j, other) in to.iter().enumerate() {
+            let replaced = above[j] + usize::from(letter != other);
+            row[j + 1] = replaced.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && from[i - 1] == *other && to[j - 1] == *letter {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[to.len()]
+    above[to.len()]
 }

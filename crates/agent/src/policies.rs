@@ -5,6 +5,7 @@
 //! last step runs fastest, P = (Π num_controls)^T. Where several controls act on a factor, their
 //! actions are then encoded to one flat action per state factor.
 
+use crate::model::tensor::list;
 use crate::{Error, Model, Result};
 
 /// The most actions that an enumeration may have: P · T · F ≤ 2^24, 64 MiB.
@@ -56,9 +57,9 @@ impl Model {
         fits.map(|count| count as usize).ok_or_else(|| {
             let count = count.map_or("more than 2^128".into(), |count| count.to_string());
             Error::unsupported(format!(
-                "agent.policy_len: {steps} steps of num_controls {:?} make {count} policies, and \
+                "agent.policy_len: {steps} steps of num_controls {} make {count} policies, and \
                  policies × steps × factors may be at most {MOST_ACTIONS}",
-                self.num_controls
+                list(&self.num_controls)
             ))
         })
     }

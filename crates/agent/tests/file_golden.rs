@@ -1,4 +1,5 @@
 //! Every golden file is a model file: it loads, and comes back from disk bit for bit.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 

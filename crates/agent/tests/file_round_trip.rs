@@ -1,4 +1,5 @@
 //! Any model, dense or sparse, in either precision, comes back from disk as it was.
+#![allow(clippy::unwrap_used)]
 
 use populace_agent::{Dialect, Model, Observations, Reals, Recording, Tensor};
 use proptest::prelude::*;

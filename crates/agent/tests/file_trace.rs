@@ -1,4 +1,5 @@
 //! Traces: written in pieces, ended early, read by the format's own library.
+#![allow(clippy::unwrap_used)]
 
 use populace_agent::{ErrorKind, TraceWriter};
 use safetensors::SafeTensors;

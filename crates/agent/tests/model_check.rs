@@ -1,4 +1,5 @@
 //! Every rule of a model, each with the line that a user reads.
+#![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 use populace_agent::{
     Dialect, ErrorKind, InferenceAlgorithm, Model, Policies, Sophisticated, Tensor,

@@ -1,4 +1,5 @@
 //! Policies come in the order of `itertools.product`.
+#![allow(clippy::unwrap_used)]
 
 use populace_agent::{Dialect, ErrorKind, Model, Policies, Tensor};
 

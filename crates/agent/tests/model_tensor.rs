@@ -1,4 +1,5 @@
 //! Tensors: both forms say the same, and what does not fit together is refused.
+#![allow(clippy::unwrap_used)]
 
 use populace_agent::{Precision, Reals, Tensor};
 use proptest::prelude::*;

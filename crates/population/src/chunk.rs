@@ -36,11 +36,7 @@ pub(crate) struct ChunkLayout {
 
 impl ChunkLayout {
     /// `None` where joint actions do not fit 4 bytes.
-    pub(crate) fn new(
-        record: RecordLayout,
-        actions: &[usize],
-        state_bytes: usize,
-    ) -> Option<Self> {
+    pub(crate) fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
         let codes = actions
             .iter()
             .try_fold(1_u64, |codes, &actions| codes.checked_mul(actions as u64))?

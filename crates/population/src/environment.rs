@@ -34,7 +34,12 @@ pub trait Environment: Send + Sync {
 
     /// What the agents observe as distributions, where they do: `observations` is (agents, outcomes
     /// of all modalities).
-    fn observe_soft(&self, _moment: Moment, _agents: Range<u64>, _observations: &mut [f64]) -> bool {
+    fn observe_soft(
+        &self,
+        _moment: Moment,
+        _agents: Range<u64>,
+        _observations: &mut [f64],
+    ) -> bool {
         false
     }
 

@@ -121,7 +121,8 @@ impl Environment for Generative {
         let stream = Stream::new(moment.seed, moment.tick, Purpose::Observe);
         let width = self.modalities.len();
         let states = states.chunks_exact(self.state_bytes);
-        for ((agent, state), observed) in agents.zip(states).zip(observations.chunks_exact_mut(width))
+        for ((agent, state), observed) in
+            agents.zip(states).zip(observations.chunks_exact_mut(width))
         {
             for (m, (modality, observed)) in self.modalities.iter().zip(observed).enumerate() {
                 let column = self.joint(&modality.dependencies, state);

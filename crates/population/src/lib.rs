@@ -23,7 +23,7 @@ mod trajectory;
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;
-pub use infer::{Inference, Recording, infer};
+pub use infer::{Inference, infer};
 pub use memory::{Memory, Tiers};
 pub use plan::{Plan, plan};
 pub use settings::{Belief, Settings};

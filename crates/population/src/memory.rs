@@ -82,11 +82,6 @@ impl EngineMemory {
         self.charged(SCRATCH)
     }
 
-    /// Engine bytes now.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.root.used_bytes()
-    }
-
     /// The split of engine bytes now; only exact while nothing is being allocated.
     pub(crate) fn split(&self) -> Memory {
         Memory {

@@ -236,30 +236,17 @@ impl Factor {
         }
     }
 
-    /// Writes a lane of rows as a dense belief.
+    /// Moves the probabilities of a dense belief that a sparse one keeps to its front, and puts
+    /// their states into a list.
     #[inline]
-    pub(crate) fn write_dense<T: Number>(&self, rows: &[Lane<T>], lane: usize, part: &mut [u8]) {
-        let values: &mut [T] = bytemuck::cast_slice_mut(part);
-        values.iter_mut().zip(rows).for_each(|(value, row)| *value = row[lane]);
-    }
-
-    /// The states of a lane of rows that a sparse belief keeps, put into lists; how many.
-    #[inline]
-    pub(crate) fn gather<T: Number>(
-        rows: &[Lane<T>],
-        lane: usize,
-        threshold: T,
-        states: &mut [u32],
-        values: &mut [T],
-    ) -> usize {
+    pub(crate) fn gather<T: Number>(belief: &mut [T], threshold: T, states: &mut [u32]) {
         let mut n = 0;
-        for (s, row) in rows.iter().enumerate() {
-            if row[lane] > threshold {
+        for s in 0..belief.len() {
+            if belief[s] > threshold {
                 states[n] = s as u32;
-                values[n] = row[lane];
+                belief[n] = belief[s];
                 n += 1;
             }
         }
-        n
     }
 }

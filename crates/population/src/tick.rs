@@ -1,13 +1,14 @@
 //! One tick of one chunk: observe, step in blocks, act.
 
-use bytemuck::cast_slice_mut;
+use bytemuck::{cast_slice, cast_slice_mut};
 use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::LANES;
+use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
 use crate::{Environment, Moment, Result, trajectory_term};
 
@@ -21,7 +22,7 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) batch: usize,
     pub(crate) memory: &'a SharedResource,
     /// An agent whose results are wanted, and where to.
-    pub(crate) probe: Option<&'a (dyn Fn(u64, usize, &Scratch<T>) + Sync)>,
+    pub(crate) probe: Option<Probe<'a, T>>,
 }
 
 /// What a worker works with; a thread has one.
@@ -73,7 +74,7 @@ impl<T: Number> Worker<T> {
             )?,
             records_len: 0,
             states: Array::zeroed(memory, widest)?,
-            values: Array::zeroed(memory, widest)?,
+            values: Array::zeroed(memory, LANES * widest)?,
         })
     }
 }
@@ -102,18 +103,24 @@ impl<T: Number> Tick<'_, T> {
             chunk.resize(self.layout, words, self.memory)?;
         }
         let (columns, stream) = chunk.parts(self.layout);
-        let mut part = Part { tick: self, worker, columns, stream: cast_slice_mut(stream), fixed };
-        let Part { worker, columns, .. } = &mut part;
-        let observations = &mut worker.observations[..observed];
-        if !self.environment.observe_soft(self.moment, agents.clone(), &mut worker.soft) {
-            self.environment.observe(self.moment, agents.clone(), columns.states, observations);
+        let mut part = Part {
+            tick: self,
+            worker: &mut *worker,
+            columns,
+            stream: cast_slice_mut(stream),
+            fixed,
+        };
+        let observations = &mut part.worker.observations[..observed];
+        let states = &mut *part.columns.states;
+        if !self.environment.observe_soft(self.moment, agents.clone(), &mut part.worker.soft) {
+            self.environment.observe(self.moment, agents.clone(), states, observations);
         }
         let len = usize::try_from(agents.end - agents.start).unwrap_or(usize::MAX);
         part.find_records(len);
         for start in (0..len).step_by(self.batch) {
             part.batch(agents.start, start..len.min(start + self.batch));
         }
-        let Part { worker, mut columns, .. } = part;
+        let mut columns = part.columns;
         let actions = &mut worker.actions[..acted];
         let hash = self.hash(agents.start, actions);
         if let Some(kept) = kept {
@@ -147,22 +154,26 @@ impl<T: Number> Tick<'_, T> {
     }
 
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
-        chunk.resize(self.layout, worker.records_len.div_ceil(WORD), self.memory)?;
         let len = chunk.len;
+        let bytes = |agent: usize| {
+            let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
+            record.bytes_of(|v| lengths[v])
+        };
+        let total: usize = (0..len).map(bytes).sum();
+        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
         let (_, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
-        let records: &[u8] = bytemuck::cast_slice(&worker.records);
-        if worker.after[..len].is_sorted() {
-            stream[..worker.records_len].copy_from_slice(&records[..worker.records_len]);
+        let records: &[u8] = cast_slice(&worker.records);
+        if total == worker.records_len && worker.after[..len].is_sorted() {
+            stream[..total].copy_from_slice(&records[..total]);
             return Ok(());
         }
         let mut to = 0;
         for (agent, &from) in worker.after[..len].iter().enumerate() {
-            let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
-            let bytes = record.bytes_of(|v| lengths[v]);
+            let bytes = bytes(agent);
             stream[to..to + bytes].copy_from_slice(&records[from as usize..][..bytes]);
             to += bytes;
         }
@@ -171,15 +182,15 @@ impl<T: Number> Tick<'_, T> {
 }
 
 /// A chunk in the middle of its tick.
-struct Part<'a, 'b, T: Number> {
+struct Part<'a, 'w, 'b, T: Number> {
     tick: &'a Tick<'b, T>,
-    worker: &'a mut Worker<T>,
+    worker: &'w mut Worker<T>,
     columns: Columns<'a>,
     stream: &'a mut [u8],
     fixed: bool,
 }
 
-impl<T: Number> Part<'_, '_, T> {
+impl<T: Number> Part<'_, '_, '_, T> {
     /// Where every agent's record starts.
     fn find_records(&mut self, len: usize) {
         let record = &self.tick.layout.record;
@@ -221,6 +232,10 @@ impl<T: Number> Part<'_, '_, T> {
                     count += 1;
                 }
             }
+            // Lanes that took the same action are moved together.
+            let columns = &self.columns;
+            self.worker.order[sparse_count..count]
+                .sort_unstable_by_key(|&agent| (columns.action(agent as usize), agent));
         }
         let mut start = 0;
         while start < len {
@@ -277,6 +292,9 @@ impl<T: Number> Part<'_, '_, T> {
             model.infer_policies(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        if let Some(probe) = self.tick.probe {
+            self.probe(probe, first, agents, sparse);
+        }
         if sparse {
             self.write_sparse(agents);
         } else {
@@ -288,9 +306,17 @@ impl<T: Number> Part<'_, '_, T> {
             for (factor, chosen) in chosen.iter_mut().enumerate() {
                 *chosen = scratch.action(factor, lane) as i32;
             }
-            if let Some(probe) = self.tick.probe {
-                probe(first + u64::from(agent), lane, scratch);
-            }
+        }
+    }
+
+    /// Shows the probe every agent of the block; sparse beliefs are spread over the rows for it.
+    fn probe(&mut self, probe: Probe<'_, T>, first: u64, agents: &[u32], sparse: bool) {
+        let scratch = &mut self.worker.scratch;
+        if sparse {
+            scratch.spread_sparse(agents.len());
+        }
+        for (lane, &agent) in agents.iter().enumerate() {
+            probe(first + u64::from(agent), lane, scratch.beliefs(), scratch);
         }
     }
 
@@ -340,68 +366,93 @@ impl<T: Number> Part<'_, '_, T> {
         }
     }
 
+    /// Reads the beliefs of a block into the rows. Lanes that were not born yet take another's: their
+    /// prior is D.
     fn read_dense(&mut self, agents: &[u32]) {
+        let born = |agent: u32| self.columns.action(agent as usize) != NOT_BORN;
+        let Some(some) = agents.iter().copied().find(|&agent| born(agent)) else { return };
+        let mut from = [some as usize; LANES];
+        for (from, &agent) in from.iter_mut().zip(agents) {
+            *from = if born(agent) { agent as usize } else { *from };
+        }
         let record = &self.tick.layout.record;
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            if self.columns.action(agent) == NOT_BORN {
-                continue;
+        let isa = self.tick.model.isa();
+        let mut at = from.map(|agent| self.worker.before[agent] as usize);
+        let (mut variable, mut row) = (0, 0);
+        for factor in &record.factors {
+            let mut lengths = [DENSE; LANES];
+            if factor.keep != Keep::Dense {
+                lengths = from.map(|agent| self.length(agent, variable));
+                variable += 1;
             }
-            let (mut at, mut variable, mut row) = (self.worker.before[agent] as usize, 0, 0);
-            for factor in &record.factors {
-                let mut length = DENSE;
-                if factor.keep != Keep::Dense {
-                    length = self.length(agent, variable);
-                    variable += 1;
+            let rows = &mut self.worker.scratch.beliefs_mut()[row..row + factor.states];
+            row += factor.states;
+            let part = |lane: usize| {
+                let bytes = record.part_bytes(factor, lengths[lane]);
+                &self.stream[at[lane]..at[lane] + bytes]
+            };
+            if lengths == [DENSE; LANES] {
+                let parts: [&[T]; LANES] = std::array::from_fn(|lane| cast_slice(part(lane)));
+                interleave(isa, &parts, rows);
+            } else {
+                for (lane, &length) in lengths.iter().enumerate() {
+                    factor.read_rows(part(lane), length, rows, lane);
                 }
-                let bytes = record.part_bytes(factor, length);
-                let rows = &mut self.worker.scratch.beliefs_mut()[row..row + factor.states];
-                factor.read_rows(&self.stream[at..at + bytes], length, rows, lane);
-                at += bytes;
-                row += factor.states;
+            }
+            for (at, &length) in at.iter_mut().zip(&lengths) {
+                *at += record.part_bytes(factor, length);
             }
         }
     }
 
+    /// Writes the beliefs of a block from the rows.
     fn write_dense(&mut self, agents: &[u32]) {
         let record = &self.tick.layout.record;
+        let isa = self.tick.model.isa();
         let threshold = T::from_f64(CompiledModel::<T>::sparse_threshold());
-        let Worker { scratch, records, records_len, after, lengths, states, values, before, .. } =
-            &mut *self.worker;
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            let mut at = if self.fixed { before[agent] as usize } else { *records_len };
-            if !self.fixed {
-                after[agent] = at as u32;
+        let Worker {
+            scratch, records, records_len, after, lengths, states, values, before, ..
+        } = &mut *self.worker;
+        let to: &mut [u8] =
+            if self.fixed { &mut *self.stream } else { cast_slice_mut(&mut *records) };
+        if !self.fixed {
+            // Every agent has room for the longest record: its length is not known before all its
+            // factors are written.
+            for &agent in agents {
+                after[agent as usize] = *records_len as u32;
+                *records_len += record.most_bytes();
             }
-            let (mut variable, mut row) = (0, 0);
-            let to: &mut [u8] =
-                if self.fixed { &mut *self.stream } else { cast_slice_mut(&mut *records) };
-            for factor in &record.factors {
-                let rows = &scratch.beliefs()[row..row + factor.states];
-                row += factor.states;
-                if factor.keep == Keep::Dense {
-                    let bytes = record.part_bytes(factor, DENSE);
-                    factor.write_dense(rows, lane, &mut to[at..at + bytes]);
-                    at += bytes;
-                    continue;
+        }
+        let starts = if self.fixed { before } else { after };
+        let mut at = [0; LANES];
+        for (at, &agent) in at.iter_mut().zip(agents) {
+            *at = starts[agent as usize] as usize;
+        }
+        let (mut variable, mut row) = (0, 0);
+        for factor in &record.factors {
+            let values = &mut values[..LANES * factor.states];
+            deinterleave(isa, &scratch.beliefs()[row..row + factor.states], values);
+            row += factor.states;
+            for (lane, &agent) in agents.iter().enumerate() {
+                let belief = &mut values[lane * factor.states..(lane + 1) * factor.states];
+                let mut length = DENSE;
+                let mut n = 0;
+                if factor.keep != Keep::Dense {
+                    n = belief.iter().filter(|&&q| q > threshold).count();
+                    length = factor.choose(n, DENSE);
+                    lengths[agent as usize * record.variable() + variable] = length;
                 }
-                let n = Factor::gather(rows, lane, threshold, states, values);
-                let length = factor.choose(n, DENSE);
                 let bytes = record.part_bytes(factor, length);
-                let part = &mut to[at..at + bytes];
+                let part = &mut to[at[lane]..at[lane] + bytes];
                 if length == DENSE {
-                    factor.write_dense(rows, lane, part);
+                    cast_slice_mut(part).copy_from_slice(belief);
                 } else {
-                    factor.write_sparse(&states[..n], &values[..n], part);
+                    Factor::gather(belief, threshold, states);
+                    factor.write_sparse(&states[..n], &belief[..n], part);
                 }
-                lengths[agent * record.variable() + variable] = length;
-                variable += 1;
-                at += bytes;
+                at[lane] += bytes;
             }
-            if !self.fixed {
-                *records_len = at;
-            }
+            variable += usize::from(factor.keep != Keep::Dense);
         }
     }
 }

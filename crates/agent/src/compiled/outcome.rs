@@ -40,9 +40,11 @@ pub(super) fn linear(a: &Tensor, preferences: &[f64], utility: bool, gain: bool)
 pub(crate) struct SparseOutcome<T> {
     /// l, by state.
     pub(crate) linear: Array<T>,
-    /// Rows of the outcomes that any state makes likelier than its background; none without
-    /// information gain.
+    /// Rows of the outcomes that any state makes likelier than its background, those of one state
+    /// first; none without information gain.
     pub(crate) rows: Rows<T>,
+    /// How many rows have one state.
+    singles: usize,
     /// b of those outcomes.
     pub(crate) background: Array<T>,
     /// f(b) of those outcomes.
@@ -74,6 +76,9 @@ impl<T: Real> SparseOutcome<T> {
         });
         let mut outcomes: Vec<usize> = entries.iter().map(|&(o, ..)| o).collect();
         outcomes.dedup();
+        let mut counts = vec![0_usize; background.len()];
+        entries.iter().for_each(|&(o, ..)| counts[o] += 1);
+        outcomes.sort_by_key(|&o| (counts[o] != 1, o));
         let mut index = vec![usize::MAX; background.len()];
         for (row, &o) in outcomes.iter().enumerate() {
             index[o] = row;
@@ -98,6 +103,7 @@ impl<T: Real> SparseOutcome<T> {
                 states,
                 entries.iter().map(|&(o, s, value)| (s as usize, index[o] as u32, value)),
             )?,
+            singles: outcomes.iter().take_while(|&&o| counts[o] == 1).count(),
             rest: T::from_f64(rest.map(|o| f(background[o])).sum()),
             all: T::from_f64(background.iter().map(|&b| f(b)).sum()),
         })
@@ -111,8 +117,16 @@ impl<T: Real> SparseOutcome<T> {
             linear = Vector::splat(simd, l).mul_add(Vector::load(simd, q), linear);
         }
         let mut nonlinear = Vector::splat(simd, self.rest);
-        for (row, &background) in self.background.iter().enumerate() {
-            let x = Vector::splat(simd, background) + self.rows.dot(simd, row, q);
+        let (single, several) = self.background.split_at(self.singles);
+        for ((&background, &column), &value) in
+            single.iter().zip(self.rows.columns()).zip(self.rows.values())
+        {
+            let q = Vector::load(simd, &q[column as usize]);
+            let x = Vector::splat(simd, value).mul_add(q, Vector::splat(simd, background));
+            nonlinear = nonlinear + x_ln_x(x);
+        }
+        for (row, &background) in several.iter().enumerate() {
+            let x = Vector::splat(simd, background) + self.rows.dot(simd, self.singles + row, q);
             nonlinear = nonlinear + x_ln_x(x);
         }
         linear - nonlinear

@@ -110,8 +110,14 @@ impl Builder {
                 place[value] = roots[factor];
                 continue;
             }
-            place[value] = free.take(self.rows[value]);
-            dying.entry(last_reader[value]).or_default().push(value);
+            if self.rows[value] == 1 {
+                // The sparse step computes all outcome values before any score, so these do not
+                // share rows over time.
+                place[value] = free.fresh(1);
+            } else {
+                place[value] = free.take(self.rows[value]);
+                dying.entry(last_reader[value]).or_default().push(value);
+            }
             self.write(value, &place, &mut words);
             for value in dying.remove(&step).unwrap_or_default() {
                 free.give(place[value], self.rows[value]);
@@ -209,14 +215,18 @@ impl FreeRows {
 
     fn take(&mut self, rows: usize) -> usize {
         let Some(&(size, start)) = self.free.range((rows, 0)..).next() else {
-            let start = self.end;
-            self.end += rows;
-            return start;
+            return self.fresh(rows);
         };
         self.free.remove(&(size, start));
         if size > rows {
             self.free.insert((size - rows, start + rows));
         }
+        start
+    }
+
+    fn fresh(&mut self, rows: usize) -> usize {
+        let start = self.end;
+        self.end += rows;
         start
     }
 

@@ -52,6 +52,18 @@ impl<T: Real> Rows<T> {
         self.starts.len() - 1
     }
 
+    /// The columns of all entries, row by row.
+    #[inline(always)]
+    pub(crate) fn columns(&self) -> &[u32] {
+        &self.columns
+    }
+
+    /// The values of all entries, row by row.
+    #[inline(always)]
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
+    }
+
     #[inline(always)]
     fn range(&self, row: usize) -> Range<usize> {
         self.starts[row] as usize..self.starts[row + 1] as usize

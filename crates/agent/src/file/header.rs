@@ -5,23 +5,27 @@
 //! first held against the file's real length. As the format has it, ranges
 //! tile the data exactly: no overlap, no hole, nothing left over.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
+use crate::model::tensor::tuple;
 use crate::{Error, Result};
 
 /// Where the JSON starts.
 pub(super) const LENGTH_BYTES: u64 = 8;
-/// The longest JSON that is read; room for some 100,000 tensors.
-const LONGEST_HEADER_BYTES: u64 = 16 << 20;
+/// The longest JSON that is read; room for tens of thousands of tensors.
+const LONGEST_HEADER_BYTES: u64 = 4 << 20;
 
 /// What a file says of itself, found to be possible.
 #[derive(Debug)]
 pub(super) struct Header {
     /// The tensors, in the order of their data.
     pub(super) tensors: Vec<Entry>,
+    /// Where in `tensors` each name is.
+    by_name: HashMap<String, usize>,
     /// Free text by key.
     pub(super) metadata: Vec<(String, String)>,
 }
@@ -73,12 +77,14 @@ impl Header {
             Error::invalid(format!("its header is not what safetensors has: {}", complaint(&error)))
         })?;
         let tensors = place(tensors, LENGTH_BYTES + length, rest - length)?;
-        Ok(Self { tensors, metadata })
+        let names = tensors.iter().map(|entry| entry.name.clone());
+        let by_name = names.zip(0..).collect();
+        Ok(Self { tensors, by_name, metadata })
     }
 
     /// The tensor of a name.
     pub(super) fn find(&self, name: &str) -> Option<&Entry> {
-        self.tensors.iter().find(|entry| entry.name == name)
+        self.by_name.get(name).map(|&place| &self.tensors[place])
     }
 }
 
@@ -107,14 +113,14 @@ fn place(claims: Vec<(String, Claim)>, data_start: u64, data_bytes: u64) -> Resu
         let Some(width) = width_bytes(&dtype) else {
             return wrong(format!("its dtype is {}, which is not known", shown(&dtype)));
         };
-        let needed = shape.iter().try_fold(width, |bytes, &axis| bytes.checked_mul(axis));
+        let needed = shape.iter().try_fold(width, |bytes, &axis| bytes.checked_mul(axis as u64));
         if needed != Some(to - from) {
-            return wrong(format!("shape {shape:?} of {dtype} is not {} bytes of data", to - from));
+            return wrong(format!(
+                "shape {} of {dtype} is not {} bytes of data",
+                tuple(&shape),
+                to - from
+            ));
         }
-        // Shapes of data that are there fit, save beside an axis of 0.
-        let shape: Option<Vec<usize>> =
-            shape.iter().map(|&axis| usize::try_from(axis).ok()).collect();
-        let Some(shape) = shape else { return wrong("its shape is too large".into()) };
         entries.push(Entry { name, dtype, shape, start: data_start + from, bytes: to - from });
         end = to;
     }
@@ -181,7 +187,7 @@ struct Claims {
 #[serde(deny_unknown_fields)]
 struct Claim {
     dtype: String,
-    shape: Vec<u64>,
+    shape: Vec<usize>,
     data_offsets: (u64, u64),
 }
 
@@ -202,7 +208,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Claims, A::Error> {
         let mut claims = Claims { tensors: Vec::new(), metadata: Vec::new() };
-        let mut names = std::collections::HashSet::new();
+        let mut names = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
                 map.next_value::<IgnoredAny>()?;
@@ -237,7 +243,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                 mut map: A,
             ) -> std::result::Result<Unique<T>, A::Error> {
                 let mut pairs: Vec<(String, T)> = Vec::new();
-                let mut keys = std::collections::HashSet::new();
+                let mut keys = HashSet::new();
                 while let Some((key, value)) = map.next_entry::<String, T>()? {
                     if !keys.insert(key.clone()) {
                         return Err(A::Error::custom(format_args!("{} comes twice", shown(&key))));

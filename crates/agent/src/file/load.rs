@@ -4,11 +4,14 @@ use super::ModelFile;
 use super::header::shown;
 use super::metadata::Metadata;
 use super::names::{Family, Name};
+use crate::model::tensor::tuple;
 use crate::{Arguments, Dialect, Error, Model, Policies, Result, Tensor};
 
 /// The most outcomes that a default C is made for; their number may be a bare claim where A is
 /// sparse.
 const MOST_DEFAULT_OUTCOMES: usize = 1 << 24;
+/// The most dependencies that are made where none are given.
+const MOST_DEPENDENCIES: usize = 1 << 20;
 
 impl ModelFile {
     pub(super) fn read_model(&mut self) -> Result<Model> {
@@ -26,6 +29,14 @@ impl ModelFile {
             metadata.arguments.policy_len = given.len;
         }
         let factors = b.len();
+        if metadata.a_dependencies.is_none() && factors.saturating_mul(a.len()) > MOST_DEPENDENCIES
+        {
+            return Err(Error::invalid(format!(
+                "A_dependencies: are missing; for {} modalities and {factors} factors they must be \
+                 given",
+                a.len()
+            )));
+        }
         let model = Model {
             dialect: metadata.dialect,
             c: self.preferences(&a, &metadata)?,
@@ -128,8 +139,9 @@ impl ModelFile {
         for entry in [&indptr, &indices, &values] {
             if entry.shape.len() != 1 {
                 return Err(Error::invalid(format!(
-                    "{}: shape is {:?}, not one axis",
-                    entry.name, entry.shape
+                    "{}: shape is {}, not one axis",
+                    entry.name,
+                    tuple(&entry.shape)
                 )));
             }
         }
@@ -193,7 +205,7 @@ impl ModelFile {
     fn policy_prior(&mut self) -> Result<Option<Vec<f64>>> {
         let Some(entry) = self.header.find("E").cloned() else { return Ok(None) };
         if entry.shape.len() != 1 {
-            return Err(Error::invalid(format!("E: shape is {:?}, not (P,)", entry.shape)));
+            return Err(Error::invalid(format!("E: shape is {}, not (P,)", tuple(&entry.shape))));
         }
         Ok(Some(self.reals(&entry)?.iter().collect()))
     }
@@ -202,8 +214,8 @@ impl ModelFile {
         let Some(entry) = self.header.find("policies").cloned() else { return Ok(None) };
         let &[count, len, factors] = entry.shape.as_slice() else {
             return Err(Error::invalid(format!(
-                "policies: shape is {:?}, not (P, T, F)",
-                entry.shape
+                "policies: shape is {}, not (P, T, F)",
+                tuple(&entry.shape)
             )));
         };
         let given: Vec<i32> = self.numbers(&entry)?;

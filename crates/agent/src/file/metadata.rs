@@ -64,13 +64,11 @@ impl Metadata {
                 .map(|(_, value)| value)
                 .filter(|v| !v.is_null())
         };
-        if let Some(format) = get("format") {
-            if format.as_u64() != Some(FORMAT) {
-                return Err(Error::invalid(format!(
-                    "format: is {}, and this version reads {FORMAT}",
-                    text(format)
-                )));
-            }
+        if let Some(format) = get("format").filter(|format| format.as_u64() != Some(FORMAT)) {
+            return Err(Error::invalid(format!(
+                "format: is {}, and this version reads {FORMAT}",
+                text(format)
+            )));
         }
         let dialect = get("dialect").map(|value| named("dialect", value)).transpose()?;
         let dialect = dialect.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::ModelFile;
 use super::names::Name;
 use crate::model::arguments::Dialect;
+use crate::model::tensor::tuple;
 use crate::{Error, Model, Result};
 
 /// Observations of one agent over time, and the actions that were really taken.
@@ -224,7 +225,9 @@ impl ModelFile {
 fn matrix(name: &str, shape: &[usize], width: usize) -> Result<usize> {
     match shape {
         &[steps, have] if have == width => Ok(steps),
-        _ => Err(Error::invalid(format!("{name}: shape is {shape:?}, not (steps, {width})"))),
+        _ => {
+            Err(Error::invalid(format!("{name}: shape is {}, not (steps, {width})", tuple(shape))))
+        }
     }
 }
 

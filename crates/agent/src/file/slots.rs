@@ -83,7 +83,8 @@ pub(super) fn read(
         if let Some((_, slot)) = slots.iter_mut().find(|(known, _)| known == key) {
             slot.set(&name, value)?;
         } else if let Some((_, only)) = inert.iter().find(|(known, _)| known == key) {
-            if value.to_string() != *only {
+            let given = value.to_string();
+            if given != *only {
                 return Err(Error::unsupported(format!(
                     "{name}: is {}, and this version does only {only}",
                     text(value)

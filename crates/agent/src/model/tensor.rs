@@ -454,13 +454,24 @@ impl Tensor {
     }
 }
 
-/// A shape or an index as people write it: `(3, 1)`, `(3,)`, `()`.
+/// A shape or an index as people write it: `(3, 1)`, `(3,)`, `()`; a long one is cut short.
 pub(crate) fn tuple(items: &[usize]) -> String {
     match items {
         [one] => format!("({one},)"),
-        _ => {
-            let items: Vec<String> = items.iter().map(usize::to_string).collect();
-            format!("({})", items.join(", "))
-        }
+        _ => format!("({})", first_few(items)),
     }
+}
+
+/// A list as people write it: `[0, 1]`; a long one is cut short.
+pub(crate) fn list(items: &[usize]) -> String {
+    format!("[{}]", first_few(items))
+}
+
+fn first_few(items: &[usize]) -> String {
+    const FEW: usize = 12;
+    let mut words: Vec<String> = items.iter().take(FEW).map(usize::to_string).collect();
+    if items.len() > FEW {
+        words.push(format!("… {} in all", items.len()));
+    }
+    words.join(", ")
 }

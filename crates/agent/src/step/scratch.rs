@@ -168,6 +168,21 @@ impl<T: Real> Scratch<T> {
         self.chosen[factor][lane]
     }
 
+    /// Spreads the sparse beliefs of the first `agents` lanes over [`Scratch::beliefs`].
+    pub fn spread_sparse(&mut self, agents: usize) {
+        let len = self.prior.len();
+        let Some(sparse) = &self.sparse else { return };
+        for lane in 0..agents.min(LANES) {
+            for row in &mut self.rows[..len] {
+                row[lane] = T::ZERO;
+            }
+            let (states, values) = sparse.belief(lane);
+            for (&s, &value) in states.iter().zip(values) {
+                self.rows[s as usize][lane] = value;
+            }
+        }
+    }
+
     /// The beliefs of a block in their sparse form, where the model steps that.
     pub fn sparse(&mut self) -> Option<&mut SparseScratch<T>> {
         self.sparse.as_mut()

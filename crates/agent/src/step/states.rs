@@ -9,7 +9,7 @@
 //!
 //! with L_g the log-evidence of all modalities that depend on the same factors.
 
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, interleave_with};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
@@ -156,7 +156,7 @@ fn one_factor<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut
                     }
                 }
                 EvidenceTable::Dense(table) => {
-                    gather(evidence, table, &scratch.observations[m], said);
+                    gather(simd, evidence, table, &scratch.observations[m], said);
                     multiply(simd, said, q);
                 }
             }
@@ -219,7 +219,8 @@ fn for_weights<T: Real>(evidence: &Evidence<T>, mut visit: impl FnMut(usize, usi
 
 /// out\[s\] = table\[o of the lane, s\], missing observations the last row.
 #[inline(always)]
-fn gather<T: Real>(
+fn gather<T: Real, S: Simd>(
+    simd: S,
     evidence: &Evidence<T>,
     table: &[T],
     observed: &[i32; LANES],
@@ -232,9 +233,7 @@ fn gather<T: Real>(
         &table[o * joint..][..joint]
     };
     let rows: [&[T]; LANES] = std::array::from_fn(row);
-    for (s, out) in out.iter_mut().enumerate() {
-        *out = Lane(std::array::from_fn(|lane| rows[lane][s]));
-    }
+    interleave_with(simd, &rows, out);
 }
 
 /// The posteriors of several factors, in place of their beliefs.
@@ -309,7 +308,7 @@ fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
                 }
                 EvidenceTable::Dense(table) => {
                     let gathered = &mut scratch.joint[..group.joint];
-                    gather(evidence, table, &scratch.observations[m], gathered);
+                    gather(simd, evidence, table, &scratch.observations[m], gathered);
                     add(simd, gathered, said);
                 }
             }

@@ -44,8 +44,20 @@ mod enabled {
 
     const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
+    // One expression a register. A loop, not `array::from_fn`: a closure would not be compiled for
+    // the instruction set.
+    macro_rules! each {
+        ($t:ty, $self:ident, $i:ident, $e:expr) => {{
+            let mut out = Raw::<$t>::splat($self, 0.0);
+            for $i in 0..out.len() {
+                out[$i] = $e;
+            }
+            out
+        }};
+    }
+
     macro_rules! raw {
-        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident,
+        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident, $zip:ident,
          $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
          $fma:ident, $max:ident, $cmp:ident, $blend:ident, $round:ident) => {
             impl Raw<$t> for Avx2 {
@@ -59,7 +71,7 @@ mod enabled {
                 #[inline(always)]
                 fn load(self, from: &[$t; LANES]) -> Self::V {
                     let parts = from.as_chunks::<{ LANES / $registers }>().0;
-                    std::array::from_fn(|i| token!($load(parts[i].as_ptr())))
+                    each!($t, self, i, token!($load(parts[i].as_ptr())))
                 }
                 #[inline(always)]
                 fn store(self, v: Self::V, to: &mut [$t; LANES]) {
@@ -70,48 +82,58 @@ mod enabled {
                 }
                 #[inline(always)]
                 fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($add(a[i], b[i])))
+                    each!($t, self, i, token!($add(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($sub(a[i], b[i])))
+                    each!($t, self, i, token!($sub(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($mul(a[i], b[i])))
+                    each!($t, self, i, token!($mul(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn div(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($div(a[i], b[i])))
+                    each!($t, self, i, token!($div(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($fma(a[i], b[i], c[i])))
+                    each!($t, self, i, token!($fma(a[i], b[i], c[i])))
                 }
                 #[inline(always)]
                 fn max(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($max(a[i], b[i])))
+                    each!($t, self, i, token!($max(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn less(self, a: Self::V, b: Self::V) -> Self::M {
-                    std::array::from_fn(|i| token!($cmp::<_CMP_LT_OQ>(a[i], b[i])))
+                    each!($t, self, i, token!($cmp::<_CMP_LT_OQ>(a[i], b[i])))
                 }
                 #[inline(always)]
                 fn select(self, mask: Self::M, yes: Self::V, no: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($blend(no[i], yes[i], mask[i])))
+                    each!($t, self, i, token!($blend(no[i], yes[i], mask[i])))
                 }
                 #[inline(always)]
                 fn round(self, v: Self::V) -> Self::V {
-                    std::array::from_fn(|i| token!($round::<NEAREST>(v[i])))
+                    each!($t, self, i, token!($round::<NEAREST>(v[i])))
                 }
                 #[inline(always)]
                 fn split(self, v: Self::V) -> (Self::V, Self::V) {
-                    let both: [($v, $v); $registers] = std::array::from_fn(|i| $split(self, v[i]));
-                    (both.map(|(m, _)| m), both.map(|(_, e)| e))
+                    (
+                        each!($t, self, i, $split(self, v[i]).0),
+                        each!($t, self, i, $split(self, v[i]).1),
+                    )
                 }
                 #[inline(always)]
                 fn scale(self, v: Self::V, n: Self::V) -> Self::V {
-                    std::array::from_fn(|i| $scale(self, v[i], n[i]))
+                    each!($t, self, i, $scale(self, v[i], n[i]))
+                }
+                #[inline(always)]
+                fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                    let half = $registers / 2;
+                    (
+                        each!($t, self, i, $zip(self, a[i / 2], b[i / 2])[i % 2]),
+                        each!($t, self, i, $zip(self, a[half + i / 2], b[half + i / 2])[i % 2]),
+                    )
                 }
             }
         };
@@ -123,6 +145,7 @@ mod enabled {
         2,
         split_f32,
         scale_f32,
+        zip_f32,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -142,6 +165,7 @@ mod enabled {
         4,
         split_f64,
         scale_f64,
+        zip_f64,
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
@@ -171,6 +195,23 @@ mod enabled {
         token!({
             let biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(v, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased)))
+        })
+    }
+
+    #[inline(always)]
+    fn zip_f32(_: Avx2, a: __m256, b: __m256) -> [__m256; 2] {
+        token!({
+            // Within each half of the register, then the halves put in order.
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
+        })
+    }
+
+    #[inline(always)]
+    fn zip_f64(_: Avx2, a: __m256d, b: __m256d) -> [__m256d; 2] {
+        token!({
+            let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            [_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high)]
         })
     }
 

@@ -113,6 +113,14 @@ mod enabled {
         fn scale(self, v: __m512, n: __m512) -> __m512 {
             token!(_mm512_scalef_ps(v, n))
         }
+        #[inline(always)]
+        fn zip(self, a: __m512, b: __m512) -> (__m512, __m512) {
+            token!({
+                let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+                let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+                (_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
+            })
+        }
     }
 
     macro_rules! halves {
@@ -198,6 +206,18 @@ mod enabled {
         #[inline(always)]
         fn scale(self, v: Self::V, n: Self::V) -> Self::V {
             halves!(_mm512_scalef_pd(v, n))
+        }
+        #[inline(always)]
+        fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+            #[inline(always)]
+            fn half(_: Avx512, a: __m512d, b: __m512d) -> [__m512d; 2] {
+                token!({
+                    let low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+                    let high = _mm512_add_epi64(low, _mm512_set1_epi64(4));
+                    [_mm512_permutex2var_pd(a, low, b), _mm512_permutex2var_pd(a, high, b)]
+                })
+            }
+            (half(self, a[0], b[0]), half(self, a[1], b[1]))
         }
     }
 }

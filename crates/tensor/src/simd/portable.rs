@@ -81,6 +81,11 @@ macro_rules! portable {
                     v[i] * $t::from_bits(((n[i] as $int + $bias) as $bits) << $mantissa)
                 })
             }
+            #[inline(always)]
+            fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V) {
+                let pick = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+                (std::array::from_fn(pick), std::array::from_fn(|i| pick(i + LANES)))
+            }
         }
     };
 }

@@ -45,6 +45,9 @@ pub trait Raw<T>: Copy {
     /// v·2^n for integral n of which 2^n is normal.
     #[doc(hidden)]
     fn scale(self, v: Self::V, n: Self::V) -> Self::V;
+    /// a₀ b₀ a₁ b₁ …: the first [`LANES`] numbers, and the rest.
+    #[doc(hidden)]
+    fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
 }
 
 /// A token of an instruction set: it exists only on CPUs that have it.
@@ -241,6 +244,13 @@ impl<T: Real, S: Simd> Vector<T, S> {
     #[inline(always)]
     pub fn scale(self, n: Self) -> Self {
         Self::wrap(self.simd, T::raw(self.simd).scale(self.v, n.v))
+    }
+
+    /// self₀ other₀ self₁ other₁ …: the first [`LANES`] numbers, and the rest.
+    #[inline(always)]
+    pub fn zip(self, other: Self) -> (Self, Self) {
+        let (low, high) = T::raw(self.simd).zip(self.v, other.v);
+        (Self::wrap(self.simd, low), Self::wrap(self.simd, high))
     }
 
     /// The natural logarithm of positive normal numbers; error ≤ 2 units in the last place.

@@ -3,6 +3,7 @@
 use crate::model::{
     Model,
     arguments::{Arguments, Dialect, InferenceAlgorithm, Named, Sophisticated},
+    tensor::list,
 };
 use crate::{Error, Result};
 
@@ -119,8 +120,8 @@ impl Model {
         match self.b_dependencies.iter().position(|list| list.len() > 1) {
             Some(factor) => Err(Error::invalid(format!(
                 "{what}: needs factors that depend on themselves alone, but B_dependencies[{factor}] \
-                 is {:?}",
-                self.b_dependencies[factor]
+                 is {}",
+                list(&self.b_dependencies[factor])
             ))),
             None => Ok(()),
         }

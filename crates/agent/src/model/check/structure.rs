@@ -1,9 +1,11 @@
 //! Dependencies, controls and shapes.
 
+use std::collections::HashSet;
+
 use crate::model::{
     Model,
     arguments::Dialect,
-    tensor::{Tensor, tuple},
+    tensor::{Tensor, list, tuple},
 };
 use crate::{Error, Result};
 
@@ -74,7 +76,8 @@ impl Model {
             self.check_list(&name, dependencies, self.factors(), "factors")?;
             if !dependencies.contains(&factor) {
                 return Err(Error::invalid(format!(
-                    "{name}: {dependencies:?} leaves out {factor}; a factor depends on itself"
+                    "{name}: {} leaves out {factor}; a factor depends on itself",
+                    list(dependencies)
                 )));
             }
         }
@@ -82,17 +85,18 @@ impl Model {
             let all: Vec<usize> = (0..self.factors()).collect();
             if let Some(modality) = self.a_dependencies.iter().position(|list| *list != all) {
                 return Err(Error::invalid(format!(
-                    "A_dependencies[{modality}]: is {:?}, but in pymdp-0 every modality depends on \
-                     all factors, {all:?}",
-                    self.a_dependencies[modality]
+                    "A_dependencies[{modality}]: is {}, but in pymdp-0 every modality depends on \
+                     all factors, {}",
+                    list(&self.a_dependencies[modality]),
+                    list(&all)
                 )));
             }
             let own = |(factor, list): (usize, &Vec<usize>)| list.as_slice() != [factor];
             if let Some(factor) = self.b_dependencies.iter().enumerate().position(own) {
                 return Err(Error::invalid(format!(
-                    "B_dependencies[{factor}]: is {:?}, but in pymdp-0 a factor depends on itself \
+                    "B_dependencies[{factor}]: is {}, but in pymdp-0 a factor depends on itself \
                      alone",
-                    self.b_dependencies[factor]
+                    list(&self.b_dependencies[factor])
                 )));
             }
         }
@@ -100,13 +104,14 @@ impl Model {
     }
 
     fn check_list(&self, name: &str, list: &[usize], count: usize, what: &str) -> Result<()> {
-        for (position, &item) in list.iter().enumerate() {
+        let mut named = HashSet::new();
+        for &item in list {
             if item >= count {
                 return Err(Error::invalid(format!(
                     "{name}: {item} is out of range, there are {count} {what}"
                 )));
             }
-            if list[..position].contains(&item) {
+            if !named.insert(item) {
                 return Err(Error::invalid(format!("{name}: names {item} twice")));
             }
         }
@@ -147,7 +152,7 @@ impl Model {
         for (modality, tensor) in self.a.iter().enumerate() {
             let dependencies = &self.a_dependencies[modality];
             let expected = [vec![tensor.rows()], of(dependencies)].concat();
-            let why = || format!("A_dependencies {dependencies:?}");
+            let why = || format!("A_dependencies {}", list(dependencies));
             expect_shape("A", modality, tensor, &expected, why)?;
             if let Some(counts) = self.p_a.get(modality) {
                 expect_shape("pA", modality, counts, &expected, || "A's shape".into())?;
@@ -158,7 +163,9 @@ impl Model {
             let actions = self.controls_of(factor).map(|control| self.num_controls[control]);
             let actions: Vec<usize> = actions.collect();
             let expected = [vec![states[factor]], of(dependencies), actions.clone()].concat();
-            let why = || format!("B_dependencies {dependencies:?} and num_controls {actions:?}");
+            let why = || {
+                format!("B_dependencies {} and num_controls {}", list(dependencies), list(&actions))
+            };
             expect_shape("B", factor, tensor, &expected, why)?;
             let own = [states[factor]];
             if let Some(counts) = self.p_b.get(factor) {

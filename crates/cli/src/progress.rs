@@ -1,0 +1,57 @@
+//! The progress bar: on a terminal only, never in a pipe.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use populace_pool::Bytes;
+use populace_population::{Settings, Simulation};
+
+use crate::figures;
+
+/// How often the bar is drawn at most.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Ticks done, agent-steps a second, bytes used of the budget.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    agents: u64,
+    budget_bytes: u64,
+    start: Instant,
+    drawn: Instant,
+}
+
+impl Progress {
+    /// A bar for so many ticks.
+    pub(crate) fn new(steps: u64, settings: &Settings) -> Self {
+        // indicatif draws on standard error and stays silent where that is no terminal.
+        let bar = ProgressBar::new(steps);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} ticks  {msg}") {
+            bar.set_style(style);
+        }
+        let now = Instant::now();
+        let (agents, budget_bytes) = (settings.agents, settings.budget_bytes);
+        Self { bar, agents, budget_bytes, start: now, drawn: now }
+    }
+
+    /// Draws how far a simulation is, if it is time to.
+    pub(crate) fn show(&mut self, simulation: &Simulation) {
+        if self.bar.is_hidden() || self.drawn.elapsed() < INTERVAL {
+            return;
+        }
+        self.drawn = Instant::now();
+        let ticks = simulation.ticks();
+        let steps = self.agents as f64 * ticks as f64;
+        self.bar.set_message(format!(
+            "{} agent-steps/s  {} of {}",
+            figures::rate(steps / self.start.elapsed().as_secs_f64()),
+            Bytes(simulation.memory().total()),
+            Bytes(self.budget_bytes),
+        ));
+        self.bar.set_position(ticks);
+    }
+
+    /// Takes the bar away, so that the summary stands alone.
+    pub(crate) fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,198 @@
+//! What a run was: for a person, or as one JSON object.
+//!
+//! Invariant: the six classes of [`Split`] add up to `engine_bytes_peak`, exactly.
+
+use std::collections::BTreeMap;
+
+use populace_pool::Bytes;
+use populace_population::{Memory, Simulation, Tiers};
+use serde::Serialize;
+
+use crate::figures::{bar, grouped, percent, rate, seconds};
+use crate::job::Job;
+use crate::prim;
+use crate::table::{Align, Table};
+
+/// A run in numbers; the fields of `--json`, which are added to, never renamed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    version: u32,
+    agents: u64,
+    steps: u64,
+    seconds: f64,
+    agent_steps_per_second: f64,
+    bytes_per_agent: f64,
+    bytes: Split,
+    engine_bytes_peak: u64,
+    budget_bytes: u64,
+    resident_bytes_peak: Option<u64>,
+    resident_bytes_baseline: Option<u64>,
+    tiers: BTreeMap<&'static str, u64>,
+    hibernated: u64,
+    allocations: u64,
+    trajectory_hash: String,
+    threads: usize,
+    precision: &'static str,
+    #[serde(skip)]
+    title: String,
+    #[serde(skip)]
+    planned: u64,
+    #[serde(skip)]
+    seed: u64,
+}
+
+/// Engine bytes by class.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Split {
+    agents: u64,
+    shared: u64,
+    scratch: u64,
+    pool_idle: u64,
+    padding: u64,
+    overhead: u64,
+}
+
+impl From<Memory> for Split {
+    fn from(memory: Memory) -> Self {
+        let Memory { agents, shared, scratch, pool_idle, padding, overhead } = memory;
+        Self { agents, shared, scratch, pool_idle, padding, overhead }
+    }
+}
+
+impl Split {
+    /// The classes, in the order in which they are shown.
+    pub(crate) fn classes(&self) -> [(&'static str, u64); 6] {
+        [
+            ("agents", self.agents),
+            ("shared", self.shared),
+            ("scratch", self.scratch),
+            ("pool idle", self.pool_idle),
+            ("padding", self.padding),
+            ("overhead", self.overhead),
+        ]
+    }
+
+    /// A table of the classes and their sum, each with its part of a budget.
+    pub(crate) fn table(&self, budget_bytes: u64) -> String {
+        const WIDTH: usize = 32;
+        let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left]);
+        let total: u64 = self.classes().iter().map(|(_, bytes)| bytes).sum();
+        let sum = [("all", total)];
+        for (name, bytes) in self.classes().into_iter().chain(sum) {
+            table.row([
+                name.to_owned(),
+                Bytes(bytes).to_string(),
+                percent(bytes, budget_bytes),
+                bar(bytes, budget_bytes, WIDTH),
+            ]);
+        }
+        table.render()
+    }
+}
+
+impl Summary {
+    /// Sums up a simulation.
+    pub(crate) fn new(
+        job: &Job,
+        simulation: &mut Simulation,
+        seconds: f64,
+        allocations: u64,
+        resident_bytes_baseline: Option<u64>,
+    ) -> Self {
+        let peak = simulation.peak();
+        let (agents, steps) = (job.settings.agents, simulation.ticks());
+        Self {
+            version: 1,
+            agents,
+            steps,
+            seconds,
+            agent_steps_per_second: agents as f64 * steps as f64 / seconds,
+            bytes_per_agent: simulation.bytes_per_agent(),
+            bytes: peak.into(),
+            engine_bytes_peak: peak.total(),
+            budget_bytes: job.settings.budget_bytes,
+            resident_bytes_peak: prim::resident_bytes_peak(),
+            resident_bytes_baseline,
+            tiers: named(simulation.tiers()),
+            hibernated: 0,
+            allocations,
+            trajectory_hash: format!("{:016x}", simulation.trajectory_hash()),
+            threads: simulation.threads(),
+            precision: job.precision_name(),
+            title: job.title.clone(),
+            planned: job.steps,
+            seed: job.settings.seed,
+        }
+    }
+
+    /// One JSON object on one line.
+    pub(crate) fn json(&self) -> String {
+        let json = serde_json::to_string(self);
+        // A struct of numbers and strings always has a JSON form.
+        json.map_or_else(|error| error.to_string(), |json| json + "\n")
+    }
+
+    /// For a person: how fast, how large, and where every byte is.
+    pub(crate) fn text(&self) -> String {
+        let ticks = if self.steps < self.planned {
+            format!("{} of {} ticks (interrupted)", grouped(self.steps), grouped(self.planned))
+        } else {
+            format!("{} ticks", grouped(self.steps))
+        };
+        let tiers: Vec<String> = self
+            .tiers
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(tier, count)| format!("{} {tier}", grouped(*count)))
+            .collect();
+        let resident = match (self.resident_bytes_peak, self.resident_bytes_baseline) {
+            (Some(peak), Some(baseline)) => {
+                format!("{} resident at most, {} before the run", Bytes(peak), Bytes(baseline))
+            }
+            _ => "unknown here".to_owned(),
+        };
+        let mut facts = Table::new([Align::Left, Align::Left]);
+        facts.row([
+            "speed",
+            &format!(
+                "{} agent-steps a second: {} in {}, {} on {}",
+                rate(self.agent_steps_per_second),
+                grouped(self.agents.saturating_mul(self.steps)),
+                seconds(self.seconds),
+                self.precision,
+                counted(self.threads, "thread"),
+            ),
+        ]);
+        facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
+        facts.row(["beliefs", &tiers.join(", ")]);
+        facts.row(["process", &resident]);
+        facts.row([
+            "run",
+            &format!(
+                "trajectory {}, {} in the second half",
+                self.trajectory_hash,
+                counted(self.allocations, "heap allocation"),
+            ),
+        ]);
+        format!(
+            "{} agents, {}, {ticks}, seed {}\n\n{}\n  where every byte is, of {}\n\n{}",
+            grouped(self.agents),
+            self.title,
+            self.seed,
+            facts.render(),
+            Bytes(self.budget_bytes),
+            self.bytes.table(self.budget_bytes),
+        )
+    }
+}
+
+/// How many beliefs are stored how.
+fn named(tiers: Tiers) -> BTreeMap<&'static str, u64> {
+    BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse), ("initial", tiers.initial)])
+}
+
+/// `1 thread`, `2 threads`.
+fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,91 @@
+//! The budget holds, every byte has a name, and what does not fit is refused before tick 0.
+
+use serde_json::Value;
+
+use crate::populace::{Place, golden};
+
+fn bytes(report: &Value, field: &str) -> u64 {
+    report[field].as_u64().unwrap_or_else(|| panic!("{field} in {report}"))
+}
+
+/// The promises that hold of every run.
+#[track_caller]
+fn accounted(report: &Value) {
+    let classes = report["bytes"].as_object().unwrap();
+    let names: Vec<&str> = classes.keys().map(String::as_str).collect();
+    let expected = ["agents", "overhead", "padding", "pool_idle", "scratch", "shared"];
+    assert_eq!(names, expected);
+    let sum: u64 = classes.values().map(|bytes| bytes.as_u64().unwrap()).sum();
+    assert_eq!(sum, bytes(report, "engine_bytes_peak"), "{report}");
+    assert!(sum <= bytes(report, "budget_bytes"), "{report}");
+    let resident = bytes(report, "resident_bytes_peak") - bytes(report, "resident_bytes_baseline");
+    let allowed = bytes(report, "budget_bytes") * 105 / 100 + (32 << 20);
+    assert!(resident <= allowed, "{report}");
+    assert!(bytes(report, "resident_bytes_baseline") <= 48 << 20, "{report}");
+}
+
+#[test]
+fn the_six_classes_are_the_engine_and_within_the_budget() {
+    let place = Place::new();
+    for belief in ["auto", "dense", "sparse"] {
+        for precision in ["f32", "f64"] {
+            let common = ["run", "--agents", "3000", "--steps", "12"];
+            let tier = ["--belief", belief, "--precision", precision];
+            accounted(&place.json(&[&common[..], &tier].concat()));
+            let model = golden("tmaze");
+            let model = ["--model", model.to_str().unwrap()];
+            accounted(&place.json(&[&common[..], &tier, &model].concat()));
+        }
+    }
+}
+
+#[test]
+fn the_default_budget_holds_a_million_sparse_agents() {
+    let place = Place::new();
+    let million = ["run", "--agents", "1000000", "--steps", "2", "--belief"];
+    accounted(&place.json(&[&million[..], &["sparse"]].concat()));
+    place
+        .run(&[&million[..], &["dense", "--budget", "256MiB"]].concat())
+        .refused(3, &["256.0 MiB", "agents"]);
+}
+
+#[test]
+fn the_smallest_budget_that_is_accepted_is_kept() {
+    let place = Place::new();
+    for belief in ["dense", "sparse"] {
+        let common = ["run", "--agents", "5000", "--steps", "20", "--belief", belief];
+        let with = |budget: u64| {
+            let budget = budget.to_string();
+            let ran = place.run(&[&common[..], &["--json", "--budget", &budget]].concat());
+            match ran.code {
+                Some(0) => Some(serde_json::from_str::<Value>(&ran.stdout).unwrap()),
+                _ => {
+                    ran.refused(3, &[]);
+                    None
+                }
+            }
+        };
+        let (mut refused, mut accepted) = (0, 64 << 20);
+        while accepted - refused > 4096 {
+            let middle = (accepted + refused) / 2;
+            match with(middle) {
+                Some(_) => accepted = middle,
+                None => refused = middle,
+            }
+        }
+        accounted(&with(accepted).unwrap());
+    }
+}
+
+#[test]
+fn nothing_is_allocated_in_the_second_half() {
+    let place = Place::new();
+    let model = golden("tmaze");
+    for model in [vec![], vec!["--model", model.to_str().unwrap()]] {
+        for threads in ["1", "2"] {
+            let arguments = ["run", "--agents", "2000", "--steps", "20", "--threads", threads];
+            let report = place.json(&[&arguments[..], &model].concat());
+            assert_eq!(report["allocations"], 0, "{report}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The commands around a run, and what every command has in common.
+
+use crate::populace::{Place, golden};
+use crate::tensors::File;
+
+const BUILTINS: [&str; 4] = ["grid", "tmaze", "cue-chaining", "graph"];
+
+#[test]
+fn the_version_is_the_packages() {
+    let ran = Place::new().run(&["--version"]);
+    assert_eq!(ran.stdout, format!("populace {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(ran.code, Some(0));
+}
+
+#[test]
+fn help_names_every_command_and_explains_every_flag() {
+    let place = Place::new();
+    let help = place.run(&["--help"]);
+    assert_eq!(help.code, Some(0));
+    for command in ["run", "infer", "plan", "inspect", "export", "bench", "completions"] {
+        assert!(help.stdout.contains(command), "{command}");
+        let own = place.run(&[command, "--help"]);
+        assert_eq!(own.code, Some(0), "{command}");
+        assert!(own.stdout.contains("Usage: populace"), "{command}");
+    }
+}
+
+#[test]
+fn nothing_asked_is_a_mistake_that_shows_the_help() {
+    let ran = Place::new().run(&[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("Usage: populace"), "{ran:?}");
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn completions_exist_for_the_shells() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = Place::new().run(&["completions", shell]);
+        assert_eq!(ran.code, Some(0), "{shell}");
+        assert!(ran.stdout.contains("populace") && ran.stdout.contains("budget"), "{shell}");
+    }
+}
+
+#[test]
+fn a_run_in_a_pipe_is_silent_but_for_its_summary() {
+    let ran = Place::new().run(&["run", "--agents", "1234", "--steps", "3"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    for word in ["1,234 agents", "agents", "shared", "scratch", "pool idle", "padding", "overhead"]
+    {
+        assert!(ran.stdout.contains(word), "{word} in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn the_json_of_a_run_has_every_field() {
+    let report = Place::new().json(&["run", "--agents", "100", "--steps", "4", "--threads", "2"]);
+    let object = report.as_object().unwrap();
+    for field in [
+        "version",
+        "agents",
+        "steps",
+        "seconds",
+        "agent_steps_per_second",
+        "bytes_per_agent",
+        "bytes",
+        "engine_bytes_peak",
+        "budget_bytes",
+        "resident_bytes_peak",
+        "resident_bytes_baseline",
+        "tiers",
+        "hibernated",
+        "allocations",
+        "trajectory_hash",
+        "threads",
+        "precision",
+    ] {
+        assert!(object.contains_key(field), "{field} in {report}");
+    }
+    assert_eq!(object.len(), 17, "{report}");
+    assert_eq!(report["threads"], 2);
+    assert_eq!(report["precision"], "f32");
+    let rate = report["agent_steps_per_second"].as_f64().unwrap();
+    let seconds = report["seconds"].as_f64().unwrap();
+    assert!((rate * seconds - 400.0).abs() < 1e-6, "{report}");
+}
+
+#[test]
+fn an_exported_model_runs_as_the_built_in() {
+    for builtin in BUILTINS {
+        let place = Place::new();
+        let ran = place.run(&["export", builtin, "-o", "m.safetensors"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+        place.write("s.toml", format!("[model]\nbuiltin = \"{builtin}\"\n"));
+        let short = ["--agents", "150", "--steps", "6"];
+        let file = place.json(&[&["run", "--model", "m.safetensors"][..], &short].concat());
+        let own = place.json(&[&["run", "s.toml"][..], &short].concat());
+        assert_eq!(file["trajectory_hash"], own["trajectory_hash"], "{builtin}");
+    }
+}
+
+#[test]
+fn the_exported_mazes_are_the_reference_runs_models() {
+    for (builtin, reference) in [("tmaze", "tmaze"), ("cue-chaining", "cue_chaining")] {
+        let place = Place::new();
+        place.run(&["export", builtin, "-o", "m"]);
+        let (own, reference) = (File::read(&place.path("m")), File::read(&golden(reference)));
+        assert_eq!(own.metadata["agent"]["policy_len"], reference.metadata["agent"]["policy_len"]);
+        assert_eq!(own.metadata["num_controls"], reference.metadata["num_controls"]);
+    }
+}
+
+#[test]
+fn an_unknown_built_in_is_refused() {
+    let place = Place::new();
+    place.run(&["export", "gird", "-o", "m"]).refused(2, &["gird", "grid"]);
+    assert!(place.files().is_empty());
+}
+
+#[test]
+fn inspect_shows_shapes_types_and_sparsity() {
+    let place = Place::new();
+    let model = golden("tmaze");
+    let report = place.json(&["inspect", model.to_str().unwrap()]);
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["factors"], serde_json::json!([5, 2]));
+    assert_eq!(report["modalities"], serde_json::json!([5, 3, 3]));
+    assert_eq!(report["policies"], 25);
+    let tensors = report["tensors"].as_array().unwrap();
+    let b = tensors.iter().find(|it| it["name"] == "B.0").unwrap();
+    assert_eq!(b["shape"], serde_json::json!([5, 5, 5]));
+    assert_eq!(b["dtype"], "f64");
+    assert_eq!(b["nonzeros"], 25);
+    let text = place.run(&["inspect", model.to_str().unwrap()]).stdout;
+    assert!(text.contains("B.0") && text.contains("20.0 %"), "{text}");
+}
+
+#[test]
+fn infer_shows_what_the_agent_saw_believed_and_chose() {
+    let ran = Place::new().run(&["infer", golden("tmaze").to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(ran.stdout.lines().count() >= 12, "{}", ran.stdout);
+}

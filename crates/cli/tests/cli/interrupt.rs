@@ -1,0 +1,37 @@
+//! Ctrl-C ends a run after the current tick, with the summary of what ran.
+#![cfg(unix)]
+
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::populace::{Place, Ran};
+use crate::tensors::File;
+use crate::trajectory::recomputed;
+
+#[test]
+fn an_interrupted_run_tells_what_ran() {
+    let place = Place::new();
+    let endless = ["run", "--agents", "50", "--steps", "1000000000", "--json", "--trace", "t"];
+    let mut command = place.command(&endless);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Ctrl-C is listened to before the trace is opened, so from here on it cannot be missed.
+    while place.files().is_empty() {
+        sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert_eq!(ran.stderr, "");
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let steps = report["steps"].as_u64().unwrap();
+    assert!(steps < 1_000_000_000);
+    let trace = File::read(&place.path("t"));
+    assert_eq!(trace.raw("actions").shape[0] as u64, steps);
+    assert_eq!(report["trajectory_hash"], format!("{:016x}", recomputed(&trace)));
+    assert_eq!(place.files(), ["t"]);
+}

@@ -1,0 +1,15 @@
+//! The binary, run as a user runs it; a file a subject.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod budget;
+mod choices;
+mod commands;
+mod golden;
+mod interrupt;
+mod mistakes;
+mod outputs;
+mod populace;
+mod scenario;
+mod tensors;
+mod trajectory;

@@ -1,0 +1,327 @@
+//! A population in one precision: chunks of agents, workers, and the tick over them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use populace_agent::{CompiledModel, Model, Scratch};
+use populace_pool::SharedResource;
+use populace_tensor::Array;
+use populace_tensor::lanes::Lane;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
+use crate::memory::{EngineMemory, page_bytes};
+use crate::record::{DENSE, Keep, Number, RecordLayout};
+use crate::tick::{Kept, Tick, Worker};
+use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+
+/// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
+/// a core's cache.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The most agents of a chunk that the engine chooses.
+const CHUNK_AGENTS: usize = 4096;
+
+/// Where results of single agents go: (agent, lane, beliefs, scratch after the step).
+pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &[Lane<T>], &Scratch<T>) + Sync);
+
+pub(crate) struct Population<T: Number> {
+    memory: EngineMemory,
+    chunk_memory: SharedResource,
+    pub(crate) model: CompiledModel<T>,
+    pub(crate) layout: ChunkLayout,
+    environment: Box<dyn Environment>,
+    workers: Vec<Mutex<Worker<T>>>,
+    threads: Arc<ThreadPool>,
+    pub(crate) chunk_agents: usize,
+    batch: usize,
+    seed: u64,
+    chunks: Vec<Chunk>,
+    kept: Option<KeptArrays>,
+    tick: u64,
+    hash: u64,
+    peak: Memory,
+    /// What was taken before there was any agent.
+    fixed: Memory,
+}
+
+/// The arrays of the last tick.
+struct KeptArrays {
+    observations: Array<i32>,
+    actions: Array<i32>,
+}
+
+/// What a population is made from, besides its settings.
+pub(crate) struct Source<'a> {
+    pub(crate) model: &'a Model,
+    /// Makes the world, its tables in the memory given.
+    pub(crate) environment: &'a dyn Fn(&SharedResource) -> Result<Box<dyn Environment>>,
+    /// How many steps will be run, where that is known.
+    pub(crate) steps: Option<u64>,
+    /// Whether the observations and actions of the last tick are kept.
+    pub(crate) keep_arrays: bool,
+}
+
+impl<T: Number> Population<T> {
+    /// Everything but the agents: what does not grow with their number.
+    pub(crate) fn prepare(source: &Source<'_>, settings: &Settings) -> Result<Self> {
+        if settings.agents == 0 {
+            return Err(Error::invalid("agents: 0 are no population"));
+        }
+        if settings.chunk == Some(0) {
+            return Err(Error::invalid("chunk: 0 agents are nothing to step"));
+        }
+        let memory = EngineMemory::new(settings.budget_bytes);
+        let shared = memory.shared();
+        let model = CompiledModel::<T>::compile(source.model, &shared)?;
+        let environment = (source.environment)(&shared)?;
+        let record = RecordLayout::new(&model, settings.belief, source.steps);
+        let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "num_controls: {:?} make more joint actions than 2^32",
+                        model.num_actions()
+                    ),
+                )
+            })?;
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads)
+            .thread_name(|index| format!("populace-{index}"))
+            .build()
+            .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
+        let count = threads.current_num_threads();
+        let (chunk_agents, batch) = chunk_size(&layout, settings, count);
+        let scratch = memory.scratch();
+        let soft = environment.is_soft();
+        let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
+        Ok(Self {
+            workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
+            chunk_memory: memory.agents(),
+            model,
+            layout,
+            environment,
+            threads: Arc::new(threads),
+            chunk_agents,
+            batch,
+            seed: settings.seed,
+            chunks: Vec::new(),
+            kept: None,
+            tick: 0,
+            hash: 0,
+            fixed: memory.split(),
+            peak: Memory::default(),
+            memory,
+        })
+    }
+
+    /// A population at its first tick: everything that the worst case needs fits the budget.
+    pub(crate) fn new(source: &Source<'_>, settings: &Settings) -> Result<Self> {
+        let mut population = Self::prepare(source, settings)?;
+        let (agents, budget) = (settings.agents, settings.budget_bytes);
+        let needed = population.needed_bytes(agents, source.keep_arrays);
+        if needed > u128::from(budget) {
+            let fits = population.most_agents(budget, source.keep_arrays);
+            return Err(Error::over_budget(agents, needed, budget, fits));
+        }
+        population.fill(agents, source.keep_arrays)?;
+        Ok(population)
+    }
+
+    fn fill(&mut self, agents: u64, keep_arrays: bool) -> Result<()> {
+        let step = self.chunk_agents as u64;
+        for first in (0..agents).step_by(self.chunk_agents) {
+            let len = step.min(agents - first) as usize;
+            self.chunks.push(Chunk::new(&self.layout, first, len, &self.chunk_memory)?);
+        }
+        let (environment, layout, seed) = (&*self.environment, &self.layout, self.seed);
+        self.threads.install(|| {
+            self.chunks.par_iter_mut().for_each(|chunk| {
+                let agents = chunk.first..chunk.first + chunk.len as u64;
+                environment.begin(seed, agents, chunk.parts(layout).0.states);
+            });
+        });
+        if keep_arrays {
+            let memory = self.memory.scratch();
+            let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
+            self.kept = Some(KeptArrays {
+                observations: Array::zeroed(&memory, agents as usize * modalities)?,
+                actions: Array::zeroed(&memory, agents as usize * factors)?,
+            });
+        }
+        self.peak = self.memory.split();
+        Ok(())
+    }
+
+    /// Bytes of one row of the kept arrays.
+    fn kept_row_bytes(&self) -> u64 {
+        (size_of::<i32>() * (self.model.num_obs().len() + self.model.num_states().len())) as u64
+    }
+
+    /// Engine bytes that `agents` agents need in the worst case.
+    pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
+        let step = self.chunk_agents as u64;
+        let whole =
+            u128::from(agents / step) * u128::from(self.layout.most_bytes(self.chunk_agents));
+        let rest = match (agents % step) as usize {
+            0 => 0,
+            rest => u128::from(self.layout.most_bytes(rest)),
+        };
+        let kept = if keep_arrays {
+            // Two arrays, each in whole pages.
+            u128::from(agents) * u128::from(self.kept_row_bytes()) + 2 * u128::from(page_bytes())
+        } else {
+            0
+        };
+        u128::from(self.fixed.total()) + whole + rest + kept
+    }
+
+    /// What was taken before there was any agent.
+    pub(crate) fn fixed_memory(&self) -> Memory {
+        self.fixed
+    }
+
+    /// The most agents that a budget holds in the worst case.
+    pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
+        let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
+        // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent.
+        let (mut low, mut high) = (0, budget.saturating_add(1));
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        low
+    }
+
+    /// Steps every agent once.
+    pub(crate) fn tick(&mut self, probe: Option<Probe<'_, T>>) -> Result<()> {
+        let tick = Tick {
+            model: &self.model,
+            layout: &self.layout,
+            environment: &*self.environment,
+            moment: Moment { seed: self.seed, tick: self.tick },
+            batch: self.batch,
+            memory: &self.chunk_memory,
+            probe,
+        };
+        let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
+        let step = |chunk: &mut Chunk, kept: Option<Kept<'_>>| {
+            let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
+            // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
+            let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+            tick.chunk(chunk, &mut worker, kept)
+        };
+        let sum = |a: u64, b: u64| Ok(a.wrapping_add(b));
+        let rows = self.chunk_agents;
+        let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
+        let hash: Result<u64> = self.threads.install(|| match kept {
+            None => {
+                let chunks = chunks.par_iter_mut().with_max_len(1);
+                chunks.map(|chunk| step(chunk, None)).try_reduce(|| 0, sum)
+            }
+            Some(kept) => chunks
+                .par_iter_mut()
+                .with_max_len(1)
+                .zip(kept.observations.par_chunks_mut(rows * modalities))
+                .zip(kept.actions.par_chunks_mut(rows * factors))
+                .map(|((chunk, observations), actions)| {
+                    step(chunk, Some(Kept { observations, actions }))
+                })
+                .try_reduce(|| 0, sum),
+        });
+        self.hash = self.hash.wrapping_add(hash?);
+        self.tick += 1;
+        // Within a tick memory only grows: here is its peak.
+        let now = self.memory.split();
+        if now.total() > self.peak.total() {
+            self.peak = now;
+        }
+        for chunk in &mut self.chunks {
+            chunk.shrink(&self.chunk_memory)?;
+        }
+        Ok(())
+    }
+
+    /// The threads that agents are stepped on.
+    pub(crate) fn threads(&self) -> Arc<ThreadPool> {
+        self.threads.clone()
+    }
+
+    pub(crate) fn ticks(&self) -> u64 {
+        self.tick
+    }
+
+    pub(crate) fn trajectory_hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        self.memory.split()
+    }
+
+    pub(crate) fn peak(&self) -> Memory {
+        self.peak
+    }
+
+    /// What was taken for the sake of agents at the peak, by the agent.
+    pub(crate) fn bytes_per_agent(&self) -> f64 {
+        let agents: usize = self.chunks.iter().map(|chunk| chunk.len).sum();
+        (self.peak.total() - self.fixed.total()) as f64 / agents as f64
+    }
+
+    pub(crate) fn thread_count(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    pub(crate) fn kept(&self) -> (&[i32], &[i32]) {
+        match &self.kept {
+            Some(kept) => (&kept.observations, &kept.actions),
+            None => (&[], &[]),
+        }
+    }
+
+    /// How beliefs are stored now.
+    pub(crate) fn tiers(&mut self) -> Tiers {
+        let mut tiers = Tiers::default();
+        let record = &self.layout.record;
+        let variable = record.variable();
+        for chunk in &mut self.chunks {
+            let len = chunk.len;
+            let (columns, _) = chunk.parts(&self.layout);
+            for agent in 0..len {
+                if columns.action(agent) == NOT_BORN {
+                    tiers.initial += record.factors.len() as u64;
+                    continue;
+                }
+                let mut place = agent * variable;
+                for factor in &record.factors {
+                    let mut length = DENSE;
+                    if factor.keep != Keep::Dense {
+                        length = columns.length(place);
+                        place += 1;
+                    }
+                    if length == DENSE { tiers.dense += 1 } else { tiers.sparse += 1 }
+                }
+            }
+        }
+        tiers
+    }
+}
+
+/// Agents of a chunk, and of a batch within it.
+///
+/// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
+/// batches in chunks of reasonable size, so that pages are not wasted.
+fn chunk_size(layout: &ChunkLayout, settings: &Settings, threads: usize) -> (usize, usize) {
+    let population = usize::try_from(settings.agents).unwrap_or(usize::MAX);
+    let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
+    // A few chunks a thread even out the load of small populations.
+    let share = population.div_ceil(4 * threads);
+    let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
+    match settings.chunk {
+        None => (chosen, chosen),
+        Some(batch) if batch >= chosen => (batch.min(population), batch.min(population)),
+        Some(batch) => (chosen.div_ceil(batch) * batch, batch),
+    }
+}

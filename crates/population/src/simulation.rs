@@ -1,0 +1,157 @@
+//! A population and its world, in the precision that was asked for.
+
+use populace_agent::{Model, Precision};
+use populace_pool::SharedResource;
+
+use crate::generative::MOST_FACTORS;
+use crate::population::{Population, Source};
+use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+
+/// A population of agents in the generative environment of a model.
+///
+/// ```
+/// use populace_agent::models::{GridOptions, grid};
+/// use populace_population::{Settings, Simulation};
+///
+/// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
+/// let settings = Settings { agents: 1000, budget_bytes: 8 << 20, ..Settings::default() };
+/// let mut simulation = Simulation::new(&model, None, &settings, 10, false)?;
+/// while simulation.ticks() < 10 {
+///     simulation.tick()?;
+/// }
+/// assert!(simulation.peak().total() <= 8 << 20);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Simulation(Inner);
+
+enum Inner {
+    F32(Box<Population<f32>>),
+    F64(Box<Population<f64>>),
+}
+
+macro_rules! with {
+    ($self:expr, $population:ident => $e:expr) => {
+        match $self {
+            Inner::F32($population) => $e,
+            Inner::F64($population) => $e,
+        }
+    };
+}
+
+impl Simulation {
+    /// A population of agents of `model` in the world of `process` (their own model's, where none is
+    /// given), at its first tick, to run for `steps` ticks.
+    ///
+    /// With `keep_arrays` the observations and actions of the last tick can be read.
+    ///
+    /// # Errors
+    ///
+    /// The model or the settings are not valid, ask for what is not there yet, or need more memory in
+    /// the worst case than the budget: then nothing has been run.
+    pub fn new(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        keep_arrays: bool,
+    ) -> Result<Self> {
+        let world = process.unwrap_or(model);
+        if let Some(process) = process {
+            process.check()?;
+            fits(model, process)?;
+        }
+        let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
+            Ok(Box::new(Generative::new(world, memory)?))
+        };
+        let source = Source { model, environment: &environment, steps: Some(steps), keep_arrays };
+        Ok(Self(match settings.precision {
+            Precision::F32 => Inner::F32(Box::new(Population::new(&source, settings)?)),
+            Precision::F64 => Inner::F64(Box::new(Population::new(&source, settings)?)),
+        }))
+    }
+
+    /// Steps every agent once.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses memory that the budget would allow.
+    pub fn tick(&mut self) -> Result<()> {
+        with!(&mut self.0, population => population.tick(None))
+    }
+
+    /// Runs `work` on one of the population's threads: ticks started there need no hand-over
+    /// between threads, which would allocate now and then.
+    pub fn on_worker<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
+        let threads = with!(&self.0, population => population.threads());
+        threads.install(|| work(self))
+    }
+
+    /// How many ticks have been run.
+    pub fn ticks(&self) -> u64 {
+        with!(&self.0, population => population.ticks())
+    }
+
+    /// The hash of all actions so far ([`trajectory_term`](crate::trajectory_term)).
+    pub fn trajectory_hash(&self) -> u64 {
+        with!(&self.0, population => population.trajectory_hash())
+    }
+
+    /// The observations of the last tick, (agents, modalities); empty unless kept.
+    pub fn observations(&self) -> &[i32] {
+        with!(&self.0, population => population.kept().0)
+    }
+
+    /// The actions of the last tick, (agents, factors), flat per factor; empty unless kept.
+    pub fn actions(&self) -> &[i32] {
+        with!(&self.0, population => population.kept().1)
+    }
+
+    /// Where every engine byte is now.
+    pub fn memory(&self) -> Memory {
+        with!(&self.0, population => population.memory())
+    }
+
+    /// Where every engine byte was when there were most.
+    pub fn peak(&self) -> Memory {
+        with!(&self.0, population => population.peak())
+    }
+
+    /// Engine bytes that grow with the number of agents, when there were most, by the agent.
+    pub fn bytes_per_agent(&self) -> f64 {
+        with!(&self.0, population => population.bytes_per_agent())
+    }
+
+    /// How beliefs are stored now.
+    pub fn tiers(&mut self) -> Tiers {
+        with!(&mut self.0, population => population.tiers())
+    }
+
+    /// How many threads step agents.
+    pub fn threads(&self) -> usize {
+        with!(&self.0, population => population.thread_count())
+    }
+}
+
+/// Checks that agents of `model` can live in the world of `process`.
+fn fits(model: &Model, process: &Model) -> Result<()> {
+    let same = |what: &str, model: &dyn std::fmt::Debug, process: &dyn std::fmt::Debug, equal| {
+        if equal {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "process: its {what} are {process:?}, the model's are {model:?}"
+        )))
+    };
+    let (ours, theirs) = (model.num_obs(), process.num_obs());
+    same("outcomes by modality", &ours, &theirs, ours == theirs)?;
+    let actions = |model: &Model| -> Vec<usize> {
+        (0..model.factors()).map(|f| model.actions_of(f)).collect()
+    };
+    let (ours, theirs) = (actions(model), actions(process));
+    same("actions by factor", &ours, &theirs, ours == theirs)?;
+    if process.factors() > MOST_FACTORS {
+        let message = format!("process: {} factors, at most {MOST_FACTORS}", process.factors());
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(())
+}

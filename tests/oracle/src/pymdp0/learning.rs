@@ -1,0 +1,55 @@
+//! Learning A, B and D: counts grow only where the present array allows it.
+
+use crate::array::Array;
+use crate::problem::Problem;
+
+/// pA_m += lr · o ⊗ q where A_m > 0; A = α / Σα.
+pub(super) fn update_a(problem: &mut Problem, weights: &[Vec<f64>], qs: &[Vec<f64>]) {
+    let rate = problem.arguments.lr_pa;
+    for (m, counts) in problem.p_a.iter_mut().enumerate() {
+        let a = &mut problem.a[m];
+        let mut position = 0;
+        a.each(|index, p| {
+            if p > 0.0 {
+                let states = index[1..].iter().zip(qs).map(|(&s, q)| q[s]);
+                counts.data[position] += rate * weights[m][index[0]] * states.product::<f64>();
+            }
+            position += 1;
+        });
+        *a = counts.normalise_columns();
+    }
+}
+
+/// pB_f += lr · q_t ⊗ q_{t−1} at the action, where B_f > 0; B = α / Σα.
+pub(super) fn update_b(
+    problem: &mut Problem,
+    qs: &[Vec<f64>],
+    before: &[Vec<f64>],
+    action: &[usize],
+) {
+    let rate = problem.arguments.lr_pb;
+    for (f, counts) in problem.p_b.iter_mut().enumerate() {
+        let b = &mut problem.b[f];
+        let mut position = 0;
+        b.each(|index, p| {
+            if p > 0.0 && index[2] == action[f] {
+                counts.data[position] += rate * qs[f][index[0]] * before[f][index[1]];
+            }
+            position += 1;
+        });
+        *b = counts.normalise_columns();
+    }
+}
+
+/// pD_f += lr · q where pD_f > 0; D = α / Σα.
+pub(super) fn update_d(problem: &mut Problem, qs: &[Vec<f64>]) {
+    let rate = problem.arguments.lr_pd;
+    for (f, counts) in problem.p_d.iter_mut().enumerate() {
+        for (count, q) in counts.data.iter_mut().zip(&qs[f]) {
+            if *count > 0.0 {
+                *count += rate * q;
+            }
+        }
+        problem.d[f] = Array::normalise_columns(counts);
+    }
+}
