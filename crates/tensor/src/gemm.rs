@@ -79,8 +79,8 @@ pub(crate) struct Matrix {
 }
 
 /// The sizes of a product, where its matrices lie, and how it is cut into blocks.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Product {
+#[derive(Debug)]
+pub(crate) struct Product<T: 'static> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) depth: usize,
@@ -88,6 +88,7 @@ pub(crate) struct Product {
     pub(crate) rhs: Matrix,
     pub(crate) out: Matrix,
     pub(crate) blocks: Blocks,
+    pub(crate) kernels: &'static Kernels<T>,
 }
 
 /// How a product is cut, and what is copied.
@@ -103,15 +104,15 @@ pub(crate) struct Blocks {
     pub(crate) pack_rhs: bool,
 }
 
-impl Product {
-    /// Cuts a product. `threads`: how many will share its columns, when the right is packed.
-    pub(crate) fn new<T: Multiply>(
+impl<T: Multiply> Product<T> {
+    /// Cuts a product.
+    pub(crate) fn new(
         [rows, columns, depth]: [usize; 3],
         lhs: Matrix,
         rhs: Matrix,
         out: Matrix,
     ) -> Self {
-        let kernels = T::kernels();
+        let kernels = T::kernels(rows);
         let (panel_rows, panel_columns) = (kernels.rows, kernels.columns);
         let limits = gemm_common::cache::kernel_params(
             rows,
@@ -137,14 +138,20 @@ impl Product {
             depth: limits.kc.max(1),
             pack_rhs,
         };
-        Self { rows, columns, depth, lhs, rhs, out, blocks }
+        Self { rows, columns, depth, lhs, rhs, out, blocks, kernels }
     }
 
     /// Elements of scratch that one thread needs.
-    pub(crate) fn scratch_elements<T: Multiply>(&self) -> usize {
+    pub(crate) fn scratch_elements(&self) -> usize {
         let right = if self.blocks.pack_rhs { self.blocks.columns * self.blocks.depth } else { 0 };
-        let line = 64 / size_of::<T>();
-        (self.blocks.rows * self.blocks.depth).next_multiple_of(line) + right.next_multiple_of(line)
+        self.packed_lhs_elements() + right.next_multiple_of(64 / size_of::<T>())
+    }
+
+    /// The part of the scratch for the left, in whole cache lines. What is left over below a
+    /// whole panel may take two.
+    fn packed_lhs_elements(&self) -> usize {
+        let rows = self.blocks.rows + self.kernels.rows;
+        (rows * self.blocks.depth).next_multiple_of(64 / size_of::<T>())
     }
 }
 

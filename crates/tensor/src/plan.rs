@@ -129,7 +129,7 @@ enum Work {
     Multiply { loops: Loops, first: Place, second: Place },
     /// Multiplies matrices, once for every index of `batch`.
     Product {
-        product: Box<Product>,
+        product: Matrices,
         batch: Vec<Dim>,
         lhs: Place,
         rhs: Place,
@@ -139,6 +139,23 @@ enum Work {
     },
     /// Reduces integers mod 2⁸ in place, so that products of bytes stay exact.
     Wrap { count: usize },
+}
+
+/// A product in the type of the plan's arithmetic.
+#[derive(Debug)]
+enum Matrices {
+    F32(Box<Product<f32>>),
+    F64(Box<Product<f64>>),
+}
+
+impl Matrices {
+    /// Rows, columns and depth.
+    fn sizes(&self) -> [usize; 3] {
+        match self {
+            Self::F32(product) => [product.rows, product.columns, product.depth],
+            Self::F64(product) => [product.rows, product.columns, product.depth],
+        }
+    }
 }
 
 impl Plan {
@@ -199,14 +216,13 @@ impl Plan {
                 format!("convert {from_dtype} to {to_dtype}, {} elements", loops.iterations())
             }
             Work::Multiply { loops, .. } => format!("loops, {} products", loops.iterations()),
-            Work::Product { product, batch, .. } => format!(
-                "matrix product {} x {} x {}, {} times, {} threads",
-                product.rows,
-                product.depth,
-                product.columns,
-                batch.iter().map(|dim| dim.size).product::<usize>(),
-                step.threads
-            ),
+            Work::Product { product, batch, .. } => {
+                let ([rows, columns, depth], threads) = (product.sizes(), step.threads);
+                let times = batch.iter().map(|dim| dim.size).product::<usize>();
+                format!(
+                    "matrix product {rows} x {depth} x {columns}, {times} times, {threads} threads"
+                )
+            }
             Work::Wrap { count } => format!("mod 256, {count} elements"),
         };
         self.steps.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -29,8 +29,9 @@ impl<T> Kernels<T> {
 
 /// A type that the library multiplies.
 pub(crate) trait Multiply: Arithmetic {
-    /// The kernels of this processor.
-    fn kernels() -> &'static Kernels<Self>;
+    /// The kernels of this processor for results of so many rows: the widest whose vectors the
+    /// rows fill. All of them add in the same order, with fused multiply-adds where there are.
+    fn kernels(rows: usize) -> &'static Kernels<Self>;
 }
 
 macro_rules! kernels {
@@ -51,11 +52,12 @@ macro_rules! multiply {
     ($type:ident, $crate_name:ident, $wide:expr) => {
         impl Multiply for $type {
             #[inline]
-            fn kernels() -> &'static Kernels<Self> {
+            fn kernels(rows: usize) -> &'static Kernels<Self> {
+                let _ = rows;
                 #[cfg(all(target_arch = "x86_64", not(miri)))]
                 {
                     #[cfg(feature = "x86-v4")]
-                    if std::arch::is_x86_feature_detected!("avx512f") {
+                    if rows >= $wide && std::arch::is_x86_feature_detected!("avx512f") {
                         return kernels!(
                             V4,
                             $type,

@@ -24,7 +24,7 @@ struct Tile<T>([T; TILE]);
 /// can be written for [`Product::scratch_elements`], is aligned to 64 bytes, and is this call's
 /// alone.
 pub(crate) unsafe fn multiply<T: Multiply>(
-    product: &Product,
+    product: &Product<T>,
     out: *mut T,
     lhs: *const T,
     rhs: *const T,
@@ -32,12 +32,11 @@ pub(crate) unsafe fn multiply<T: Multiply>(
     columns: Range<usize>,
     scratch: *mut T,
 ) {
-    let kernels = T::kernels();
+    let kernels = product.kernels;
     let blocks = product.blocks;
     let packed_lhs = scratch;
-    let line = 64 / size_of::<T>();
-    // SAFETY: the scratch holds the packed left, rounded to a line, and then the packed right.
-    let packed_rhs = unsafe { scratch.add((blocks.rows * blocks.depth).next_multiple_of(line)) };
+    // SAFETY: the scratch holds the packed left, and then the packed right.
+    let packed_rhs = unsafe { scratch.add(product.packed_lhs_elements()) };
     for column_block in steps(columns, blocks.columns) {
         for depth in steps(0..product.depth, blocks.depth) {
             if blocks.pack_rhs {
@@ -74,7 +73,7 @@ fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>>
 
 /// One block of the left against one block of the right.
 struct Block<'p, T: 'static> {
-    product: &'p Product,
+    product: &'p Product<T>,
     kernels: &'static Kernels<T>,
     rows: Range<usize>,
     columns: Range<usize>,
@@ -106,7 +105,7 @@ impl<T: Multiply> Block<'_, T> {
         for (j, columns) in steps(self.columns.clone(), width).enumerate() {
             // SAFETY: offsets of the product, or a panel that was packed there.
             let right = unsafe { self.right(j, &columns, rhs, packed_rhs) };
-            for (i, rows) in steps(self.rows.clone(), height).enumerate() {
+            for (i, rows) in self.panels_of_rows().enumerate() {
                 // SAFETY: panels of a block fit the part of the scratch that is the left's.
                 let left = unsafe {
                     let to = packed_lhs.add(i * height * self.depth.len());
@@ -127,6 +126,29 @@ impl<T: Multiply> Block<'_, T> {
                 unsafe { self.tile(out, left, right, rows, columns.clone()) };
             }
         }
+    }
+
+    /// The rows, panel by panel. What is left over below a whole panel is filled up to whole
+    /// vectors with rows that came before: they are calculated twice, to the same bits, which is
+    /// cheaper than a partial vector. Where results are added to what is there, that would add
+    /// them twice.
+    #[inline(always)]
+    fn panels_of_rows(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let (rows, lanes, height) = (self.rows.clone(), self.kernels.lanes, self.kernels.rows);
+        let left = rows.end - rows.len() % height..rows.end;
+        let once = self.depth.len() == self.product.depth;
+        let filled = left.end.wrapping_sub(left.len().next_multiple_of(lanes));
+        let last = if !once || left.len().is_multiple_of(lanes) {
+            [left.clone(), 0..0]
+        } else if filled >= rows.start && filled < left.end {
+            [filled..left.end, 0..0]
+        } else if left.len() > lanes {
+            [left.start..left.end - left.len() % lanes, left.end - lanes..left.end]
+        } else {
+            [left.clone(), 0..0]
+        };
+        let last = last.into_iter().filter(|panel| !panel.is_empty());
+        steps(rows.start..left.start, height).chain(last)
     }
 
     /// # Safety

@@ -196,9 +196,8 @@ impl Builder {
 
     fn contract_all(&mut self, operands: Vec<Value>, target: &Value) -> Result<Value> {
         let output = target.labels();
-        let labels = |value: &Value| value.axes.iter().map(|(label, _)| *label).collect();
-        let inputs: Vec<Vec<Label>> = operands.iter().map(labels).collect();
-        let pairs = order::pairs(&inputs, &labels(target), &self.sizes);
+        let inputs: Vec<LabelSet> = operands.iter().map(Value::labels).collect();
+        let pairs = order::pairs(&inputs, output, &self.sizes);
         let mut values: Vec<Option<Value>> = operands.into_iter().map(Some).collect();
         for (step, &(first, second)) in pairs.iter().enumerate() {
             let (Some(x), Some(y)) = (values[first].take(), values[second].take()) else {
@@ -209,7 +208,7 @@ impl Builder {
             let to = if last && target.dtype == self.arithmetic && !self.wraps {
                 target.clone()
             } else if last {
-                self.temporary(&labels(target))?
+                self.temporary(&target.by_stride(LabelSet::MAX))?
             } else {
                 let own = values.len();
                 let user = pairs[step + 1..].iter().find(|&&(a, b)| a == own || b == own);
@@ -337,8 +336,7 @@ impl Builder {
             Work::Zero { .. } | Work::Wrap { .. } => 0,
             Work::Convert { loops, .. } | Work::Multiply { loops, .. } => loops.iterations() as u64,
             Work::Product { product, batch, .. } => {
-                let sizes = [product.rows, product.columns, product.depth].into_iter();
-                let sizes = sizes.chain(batch.iter().map(|dim| dim.size));
+                let sizes = product.sizes().into_iter().chain(batch.iter().map(|dim| dim.size));
                 sizes.fold(1, |product, size| product.saturating_mul(size as u64))
             }
         };

@@ -5,7 +5,7 @@
 //! depth (the summed ones), once for every index of the batch.
 
 use super::build::{Builder, Value};
-use super::{Place, Work};
+use super::{Matrices, Place, Work};
 use crate::contraction::{Label, LabelSet, bit};
 use crate::gemm::{Kernels, Matrix, Multiply, Offsets, Product};
 use crate::loops::{Dim, Loops, fuse};
@@ -100,7 +100,7 @@ impl Builder {
 
     fn lanes(&self) -> usize {
         fn of<T: Multiply>() -> usize {
-            let kernels: &Kernels<T> = T::kernels();
+            let kernels: &Kernels<T> = T::kernels(usize::MAX);
             kernels.lanes
         }
         if self.arithmetic == Dtype::F32 { of::<f32>() } else { of::<f64>() }
@@ -138,9 +138,13 @@ impl Builder {
             self.dim(label, [lhs.stride(label), rhs.stride(label), to.stride(label)])
         }));
         let (product, packed_elements) = if self.arithmetic == Dtype::F32 {
-            cut::<f32>(sizes, left, right, out)
+            let product = Product::new(sizes, left, right, out);
+            let elements = product.scratch_elements();
+            (Matrices::F32(product.into()), elements)
         } else {
-            cut::<f64>(sizes, left, right, out)
+            let product = Product::new(sizes, left, right, out);
+            let elements = product.scratch_elements();
+            (Matrices::F64(product.into()), elements)
         };
         let times = self.count(groups.batch);
         let work = sizes.iter().fold(times, |work, &size| work.saturating_mul(size));
@@ -150,7 +154,7 @@ impl Builder {
             unreachable!("scratch is a temporary");
         };
         let work = Work::Product {
-            product: Box::new(product),
+            product,
             batch,
             lhs: lhs.place,
             rhs: rhs.place,
@@ -178,12 +182,6 @@ impl Builder {
             by_left
         }
     }
-}
-
-fn cut<T: Multiply>(sizes: [usize; 3], lhs: Matrix, rhs: Matrix, out: Matrix) -> (Product, usize) {
-    let product = Product::new::<T>(sizes, lhs, rhs, out);
-    let elements = product.scratch_elements::<T>();
-    (product, elements)
 }
 
 /// The offsets of an axis that several labels make up, the last one fastest.

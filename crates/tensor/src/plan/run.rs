@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use super::{Place, Plan, Step, Work};
+use super::{Matrices, Place, Plan, Step, Work};
 use crate::dtype::{Arithmetic, with_element};
 use crate::gemm::{Multiply, Product, multiply};
 use crate::loops::{Dim, Loops};
@@ -114,14 +114,23 @@ impl Step {
                     });
                 }
                 Work::Product { product, batch, lhs, rhs, packed, packed_elements } => {
-                    let matrices = Matrices {
-                        lhs: memory.read(*lhs),
-                        rhs: memory.read(*rhs),
-                        out: memory.write(self.out),
-                        packed: memory.write(Place::Temporary(*packed)),
-                        packed_elements: *packed_elements,
-                    };
-                    self.product::<T>(product, batch, &matrices);
+                    let packed = (*packed, *packed_elements);
+                    match product {
+                        Matrices::F32(product) => {
+                            self.product(
+                                product,
+                                batch,
+                                &Arrays::of(memory, *lhs, *rhs, self.out, packed),
+                            );
+                        }
+                        Matrices::F64(product) => {
+                            self.product(
+                                product,
+                                batch,
+                                &Arrays::of(memory, *lhs, *rhs, self.out, packed),
+                            );
+                        }
+                    }
                 }
                 Work::Wrap { count } => {
                     let values = memory.write::<T>(self.out);
@@ -154,16 +163,11 @@ impl Step {
     /// # Safety
     ///
     /// As for [`Step::run`].
-    unsafe fn product<T: Multiply>(
-        &self,
-        product: &Product,
-        batch: &[Dim],
-        matrices: &Matrices<T>,
-    ) {
+    unsafe fn product<T: Multiply>(&self, product: &Product<T>, batch: &[Dim], arrays: &Arrays<T>) {
         let times = batch.iter().map(|dim| dim.size).product();
         share(self.threads, &|index, of| {
             let (rows, columns) = (product.rows, product.columns);
-            let kernels = T::kernels();
+            let kernels = product.kernels;
             let (items, rows, columns) = if times >= of {
                 (part(times, 1, index, of), 0..rows, 0..columns)
             } else if product.blocks.pack_rhs || rows < columns {
@@ -178,12 +182,12 @@ impl Step {
                 unsafe {
                     multiply(
                         product,
-                        matrices.out.offset(at[2]),
-                        matrices.lhs.offset(at[0]),
-                        matrices.rhs.offset(at[1]),
+                        arrays.out.offset(at[2]),
+                        arrays.lhs.offset(at[0]),
+                        arrays.rhs.offset(at[1]),
                         rows.clone(),
                         columns.clone(),
-                        matrices.packed.add(index * matrices.packed_elements),
+                        arrays.packed.add(index * arrays.packed_elements),
                     );
                 }
             }
@@ -193,6 +197,9 @@ impl Step {
 
 /// The offsets of one index of the batch, the last loop fastest.
 fn batch_offset(batch: &[Dim], mut item: usize) -> [isize; 3] {
+    if let [only] = batch {
+        return only.strides.map(|stride| item as isize * stride);
+    }
     let mut at = [0; 3];
     for dim in batch.iter().rev() {
         let step = (item % dim.size) as isize;
@@ -203,7 +210,7 @@ fn batch_offset(batch: &[Dim], mut item: usize) -> [isize; 3] {
 }
 
 /// The arrays of a batch of products.
-struct Matrices<T> {
+struct Arrays<T> {
     lhs: *const T,
     rhs: *const T,
     out: *mut T,
@@ -211,8 +218,26 @@ struct Matrices<T> {
     packed_elements: usize,
 }
 
+impl<T> Arrays<T> {
+    fn of(
+        memory: Memory<'_>,
+        lhs: Place,
+        rhs: Place,
+        out: Place,
+        (packed, packed_elements): (usize, usize),
+    ) -> Self {
+        Self {
+            lhs: memory.read(lhs),
+            rhs: memory.read(rhs),
+            out: memory.write(out),
+            packed: memory.write(Place::Temporary(packed)),
+            packed_elements,
+        }
+    }
+}
+
 // SAFETY: threads write disjoint parts of `out` and of `packed`.
-unsafe impl<T: Sync> Sync for Matrices<T> {}
+unsafe impl<T: Sync> Sync for Arrays<T> {}
 
 /// An address that threads of one step read.
 struct Read<T>(*const T);
