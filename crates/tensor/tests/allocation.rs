@@ -1,6 +1,7 @@
 //! No heap allocation after the first call, and temporaries as stated: asserted as counts.
 //!
 //! One test, because the counter is the process'.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

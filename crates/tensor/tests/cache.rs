@@ -1,4 +1,5 @@
 //! Plans are remembered, recorded, saved and warmed.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

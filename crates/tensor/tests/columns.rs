@@ -1,4 +1,5 @@
 //! Sparse columns times dense, against dense products.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Bad input: a typed error that says where, and `out` as it was.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -19,9 +20,12 @@ fn refused(expression: &str, shapes: &[&[usize]], out: &[usize]) -> Error {
     error
 }
 
+/// An expression, the operands' shapes, that of `out`, the error, and where its caret stands.
+type Mistake<'m> = (&'m str, &'m [&'m [usize]], &'m [usize], ErrorKind, usize);
+
 #[test]
 fn expressions_are_quoted_with_a_caret() {
-    let cases: &[(&str, &[&[usize]], &[usize], ErrorKind, usize)] = &[
+    let cases: &[Mistake<'_>] = &[
         ("", &[&[2]], &[2], ErrorKind::EmptyExpression, 0),
         ("  ", &[&[2]], &[2], ErrorKind::EmptyExpression, 0),
         ("i,j->k", &[&[2], &[2]], &[2], ErrorKind::UnknownOutputLabel('k'), 5),

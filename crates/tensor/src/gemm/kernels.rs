@@ -10,7 +10,7 @@ use crate::dtype::Arithmetic;
 /// exactly `j` columns.
 #[derive(Debug)]
 pub(crate) struct Kernels<T: 'static> {
-    /// Elements of a vector register.
+    /// Elements of a vector register: a power of two.
     pub(crate) lanes: usize,
     /// Rows of the largest tile.
     pub(crate) rows: usize,
@@ -23,7 +23,8 @@ impl<T> Kernels<T> {
     /// The kernel for a tile of `1..=rows` by `1..=columns`.
     #[inline(always)]
     pub(super) fn tile(&self, rows: usize, columns: usize) -> MicroKernelFn<T> {
-        self.table[(rows.div_ceil(self.lanes) - 1) * self.columns + columns - 1]
+        let vectors = (rows + self.lanes - 1) >> self.lanes.trailing_zeros();
+        self.table[(vectors - 1) * self.columns + columns - 1]
     }
 }
 

@@ -65,10 +65,30 @@ pub(crate) unsafe fn multiply<T: Multiply>(
     }
 }
 
-/// The consecutive parts of a range, `step` long; the last one may be shorter.
-fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
-    let end = range.end;
-    range.step_by(step).map(move |start| start..(start + step).min(end))
+/// The consecutive parts of a range, `step` long; the last one may be shorter. (`step_by` divides,
+/// which is as dear as a small product.)
+fn steps(range: Range<usize>, step: usize) -> Steps {
+    Steps { range, step }
+}
+
+#[derive(Clone)]
+struct Steps {
+    range: Range<usize>,
+    step: usize,
+}
+
+impl Iterator for Steps {
+    type Item = Range<usize>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        let start = self.range.start;
+        if start >= self.range.end {
+            return None;
+        }
+        self.range.start = (start + self.step).min(self.range.end);
+        Some(start..self.range.start)
+    }
 }
 
 /// One block of the left against one block of the right.
@@ -102,10 +122,17 @@ impl<T: Multiply> Block<'_, T> {
     ) {
         let (width, height) = (self.kernels.columns, self.kernels.rows);
         let pack_contiguous = self.columns.len() > FEW_PANELS * width;
+        let (whole, last) = self.panels_of_rows();
         for (j, columns) in steps(self.columns.clone(), width).enumerate() {
             // SAFETY: offsets of the product, or a panel that was packed there.
             let right = unsafe { self.right(j, &columns, rhs, packed_rhs) };
-            for (i, rows) in self.panels_of_rows().enumerate() {
+            let mut i = 0;
+            let mut panels = whole.clone();
+            let mut last = last.iter();
+            while let Some(rows) = panels.next().or_else(|| last.next().cloned()) {
+                if rows.is_empty() {
+                    break;
+                }
                 // SAFETY: panels of a block fit the part of the scratch that is the left's.
                 let left = unsafe {
                     let to = packed_lhs.add(i * height * self.depth.len());
@@ -124,31 +151,32 @@ impl<T: Multiply> Block<'_, T> {
                 };
                 // SAFETY: the tile is this call's alone; both panels hold what it needs.
                 unsafe { self.tile(out, left, right, rows, columns.clone()) };
+                i += 1;
             }
         }
     }
 
-    /// The rows, panel by panel. What is left over below a whole panel is filled up to whole
-    /// vectors with rows that came before: they are calculated twice, to the same bits, which is
-    /// cheaper than a partial vector. Where results are added to what is there, that would add
+    /// The rows in whole panels, and what is left over, in up to two panels. Those are filled up to
+    /// whole vectors with rows that came before: they are calculated twice, to the same bits, which
+    /// is cheaper than a partial vector. Where results are added to what is there, that would add
     /// them twice.
     #[inline(always)]
-    fn panels_of_rows(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+    fn panels_of_rows(&self) -> (Steps, [Range<usize>; 2]) {
         let (rows, lanes, height) = (self.rows.clone(), self.kernels.lanes, self.kernels.rows);
         let left = rows.end - rows.len() % height..rows.end;
+        let partial = left.len() & (lanes - 1);
+        let filled = left.end.wrapping_sub(left.len() + ((lanes - partial) & (lanes - 1)));
         let once = self.depth.len() == self.product.depth;
-        let filled = left.end.wrapping_sub(left.len().next_multiple_of(lanes));
-        let last = if !once || left.len().is_multiple_of(lanes) {
+        let last = if !once || partial == 0 {
             [left.clone(), 0..0]
         } else if filled >= rows.start && filled < left.end {
             [filled..left.end, 0..0]
         } else if left.len() > lanes {
-            [left.start..left.end - left.len() % lanes, left.end - lanes..left.end]
+            [left.start..left.end - partial, left.end - lanes..left.end]
         } else {
             [left.clone(), 0..0]
         };
-        let last = last.into_iter().filter(|panel| !panel.is_empty());
-        steps(rows.start..left.start, height).chain(last)
+        (steps(rows.start..left.start, height), last)
     }
 
     /// # Safety
@@ -194,7 +222,7 @@ impl<T: Multiply> Block<'_, T> {
         let (Offsets::Stride(1), Offsets::Stride(depth)) = (&left.rows, &left.columns) else {
             return None;
         };
-        if pack_contiguous || !rows.len().is_multiple_of(self.kernels.lanes) {
+        if pack_contiguous || rows.len() & (self.kernels.lanes - 1) != 0 {
             return None;
         }
         let first = lhs.wrapping_offset(rows.start as isize + self.depth.start as isize * depth);
