@@ -1,27 +1,34 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
 mod composition;
+pub(crate) mod inductive;
 pub(crate) mod joint;
 pub(crate) mod learning;
 pub(crate) mod likelihood;
+pub(crate) mod novelty;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod rows;
+pub(crate) mod search;
 pub(crate) mod sequence;
 pub(crate) mod support;
 pub(crate) mod transition;
+
+use std::borrow::Cow;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
 use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use inductive::Goals;
 use joint::JointOutcome;
 use learning::Learning;
 use likelihood::{Evidence, Said, Structure};
 use plan::Plan;
 pub use plan::{Answers, Planner};
+use search::Search;
 use sequence::Sequence;
 pub use sequence::Window;
 use support::Support;
@@ -49,10 +56,14 @@ pub struct CompiledModel<T: Real> {
     /// Modalities by the factors they depend on.
     pub(crate) groups: Vec<Group>,
     pub(crate) plan: Plan<T>,
+    /// The search over policies and outcomes, where asked for.
+    pub(crate) search: Option<Search<T>>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
     /// What agents learn, where they do.
     pub(crate) learning: Option<Learning<T>>,
+    /// What agents that learn find their paths by, where they seek goals.
+    pub(crate) goals: Option<Goals<T>>,
     /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
     pub(crate) joint_outcome: Option<JointOutcome<T>>,
     /// How states are inferred from a window, where they are.
@@ -63,6 +74,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) gamma: T,
     pub(crate) alpha: T,
     pub(crate) dialect: Dialect,
+    /// Whether policies count what they teach.
+    pub(crate) seeks_novelty: bool,
     pub(crate) sampling_mode: SamplingMode,
     pub(crate) action_selection: ActionSelection,
 }
@@ -113,9 +126,13 @@ impl<T: Real> CompiledModel<T> {
                 Evidence::compile(model, m, structure, learning.as_ref(), said, memory)
             })
             .collect::<Result<Vec<_>>>()?;
-        let plan = Plan::compile(model, answers, &transitions, &structures, memory)?;
+        let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
-        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
+        let plain = !model.arguments.use_inductive && !model.arguments.use_param_info_gain;
+        let support = match plain && model.sophisticated.is_none() {
+            true => Support::compile(model, &transitions, &structures, threshold, memory)?,
+            false => None,
+        };
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
@@ -123,14 +140,17 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
+            goals: Goals::compile(model, memory)?,
             learning,
             joint_outcome: JointOutcome::compile(model, memory)?,
             sequence,
+            search: Search::compile(model, plan.scores.len(), memory)?,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
             dialect: model.dialect,
+            seeks_novelty: model.arguments.use_param_info_gain,
             sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
@@ -169,7 +189,7 @@ impl<T: Real> CompiledModel<T> {
 
     /// How policies are weighed.
     pub fn planner(&self) -> Planner {
-        self.plan.planner
+        if self.search.is_some() { Planner::Search } else { self.plan.planner }
     }
 
     /// Σ S_f: the numbers of a dense belief.
@@ -181,6 +201,20 @@ impl<T: Real> CompiledModel<T> {
     pub fn steps_sparse(&self) -> bool {
         self.support.is_some()
     }
+}
+
+/// The model as its steps are valued: a search takes utility and state information gain, whatever
+/// its agent takes otherwise.
+fn valued(model: &Model) -> Cow<'_, Model> {
+    if model.sophisticated.is_none() {
+        return Cow::Borrowed(model);
+    }
+    let mut valued = model.clone();
+    valued.arguments.use_utility = true;
+    valued.arguments.use_states_info_gain = true;
+    valued.arguments.use_param_info_gain = false;
+    valued.arguments.use_inductive = false;
+    Cow::Owned(valued)
 }
 
 fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {

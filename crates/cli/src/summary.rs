@@ -188,6 +188,7 @@ pub(crate) fn named_planner(planner: Planner) -> &'static str {
     match planner {
         Planner::Enumeration => "enumeration",
         Planner::Graph => "graph",
+        Planner::Search => "search",
     }
 }
 

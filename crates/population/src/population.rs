@@ -96,7 +96,8 @@ impl<T: Number> Population<T> {
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
         let count = threads.current_num_threads();
-        let (chunk_agents, batch) = chunk_size(&layout, settings.agents, settings.chunk, count);
+        let (chunk_agents, batch) =
+            chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
         let scratch = memory.scratch();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
         Ok(Self {
@@ -166,7 +167,8 @@ impl<T: Number> Population<T> {
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
     pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
-        let (chunk, _) = chunk_size(&self.layout, agents, self.asked, self.workers.len());
+        let (chunk, _) =
+            chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
         let step = chunk as u64;
         let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
         let rest = match (agents % step) as usize {
@@ -319,6 +321,12 @@ impl<T: Number> Population<T> {
     }
 }
 
+/// Into how many chunks a small population is cut: a few a thread even out the load, more where
+/// agents search, since their trees differ.
+fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
+    if model.planner() == Planner::Search { 16 * threads } else { 4 * threads }
+}
+
 /// Agents of a chunk, and of a batch within it.
 ///
 /// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
@@ -327,12 +335,11 @@ fn chunk_size(
     layout: &ChunkLayout,
     agents: u64,
     asked: Option<usize>,
-    threads: usize,
+    parts: usize,
 ) -> (usize, usize) {
     let population = usize::try_from(agents).unwrap_or(usize::MAX);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
-    // A few chunks a thread even out the load of small populations.
-    let share = population.div_ceil(4 * threads);
+    let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
     match asked {
         None => (chosen, chosen),

@@ -11,11 +11,13 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
+use super::inductive::Paths;
 use super::likelihood::Structure;
+use super::novelty::novelty_weights;
 use super::outcome::SparseOutcome;
 use super::program::Value;
 use super::transition::Transition;
-use crate::{Model, Result};
+use crate::{Model, Result, Tensor};
 use draft::Draft;
 
 /// A dense outcome table: (1 + O, rest…, S of the first factor to contract), row 0 the linear part.
@@ -40,10 +42,21 @@ pub(crate) struct LearntOutcome<T> {
     pub(crate) first: usize,
     /// Where each joint state of A stands in a row of the table.
     pub(crate) place: Array<u32>,
-    /// C, by outcome; zeros without utility.
-    pub(crate) preferences: Array<T>,
-    /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
-    pub(crate) gain: bool,
+    pub(crate) content: LearntContent<T>,
+}
+
+/// What an outcome table of a block holds.
+#[derive(Debug)]
+pub(crate) enum LearntContent<T> {
+    /// l, then A.
+    Worth {
+        /// C, by outcome; zeros without utility.
+        preferences: Array<T>,
+        /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
+        gain: bool,
+    },
+    /// A, then w(pA).
+    Novelty,
 }
 
 /// How policies are weighed.
@@ -54,6 +67,9 @@ pub enum Planner {
     /// First actions, over a graph of the beliefs that may follow: the marginals of the same
     /// posterior, at a cost that grows with the distinct beliefs instead of the policies.
     Graph,
+    /// Policies of one step, over a tree of what may be observed and done after them: sophisticated
+    /// inference.
+    Search,
 }
 
 /// What a model is compiled to answer.
@@ -74,6 +90,11 @@ pub(crate) struct Plan<T> {
     pub(crate) words: Array<u32>,
     pub(crate) sparse: Vec<SparseOutcome<T>>,
     pub(crate) dense: Vec<DenseOutcome<T>>,
+    /// By factor, where the goal is; empty without inductive inference.
+    pub(crate) paths: Vec<Paths<T>>,
+    /// By factor, what moves are to be learnt: w(pB), (U, S', joint); empty where that is worth
+    /// nothing.
+    pub(crate) learnt: Vec<Array<T>>,
     /// Numbers that the program names.
     pub(crate) constants: Array<T>,
     /// Enumeration: the row of every policy's score. Graph: the row of the logarithmic weight of
@@ -140,6 +161,8 @@ impl<T: Real> Plan<T> {
             words: Array::copied(memory, &layout.words)?,
             sparse: draft.sparse,
             dense: draft.dense,
+            paths: Paths::compile(model, memory)?,
+            learnt: learnt(model, memory)?,
             constants: Array::copied(memory, &real(&drafted.constants))?,
             scores: Array::copied(memory, scores)?,
             choice: Array::copied(memory, choice)?,
@@ -159,4 +182,19 @@ fn varied(factors: usize, actions: &[u32]) -> Vec<usize> {
         }
     }
     seen.iter().map(std::collections::BTreeSet::len).collect()
+}
+
+/// w(pB) of every factor with the action slowest, as transitions have it.
+fn learnt<T: Real>(model: &Model, memory: &SharedResource) -> Result<Vec<Array<T>>> {
+    if !model.arguments.use_param_info_gain || model.arguments.learn_b {
+        return Ok(Vec::new());
+    }
+    let factor = |(f, counts): (usize, &Tensor)| {
+        let actions = model.actions_of(f);
+        let weights = novelty_weights(model.dialect, counts);
+        let size = weights.len() / actions;
+        let weight = |place: usize| T::from_f64(weights[place % size * actions + place / size]);
+        Ok(Array::copied(memory, &(0..weights.len()).map(weight).collect::<Vec<_>>())?)
+    };
+    model.p_b.iter().enumerate().map(factor).collect()
 }

@@ -18,9 +18,10 @@ impl Model {
                 agent.learn_d && self.dialect == Dialect::Pymdp1,
                 "agent.learn_D in pymdp-1".to_owned(),
             ),
-            (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
-            (agent.use_inductive, "agent.use_inductive".to_owned()),
-            (self.sophisticated.is_some(), "sophisticated".to_owned()),
+            (
+                self.sophisticated.is_some() && (agent.learn_a || agent.learn_b),
+                "sophisticated with learning".to_owned(),
+            ),
             (
                 self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
                 format!("agent.inference_algo \"{}\"", algorithm.name()),

@@ -4,8 +4,10 @@ use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::joint::worth;
-use super::kernels::{contract, contract_lanes, softmax, splat};
+use super::kernels::{contract, contract_lanes, dot, softmax, splat};
+use super::reach;
 use super::scratch::Scratch;
+use super::search::search;
 use super::states::product;
 use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
@@ -30,6 +32,9 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, scratch } = self;
+        if let Some(wanted) = &model.search {
+            return search(simd, model, wanted, scratch);
+        }
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             execute(simd, model, scratch, operation, &mut words);
@@ -67,7 +72,7 @@ impl<'a> Words<'a> {
 }
 
 #[inline(always)]
-fn execute<T: Real, S: Simd>(
+pub(super) fn execute<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
@@ -137,6 +142,50 @@ fn execute<T: Real, S: Simd>(
             let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
             value.store(&mut rows[out]);
         }
+        Operation::Goal => {
+            let [factor, out, present] = words.take();
+            let states = model.states[factor];
+            let (present, out) = apart(rows, (present, states), (out, states));
+            match (&model.goals, &model.learning) {
+                (Some(goals), Some(learning)) => {
+                    let goal = &goals.goal[model.first_row[factor]..][..states];
+                    let own = &mut scratch.learning;
+                    let tables = &own.expected[learning.b[factor].range()];
+                    reach::worth(simd, goals, goal, tables, present, &mut own.reach, out);
+                }
+                _ => model.plan.paths[factor].worth(present, out),
+            }
+        }
+        Operation::Products => {
+            let [len, out, contraction] = words.take();
+            let (outcomes, weights) = rows[contraction..contraction + len].split_at(len / 2);
+            let sum = dot(simd, outcomes, weights);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Learnt => {
+            let [factor, action, out, after] = words.take();
+            let transition = &model.transitions[factor];
+            let from = words.list(transition.dependencies.len());
+            let beliefs = transition.dependencies.iter().zip(from).map(|(&f, &from)| {
+                let from = from as usize;
+                &rows[from..from + model.states[f]]
+            });
+            let (weighed, room) = scratch.joint.split_at_mut(transition.states);
+            let joint = product(simd, beliefs, room);
+            let size = transition.states * joint.len();
+            match model.learning.as_ref().and_then(|learning| learning.b.get(factor)) {
+                Some(counts) => {
+                    let table = &scratch.learning.weights[counts.table(action)];
+                    contract_lanes(simd, table, joint, weighed);
+                }
+                None => {
+                    let table = &model.plan.learnt[factor][action * size..][..size];
+                    contract(simd, table, joint, weighed);
+                }
+            }
+            let sum = dot(simd, weighed, &rows[after..after + transition.states]);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
         Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
             combine(simd, model, rows, operation, words)
         }
@@ -198,7 +247,7 @@ pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
                 gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
             }
         }
-        Planner::Graph => {
+        Planner::Graph | Planner::Search => {
             for (weight, &row) in scratch.q_pi.iter_mut().zip(model.plan.scores.iter()) {
                 *weight = scratch.rows[row as usize];
             }

@@ -6,6 +6,7 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
 use super::learn::LearningScratch;
+use super::search::Trees;
 use super::sequence::WindowScratch;
 use super::sparse::SparseScratch;
 use crate::{CompiledModel, Planner, Result, Window};
@@ -59,6 +60,9 @@ pub struct Scratch<T: Real> {
     /// The first row of each factor.
     first_row: Vec<usize>,
     pub(crate) use_soft: bool,
+    /// Lanes that observe something: agents.
+    pub(crate) agents: usize,
+    pub(crate) trees: Option<Trees<T>>,
 }
 
 impl<T: Real> CompiledModel<T> {
@@ -72,10 +76,11 @@ impl<T: Real> CompiledModel<T> {
         let rows = |len| Array::zeroed(memory, len);
         let total = self.belief_len();
         let evidence: usize = self.groups.iter().map(|group| group.joint).sum();
+        let novel = !self.plan.learnt.is_empty();
         let moved = self.transitions.iter().map(|t| {
             let joint: usize = t.dependencies.iter().map(|&d| self.states[d]).product();
             // A joint belief and the outer products on the way there; then the moved belief.
-            let products = if t.dependencies.len() > 1 { 2 * joint } else { 0 };
+            let products = if t.dependencies.len() > 1 || novel { 2 * joint } else { 0 };
             products + t.states
         });
         // A message works with the products of all but the last factor, each at most the joint, and
@@ -92,7 +97,7 @@ impl<T: Real> CompiledModel<T> {
             constant: rows(total)?,
             neg_efe: rows(match self.planner() {
                 Planner::Enumeration => policies,
-                Planner::Graph => 0,
+                Planner::Graph | Planner::Search => 0,
             })?,
             q_pi: rows(policies)?,
             choice: rows(policies.max(widest))?,
@@ -111,6 +116,11 @@ impl<T: Real> CompiledModel<T> {
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,
+            agents: 0,
+            trees: match &self.search {
+                Some(search) => Some(Trees::new(self, search, memory)?),
+                None => None,
+            },
         })
     }
 }
@@ -122,6 +132,7 @@ impl<T: Real> Scratch<T> {
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
         self.learning.start();
+        self.agents = 0;
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has
@@ -135,6 +146,7 @@ impl<T: Real> Scratch<T> {
     /// What an agent observes, by modality; −1 is nothing. Outcomes are in range: the caller has
     /// checked them.
     pub fn observe(&mut self, lane: usize, outcomes: impl IntoIterator<Item = i32>) {
+        self.agents = self.agents.max(lane + 1);
         for (observed, outcome) in self.observations.iter_mut().zip(outcomes) {
             observed[lane] = outcome;
         }
@@ -144,6 +156,7 @@ impl<T: Real> Scratch<T> {
     /// Then all lanes of the block do.
     pub fn observe_soft(&mut self, lane: usize, outcomes: &[T]) {
         self.use_soft = true;
+        self.agents = self.agents.max(lane + 1);
         for (row, &p) in self.soft.iter_mut().zip(outcomes) {
             row[lane] = p;
         }
@@ -175,7 +188,7 @@ impl<T: Real> Scratch<T> {
         self.first_row[factor]..self.first_row[factor + 1]
     }
 
-    /// −EFE of each policy; none where [`CompiledModel::planner`] is the graph.
+    /// −EFE of each policy; none where [`CompiledModel::planner`] is no enumeration.
     pub fn neg_efe(&self) -> &[Lane<T>] {
         &self.neg_efe
     }

@@ -47,13 +47,23 @@ impl<T: Real> Kernel for InferStates<'_, T> {
         for f in 0..model.states.len() {
             predict(simd, model, scratch, f);
         }
-        if model.dialect == Dialect::Pymdp0 {
-            vanilla::infer(simd, model, scratch);
-        } else if model.states.len() == 1 {
-            one_factor(simd, model, scratch);
-        } else {
-            fixed_point(simd, model, scratch);
-        }
+        posterior(simd, model, scratch);
+    }
+}
+
+/// The posterior from the prior and the observations, in place of the beliefs.
+#[inline(always)]
+pub(super) fn posterior<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
+    if model.dialect == Dialect::Pymdp0 {
+        vanilla::infer(simd, model, scratch);
+    } else if model.states.len() == 1 {
+        one_factor(simd, model, scratch);
+    } else {
+        fixed_point(simd, model, scratch);
     }
 }
 
@@ -97,7 +107,7 @@ fn predict<T: Real, S: Simd>(
 
 /// The joint belief over a transition's dependencies, and room for the moved belief.
 #[inline(always)]
-fn joint_belief<'a, T: Real, S: Simd>(
+pub(super) fn joint_belief<'a, T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     transition: &Transition<T>,

@@ -7,9 +7,10 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
-use super::{DenseOutcome, LearntOutcome};
+use super::{DenseOutcome, LearntContent, LearntOutcome};
 use crate::compiled::composition::{Composer, Composition};
 use crate::compiled::likelihood::Structure;
+use crate::compiled::novelty::novelty_weights;
 use crate::compiled::outcome::{SparseOutcome, excess, linear};
 use crate::compiled::program::{Builder, Request, Value};
 use crate::compiled::rows::Entry;
@@ -27,6 +28,10 @@ pub(super) struct Draft<'a, T: Real> {
     pub(super) dense: Vec<DenseOutcome<T>>,
     /// Tables by (modality, row of the timed preferences, action composed with it).
     tables: HashMap<(usize, usize, Option<usize>), usize>,
+    /// Tables of what A gains, by modality.
+    gains: HashMap<usize, usize>,
+    /// What states are worth on the way to the goal, by factor; empty without one.
+    goals: Vec<Value>,
     composer: Composer,
     /// Beliefs by the map that leads to them from the present.
     composed: HashMap<(usize, Rc<Composition>), Value>,
@@ -70,6 +75,8 @@ impl<'a, T: Real> Draft<'a, T> {
             sparse: Vec::new(),
             dense: Vec::new(),
             tables: HashMap::new(),
+            gains: HashMap::new(),
+            goals: Vec::new(),
             composer: Composer::default(),
             composed: HashMap::new(),
             map_of: HashMap::new(),
@@ -88,6 +95,12 @@ impl<'a, T: Real> Draft<'a, T> {
                 let stay = Rc::new(self.composer.identity(transition.states));
                 self.composed.insert((factor, stay.clone()), root);
                 self.map_of.insert(root, stay);
+            }
+            if self.model.arguments.use_inductive {
+                let goal = Request::Goal { factor, present: root };
+                let goal = self.builder.value(goal, transition.states);
+                self.builder.emit(goal);
+                self.goals.push(goal);
             }
             roots.push(root);
         }
@@ -108,6 +121,9 @@ impl<'a, T: Real> Draft<'a, T> {
         if self.model.dialect == Dialect::Pymdp0 {
             let request = Request::Joint { time: self.joint_time(place), beliefs: beliefs.clone() };
             terms.push(self.emitted(request));
+            if self.model.arguments.use_param_info_gain {
+                self.novelty(before, &beliefs, actions, &mut terms)?;
+            }
             return Ok(Step { beliefs, terms });
         }
         for m in 0..self.model.a.len() {
@@ -116,6 +132,12 @@ impl<'a, T: Real> Draft<'a, T> {
                 terms.push(value);
             }
         }
+        if self.model.arguments.use_param_info_gain {
+            self.novelty(before, &beliefs, actions, &mut terms)?;
+        }
+        for (&partial, &belief) in self.goals.clone().iter().zip(&beliefs) {
+            terms.push(self.emitted(Request::ContractLanes { partial, belief }));
+        }
         Ok(Step { beliefs, terms })
     }
 
@@ -123,6 +145,29 @@ impl<'a, T: Real> Draft<'a, T> {
     fn joint_time(&self, place: Place) -> usize {
         let timed = self.model.c.iter().any(|c| c.shape().len() == 2);
         if timed { place.depth } else { 0 }
+    }
+
+    /// What a step teaches of A and B.
+    fn novelty(
+        &mut self,
+        before: &[Value],
+        beliefs: &[Value],
+        actions: &[u32],
+        terms: &mut Vec<Value>,
+    ) -> Result<()> {
+        for m in 0..self.model.p_a.len() {
+            let order = self.order(m);
+            let table = self.gain_table(m, &order)?;
+            let rows = self.contracted(table, &order, beliefs);
+            terms.push(self.emitted(Request::Products { rows }));
+        }
+        for factor in 0..self.model.p_b.len() {
+            let dependencies = &self.transitions[factor].dependencies;
+            let from = dependencies.iter().map(|&d| before[d]).collect();
+            let (action, after) = (actions[factor] as usize, beliefs[factor]);
+            terms.push(self.emitted(Request::Learnt { factor, action, after, from }));
+        }
+        Ok(())
     }
 
     /// The sum of terms.
@@ -217,9 +262,21 @@ impl<'a, T: Real> Draft<'a, T> {
             };
             return Ok(self.builder.value(Request::Sparse { table, belief }, 1));
         }
-        let mut order = dependencies.clone();
-        order.sort_by_key(|&factor| (self.varied[factor], self.transitions[factor].states));
+        let order = self.order(m);
         let table = self.dense_table(m, when, &order)?;
+        let rows = self.contracted(table, &order, beliefs);
+        Ok(self.builder.value(Request::Dense { rows }, 1))
+    }
+
+    /// In which order the factors of a modality are contracted: the least varied first.
+    fn order(&self, m: usize) -> Vec<usize> {
+        let mut order = self.model.a_dependencies[m].clone();
+        order.sort_by_key(|&factor| (self.varied[factor], self.transitions[factor].states));
+        order
+    }
+
+    /// A table contracted with the beliefs of all its factors.
+    fn contracted(&mut self, table: usize, order: &[usize], beliefs: &[Value]) -> Value {
         let mut rows = self.dense[table].rows;
         let belief = beliefs[order[0]];
         let mut partial = self.builder.value(Request::Contract { table, belief }, rows);
@@ -228,7 +285,7 @@ impl<'a, T: Real> Draft<'a, T> {
             let belief = beliefs[factor];
             partial = self.builder.value(Request::ContractLanes { partial, belief }, rows);
         }
-        Ok(self.builder.value(Request::Dense { rows: partial }, 1))
+        partial
     }
 
     /// Whether a leaf may skip the belief of a factor: only structured modalities look at it, and
@@ -288,35 +345,30 @@ impl<'a, T: Real> Draft<'a, T> {
             return Ok(table);
         }
         let a = &self.model.a[m];
-        let dependencies = &self.model.a_dependencies[m];
         let joint = a.columns();
         let gain = self.model.arguments.use_states_info_gain;
         let outcomes = if gain { a.rows() } else { 0 };
-        // Where a joint state of the file's order stands in ours.
-        let place = |mut column: usize| {
-            let mut state = vec![0; self.transitions.len()];
-            for &factor in dependencies.iter().rev() {
-                let states = self.transitions[factor].states;
-                state[factor] = column % states;
-                column /= states;
-            }
-            let next =
-                |place, &factor: &usize| place * self.transitions[factor].states + state[factor];
-            order.iter().rev().fold(0, next)
-        };
         let states = self.transitions[order[0]].states;
         let rows = (1 + outcomes) * joint / states;
         let mut values = Array::zeroed(self.memory, 0)?;
         let mut learnt = None;
         if self.model.arguments.learn_a {
-            learnt = Some(self.learnt_outcome(m, when, (0..joint).map(place))?);
+            let mut preferences = self.preferences(m, when);
+            if !self.model.arguments.use_utility {
+                preferences.fill(0.0);
+            }
+            let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
+            let preferences = Array::copied(self.memory, &preferences)?;
+            let content = LearntContent::Worth { preferences, gain };
+            learnt = Some(self.learnt_outcome(m, order, content)?);
         } else {
             values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
             for (column, l) in self.linear(m, when).into_iter().enumerate() {
-                values[place(column)] = T::from_f64(l);
+                let place = self.place(m, order, column);
+                values[place] = T::from_f64(l);
                 if gain {
                     for (o, p) in a.column(column) {
-                        values[(1 + o) * joint + place(column)] = T::from_f64(p);
+                        values[(1 + o) * joint + place] = T::from_f64(p);
                     }
                 }
             }
@@ -330,23 +382,63 @@ impl<'a, T: Real> Draft<'a, T> {
     fn learnt_outcome(
         &self,
         m: usize,
-        when: usize,
-        place: impl Iterator<Item = usize>,
+        order: &[usize],
+        content: LearntContent<T>,
     ) -> Result<LearntOutcome<T>> {
-        let arguments = &self.model.arguments;
-        let mut preferences = self.preferences(m, when);
-        if !arguments.use_utility {
-            preferences.fill(0.0);
-        }
-        let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
-        let place: Vec<u32> = place.map(|place| place as u32).collect();
+        let joint = self.model.a[m].columns();
+        let place: Vec<u32> =
+            (0..joint).map(|column| self.place(m, order, column) as u32).collect();
+        let own = self.dense.iter().filter(|table| table.learnt.is_some());
         Ok(LearntOutcome {
             m,
-            first: self.dense.iter().map(|table| table.rows * table.states).sum(),
+            first: own.map(|table| table.rows * table.states).sum(),
             place: Array::copied(self.memory, &place)?,
-            preferences: Array::copied(self.memory, &preferences)?,
-            gain: arguments.use_states_info_gain,
+            content,
         })
+    }
+
+    /// A and then w(pA), the factors' axes in the reverse of `order`.
+    fn gain_table(&mut self, m: usize, order: &[usize]) -> Result<usize> {
+        if let Some(&table) = self.gains.get(&m) {
+            return Ok(table);
+        }
+        let a = &self.model.a[m];
+        let (outcomes, joint) = (a.rows(), a.columns());
+        let states = self.transitions[order[0]].states;
+        let rows = 2 * outcomes * joint / states;
+        if self.model.arguments.learn_a {
+            let learnt = Some(self.learnt_outcome(m, order, LearntContent::Novelty)?);
+            let values = Array::zeroed(self.memory, 0)?;
+            self.dense.push(DenseOutcome { values, states, rows, learnt });
+        } else {
+            let weights = novelty_weights(self.model.dialect, &self.model.p_a[m]);
+            let mut values = Array::zeroed(self.memory, 2 * outcomes * joint)?;
+            for column in 0..joint {
+                let place = self.place(m, order, column);
+                for (o, p) in a.column(column) {
+                    values[o * joint + place] = T::from_f64(p);
+                }
+                for o in 0..outcomes {
+                    values[(outcomes + o) * joint + place] =
+                        T::from_f64(weights[o * joint + column]);
+                }
+            }
+            self.dense.push(DenseOutcome { values, states, rows, learnt: None });
+        }
+        self.gains.insert(m, self.dense.len() - 1);
+        Ok(self.dense.len() - 1)
+    }
+
+    /// Where a joint state of the file's order stands with the axes in the reverse of `order`.
+    fn place(&self, m: usize, order: &[usize], mut column: usize) -> usize {
+        let mut state = vec![0; self.transitions.len()];
+        for &factor in self.model.a_dependencies[m].iter().rev() {
+            let states = self.transitions[factor].states;
+            state[factor] = column % states;
+            column /= states;
+        }
+        let next = |place, &factor: &usize| place * self.transitions[factor].states + state[factor];
+        order.iter().rev().fold(0, next)
     }
 }
 

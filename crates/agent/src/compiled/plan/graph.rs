@@ -24,7 +24,7 @@ use crate::compiled::program::{Request, Value};
 use crate::{ActionSelection, EPSILON, Error, Model, Result, SamplingMode};
 
 /// Up to so many policies are enumerated, whatever is asked for: it costs nothing worth merging.
-const FEW: usize = 256;
+const FEW: usize = 128;
 
 /// The most edges that a graph may have.
 const MOST_EDGES: usize = 1 << 20;
