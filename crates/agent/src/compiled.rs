@@ -2,6 +2,7 @@
 
 mod composition;
 pub(crate) mod inductive;
+pub(crate) mod learning;
 pub(crate) mod likelihood;
 pub(crate) mod novelty;
 pub(crate) mod outcome;
@@ -9,6 +10,7 @@ pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod rows;
 pub(crate) mod search;
+pub(crate) mod sequence;
 pub(crate) mod support;
 pub(crate) mod transition;
 
@@ -19,10 +21,13 @@ use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
 use crate::{ActionSelection, Model, Result, SamplingMode};
+use learning::Learning;
 use likelihood::{Evidence, Structure};
 use plan::Plan;
 pub use plan::{Answers, Planner};
 use search::Search;
+use sequence::Sequence;
+pub use sequence::Window;
 use support::Support;
 use transition::Transition;
 
@@ -52,6 +57,10 @@ pub struct CompiledModel<T: Real> {
     pub(crate) search: Option<Search<T>>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
+    /// What agents learn, where they do.
+    pub(crate) learning: Option<Learning<T>>,
+    /// How states are inferred from a window, where they are.
+    pub(crate) sequence: Option<Sequence>,
     /// What a sparse belief drops.
     pub(crate) threshold: T,
     pub(crate) num_iter: usize,
@@ -86,12 +95,20 @@ impl<T: Real> CompiledModel<T> {
             *rows += states;
             Some(*rows)
         }));
+        let learning = Learning::compile(model, memory)?;
         let transitions = (0..factors)
-            .map(|f| Transition::compile(model, f, memory))
+            .map(|f| Transition::compile(model, f, learning.as_ref(), memory))
             .collect::<Result<Vec<_>>>()?;
-        let structures: Vec<Option<Structure>> = model.a.iter().map(Structure::of).collect();
+        // What an agent learns has no structure that is the same for all.
+        let structure = |a| if model.arguments.learn_a { None } else { Structure::of(a) };
+        let sequence = Sequence::of(model);
+        let logarithms = factors > 1 || sequence.is_some();
+        let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
-            .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
+            .map(|m| {
+                let structure = structures[m].as_ref();
+                Evidence::compile(model, m, structure, learning.as_ref(), logarithms, memory)
+            })
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
@@ -108,6 +125,8 @@ impl<T: Real> CompiledModel<T> {
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
             search: Search::compile(model, plan.scores.len(), memory)?,
+            learning,
+            sequence,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),

@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{Answers, Model, Observations, Planner, Precision, Recording, Scratch};
+use populace_agent::{
+    Answers, CompiledModel, LearntCounts, Model, Observations, Planner, Precision, Recording,
+    Scratch,
+};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 
@@ -29,6 +32,13 @@ pub struct Inference {
     pub q_first: Vec<f64>,
     /// The action that it chose, flat per factor, (steps, F).
     pub action: Vec<i32>,
+    /// Dirichlet counts after each update, one update after another, in the shapes of the model's
+    /// `pA`, `pB` and `pD`: by modality, factor, factor. Empty where nothing is learnt.
+    pub p_a_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of B.
+    pub p_b_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of D.
+    pub p_d_after: Vec<Vec<f64>>,
     /// How many policies, or first actions.
     pub policies: usize,
     /// Engine memory when there was most.
@@ -78,11 +88,12 @@ fn replay<T: Number>(
         ..Inference::default()
     });
     let last = settings.agents - 1;
-    let probe = |agent: u64, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>| {
+    let probe = |agent: u64, lane: usize, model: &CompiledModel<T>, scratch: &Scratch<T>| {
         if agent == last
             && let Ok(mut inference) = inference.lock()
         {
-            inference.note(lane, beliefs, scratch);
+            inference.note(lane, scratch);
+            inference.note_counts(model.learnt(scratch, lane));
         }
     };
     for _ in 0..recording.steps {
@@ -94,17 +105,29 @@ fn replay<T: Number>(
 }
 
 impl Inference {
-    fn note<T: Number>(&mut self, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>) {
+    fn note<T: Number>(&mut self, lane: usize, scratch: &Scratch<T>) {
         let column =
             |rows: &[Lane<T>]| -> Vec<f64> { rows.iter().map(|row| row[lane].to_f64()).collect() };
         for (factor, qs) in self.qs.iter_mut().enumerate() {
-            qs.extend(column(&beliefs[scratch.rows_of(factor)]));
+            qs.extend(column(&scratch.beliefs()[scratch.rows_of(factor)]));
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
         let q =
             if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
         q.extend(column(scratch.q_pi()));
+    }
+
+    fn note_counts(&mut self, learnt: LearntCounts) {
+        let families = [
+            (&mut self.p_a_after, learnt.a),
+            (&mut self.p_b_after, learnt.b),
+            (&mut self.p_d_after, learnt.d),
+        ];
+        for (all, updated) in families {
+            all.resize(all.len().max(updated.len()), Vec::new());
+            all.iter_mut().zip(updated).for_each(|(all, counts)| all.extend(counts));
+        }
     }
 }
 

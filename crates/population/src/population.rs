@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -22,8 +21,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
-/// Where results of single agents go: (agent, lane, beliefs, scratch after the step).
-pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &[Lane<T>], &Scratch<T>) + Sync);
+/// Where results of single agents go: (agent, lane, its model, scratch after the step).
+pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
     memory: EngineMemory,
@@ -79,7 +78,8 @@ impl<T: Number> Population<T> {
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
-        let record = RecordLayout::new(&model, settings.belief, source.steps);
+        let soft = environment.is_soft();
+        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
             .ok_or_else(|| {
                 Error::new(
@@ -99,7 +99,6 @@ impl<T: Number> Population<T> {
         let (chunk_agents, batch) =
             chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
         let scratch = memory.scratch();
-        let soft = environment.is_soft();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
         Ok(Self {
             workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,

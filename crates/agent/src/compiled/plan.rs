@@ -27,6 +27,25 @@ pub(crate) struct DenseOutcome<T> {
     pub(crate) values: Array<T>,
     /// S of the factor that is contracted first.
     pub(crate) states: usize,
+    /// 1 + O, times what is left of the joint states.
+    pub(crate) rows: usize,
+    /// How the table follows from an A that agents learn; `values` are then empty.
+    pub(crate) learnt: Option<LearntOutcome<T>>,
+}
+
+/// An outcome table that every block makes for itself, from its agents' own A.
+#[derive(Debug)]
+pub(crate) struct LearntOutcome<T> {
+    /// The modality.
+    pub(crate) m: usize,
+    /// Where the table starts among those of the block.
+    pub(crate) first: usize,
+    /// Where each joint state of A stands in a row of the table.
+    pub(crate) place: Array<u32>,
+    /// C, by outcome; zeros without utility.
+    pub(crate) preferences: Array<T>,
+    /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
+    pub(crate) gain: bool,
 }
 
 /// How policies are weighed.

@@ -81,19 +81,21 @@ pub(super) fn execute<T: Real, S: Simd>(
     match operation {
         Operation::Belief => {
             let [factor, action, out] = words.take();
+            let learnt = &scratch.learning.expected[..];
             let transition = &model.transitions[factor];
             let from = words.list(transition.dependencies.len());
             if let &[from] = from {
                 let (q, out) =
                     apart(rows, (from as usize, transition.states), (out, transition.states));
-                transition.apply(simd, action, q, out);
+                transition.apply(simd, learnt, action, q, out);
             } else {
                 let beliefs = transition.dependencies.iter().zip(from).map(|(&f, &from)| {
                     let from = from as usize;
                     &rows[from..from + model.states[f]]
                 });
                 let joint = product(simd, beliefs, &mut scratch.joint);
-                transition.apply(simd, action, joint, &mut rows[out..out + transition.states]);
+                let out = &mut rows[out..out + transition.states];
+                transition.apply(simd, learnt, action, joint, out);
             }
         }
         Operation::Sparse => {
@@ -105,9 +107,15 @@ pub(super) fn execute<T: Real, S: Simd>(
         Operation::Contract => {
             let [table, out, belief] = words.take();
             let table = &model.plan.dense[table];
-            let n = table.values.len() / table.states;
-            let (q, out) = apart(rows, (belief, table.states), (out, n));
-            contract(simd, &table.values, q, out);
+            let (q, out) = apart(rows, (belief, table.states), (out, table.rows));
+            match &table.learnt {
+                None => contract(simd, &table.values, q, out),
+                Some(learnt) => {
+                    let size = table.rows * table.states;
+                    let table = &scratch.learning.outcomes[learnt.first..learnt.first + size];
+                    contract_lanes(simd, table, q, out);
+                }
+            }
         }
         Operation::ContractLanes => {
             let [n, s, out, partial, belief] = words.take();

@@ -5,9 +5,11 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::learn::LearningScratch;
 use super::search::Trees;
+use super::sequence::WindowScratch;
 use super::sparse::SparseScratch;
-use crate::{CompiledModel, Planner, Result};
+use crate::{CompiledModel, Planner, Result, Window};
 
 /// The action of an agent that has not acted yet: its prior is D.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -48,6 +50,8 @@ pub struct Scratch<T: Real> {
     pub(crate) chosen: Vec<[u32; LANES]>,
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
+    pub(crate) learning: LearningScratch<T>,
+    pub(crate) window: WindowScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
@@ -58,12 +62,13 @@ pub struct Scratch<T: Real> {
 }
 
 impl<T: Real> CompiledModel<T> {
-    /// Working memory for a block of agents of this model, in `memory`.
+    /// Working memory for a block of agents of this model that keep `window` of their past, in
+    /// `memory`.
     ///
     /// # Errors
     ///
     /// Memory is refused.
-    pub fn scratch(&self, memory: &SharedResource) -> Result<Scratch<T>> {
+    pub fn scratch(&self, window: Window, memory: &SharedResource) -> Result<Scratch<T>> {
         let rows = |len| Array::zeroed(memory, len);
         let total = self.belief_len();
         let evidence: usize = self.groups.iter().map(|group| group.joint).sum();
@@ -97,6 +102,8 @@ impl<T: Real> CompiledModel<T> {
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
             draws: vec![[0.0; LANES]; self.states.len()],
+            learning: LearningScratch::new(self, memory)?,
+            window: WindowScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,
@@ -116,6 +123,7 @@ impl<T: Real> Scratch<T> {
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
         self.agents = 0;
+        self.learning.start();
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has

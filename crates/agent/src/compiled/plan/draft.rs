@@ -7,7 +7,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
-use super::DenseOutcome;
+use super::{DenseOutcome, LearntOutcome};
 use crate::compiled::composition::{Composer, Composition};
 use crate::compiled::likelihood::Structure;
 use crate::compiled::novelty::novelty_weights;
@@ -174,6 +174,7 @@ impl<'a, T: Real> Draft<'a, T> {
         let transition = &self.transitions[factor];
         let b = &self.model.b[factor];
         transition.dependencies == [factor]
+            && !self.model.arguments.learn_b
             && (transition.sparse().is_some()
                 || moves(b, transition.actions).count() <= b.columns())
     }
@@ -261,7 +262,7 @@ impl<'a, T: Real> Draft<'a, T> {
 
     /// A table contracted with the beliefs of all its factors.
     fn contracted(&mut self, table: usize, order: &[usize], beliefs: &[Value]) -> Value {
-        let mut rows = self.dense[table].values.len() / self.dense[table].states;
+        let mut rows = self.dense[table].rows;
         let belief = beliefs[order[0]];
         let mut partial = self.builder.value(Request::Contract { table, belief }, rows);
         for &factor in &order[1..] {
@@ -332,20 +333,48 @@ impl<'a, T: Real> Draft<'a, T> {
         let joint = a.columns();
         let gain = self.model.arguments.use_states_info_gain;
         let outcomes = if gain { a.rows() } else { 0 };
-        let mut values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
-        for (column, l) in self.linear(m, when).into_iter().enumerate() {
-            let place = self.place(m, order, column);
-            values[place] = T::from_f64(l);
-            if gain {
-                for (o, p) in a.column(column) {
-                    values[(1 + o) * joint + place] = T::from_f64(p);
+        let states = self.transitions[order[0]].states;
+        let rows = (1 + outcomes) * joint / states;
+        let mut values = Array::zeroed(self.memory, 0)?;
+        let mut learnt = None;
+        if self.model.arguments.learn_a {
+            learnt = Some(self.learnt_outcome(m, when, order)?);
+        } else {
+            values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
+            for (column, l) in self.linear(m, when).into_iter().enumerate() {
+                let place = self.place(m, order, column);
+                values[place] = T::from_f64(l);
+                if gain {
+                    for (o, p) in a.column(column) {
+                        values[(1 + o) * joint + place] = T::from_f64(p);
+                    }
                 }
             }
         }
-        let states = self.transitions[order[0]].states;
-        self.dense.push(DenseOutcome { values, states });
+        self.dense.push(DenseOutcome { values, states, rows, learnt });
         self.tables.insert((m, when, None), self.dense.len() - 1);
         Ok(self.dense.len() - 1)
+    }
+
+    /// What a table needs to be made by every block, after those that are there already.
+    fn learnt_outcome(&self, m: usize, when: usize, order: &[usize]) -> Result<LearntOutcome<T>> {
+        let arguments = &self.model.arguments;
+        let mut preferences = self.preferences(m, when);
+        if !arguments.use_utility {
+            preferences.fill(0.0);
+        }
+        let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
+        let joint = self.model.a[m].columns();
+        let place: Vec<u32> =
+            (0..joint).map(|column| self.place(m, order, column) as u32).collect();
+        let before = self.dense.iter().filter(|table| table.learnt.is_some());
+        Ok(LearntOutcome {
+            m,
+            first: before.map(|table| table.rows * table.states).sum(),
+            place: Array::copied(self.memory, &place)?,
+            preferences: Array::copied(self.memory, &preferences)?,
+            gain: arguments.use_states_info_gain,
+        })
     }
 
     /// A and then w(pA), the factors' axes in the reverse of `order`.
@@ -367,7 +396,8 @@ impl<'a, T: Real> Draft<'a, T> {
             }
         }
         let states = self.transitions[order[0]].states;
-        self.dense.push(DenseOutcome { values, states });
+        let rows = 2 * outcomes * joint / states;
+        self.dense.push(DenseOutcome { values, states, rows, learnt: None });
         self.gains.insert(m, self.dense.len() - 1);
         Ok(self.dense.len() - 1)
     }
