@@ -1,6 +1,7 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod joint;
 pub(crate) mod kernels;
 mod learn;
 mod plan;
@@ -9,6 +10,7 @@ mod search;
 mod sequence;
 mod sparse;
 mod states;
+mod vanilla;
 
 pub use learn::LearntCounts;
 pub(crate) use scratch::NONE;

@@ -17,6 +17,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::joint::own_tables;
 use super::kernels::{contract_lanes, splat};
 use super::scratch::{NONE, Scratch};
 use super::states::product;
@@ -49,12 +50,14 @@ impl<T: Real> LearningScratch<T> {
         let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
         let outcomes = model.plan.dense.iter().filter(|table| table.learnt.is_some());
+        let tables = outcomes.map(|table| table.rows * table.states).sum();
+        let joint = model.joint_outcome.as_ref().filter(|joint| joint.learnt);
         let learns_b = learning.is_some_and(|learning| !learning.b.is_empty());
         let mask_bytes = model.mask_bytes();
         Ok(Self {
             counts: Array::zeroed(memory, size)?,
             expected: Array::zeroed(memory, size)?,
-            outcomes: Array::zeroed(memory, outcomes.map(|t| t.rows * t.states).sum())?,
+            outcomes: Array::zeroed(memory, joint.map_or(tables, |joint| joint.size()))?,
             before: Array::zeroed(memory, if learns_b { model.belief_len() } else { 0 })?,
             sums: Array::zeroed(memory, widest.unwrap_or(0))?,
             masks: Array::zeroed(memory, LANES * mask_bytes)?,
@@ -75,18 +78,24 @@ impl<T: Real> LearningScratch<T> {
     }
 }
 
-/// The counts of one agent, in the shapes of the model file's `pA`, `pB` and `pD`.
+/// The counts that a step has updated of one agent, in the shapes of the model file's `pA`, `pB` and `pD`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LearntCounts {
-    /// By modality; empty where A was not updated yet.
+    /// By modality; empty where A was not updated.
     pub a: Vec<Vec<f64>>,
-    /// By factor; empty where B was not updated yet.
+    /// By factor; empty where B was not updated.
     pub b: Vec<Vec<f64>>,
-    /// By factor; empty where D was not updated yet.
+    /// By factor; empty where D was not updated.
     pub d: Vec<Vec<f64>>,
 }
 
 impl<T: Real> CompiledModel<T> {
+    /// Whether a belief must keep every state: counts grow by what it leaves to the unlikeliest states
+    /// too, and `pymdp-0` adds to them before it takes logarithms.
+    pub fn keeps_all(&self) -> bool {
+        self.learns() || self.dialect == Dialect::Pymdp0
+    }
+
     /// Whether agents learn anything.
     pub fn learns(&self) -> bool {
         self.learning.is_some()
@@ -127,7 +136,7 @@ impl<T: Real> CompiledModel<T> {
         }
     }
 
-    /// What an agent has learnt so far.
+    /// The counts that an agent has updated in this step, after [`CompiledModel::learn`].
     pub fn learnt(&self, scratch: &Scratch<T>, lane: usize) -> LearntCounts {
         let Some(learning) = &self.learning else { return LearntCounts::default() };
         let own = &scratch.learning;
@@ -139,7 +148,11 @@ impl<T: Real> CompiledModel<T> {
         LearntCounts {
             a: family(Family::A, &learning.a),
             b: family(Family::B, &learning.b),
-            d: family(Family::D, &learning.d),
+            // D is updated once, at the first step.
+            d: match scratch.taken[0][lane] {
+                NONE => family(Family::D, &learning.d),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -206,6 +219,9 @@ impl<T: Real> Kernel for Expect<'_, T> {
         if !learning.b.is_empty() {
             let len = own.before.len();
             own.before.copy_from_slice(&scratch.rows[..len]);
+        }
+        if let Some(joint) = model.joint_outcome.as_ref().filter(|joint| joint.learnt) {
+            own_tables(simd, joint, learning, &own.expected, &mut own.outcomes);
         }
         for table in &model.plan.dense {
             if let Some(learnt) = &table.learnt {

@@ -3,6 +3,7 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
 use super::search::search;
@@ -154,6 +155,19 @@ pub(super) fn execute<T: Real, S: Simd>(
             contract(simd, table, joint, weighed);
             let sum = dot(simd, weighed, &rows[after..after + transition.states]);
             (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Joint => {
+            let [time, out] = words.take();
+            let Some(outcome) = &model.joint_outcome else { return };
+            let from = words.list(model.states.len());
+            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
+                let from = from as usize;
+                &rows[from..from + states]
+            });
+            let q = product(simd, beliefs, &mut scratch.joint);
+            let learnt = &scratch.learning.outcomes;
+            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
+            value.store(&mut rows[out]);
         }
         Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
             combine(simd, model, rows, operation, words)

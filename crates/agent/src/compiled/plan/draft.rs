@@ -15,7 +15,7 @@ use crate::compiled::outcome::{SparseOutcome, excess, linear};
 use crate::compiled::program::{Builder, Request, Value};
 use crate::compiled::rows::Entry;
 use crate::compiled::transition::{Transition, moves};
-use crate::{Model, Result};
+use crate::{Dialect, Model, Result};
 
 /// What planners share: they ask for steps, and put what these are worth together.
 pub(super) struct Draft<'a, T: Real> {
@@ -118,6 +118,11 @@ impl<'a, T: Real> Draft<'a, T> {
             }
         }
         let mut terms = Vec::new();
+        if self.model.dialect == Dialect::Pymdp0 {
+            let request = Request::Joint { time: self.joint_time(place), beliefs: beliefs.clone() };
+            terms.push(self.emitted(request));
+            return Ok(Step { beliefs, terms });
+        }
         for m in 0..self.model.a.len() {
             if let Some(value) = self.outcome(before, &beliefs, actions, m, place)? {
                 self.builder.emit(value);
@@ -156,6 +161,12 @@ impl<'a, T: Real> Draft<'a, T> {
         Ok(())
     }
 
+    /// Which row of the utility counts at a step, where modalities count jointly.
+    fn joint_time(&self, place: Place) -> usize {
+        let timed = self.model.c.iter().any(|c| c.shape().len() == 2);
+        if timed { place.depth } else { 0 }
+    }
+
     /// The sum of terms.
     pub(super) fn score(&mut self, terms: Vec<Value>) -> Value {
         self.emitted(Request::Score { terms })
@@ -173,8 +184,9 @@ impl<'a, T: Real> Draft<'a, T> {
     fn composes(&self, factor: usize) -> bool {
         let transition = &self.transitions[factor];
         let b = &self.model.b[factor];
-        transition.dependencies == [factor]
-            && !self.model.arguments.learn_b
+        // What agents learn is not the same for all.
+        !self.model.arguments.learn_b
+            && transition.dependencies == [factor]
             && (transition.sparse().is_some()
                 || moves(b, transition.actions).count() <= b.columns())
     }
