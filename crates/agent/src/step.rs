@@ -4,6 +4,7 @@ mod act;
 mod joint;
 pub(crate) mod kernels;
 mod learn;
+mod novelty;
 mod plan;
 mod scratch;
 mod search;

@@ -19,11 +19,6 @@ impl Model {
                 "sophisticated with learning".to_owned(),
             ),
             (
-                agent.use_param_info_gain && (agent.learn_a || agent.learn_b),
-                "agent.use_param_info_gain with learning".to_owned(),
-            ),
-            (agent.use_inductive && agent.learn_b, "agent.use_inductive with learn_B".to_owned()),
-            (
                 agent.learn_d && self.dialect == Dialect::Pymdp1,
                 "agent.learn_D in pymdp-1".to_owned(),
             ),

@@ -19,6 +19,7 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::joint::own_tables;
 use super::kernels::{contract_lanes, splat};
+use super::novelty::weights;
 use super::scratch::{NONE, Scratch};
 use super::states::product;
 use crate::compiled::learning::{Counts, FLAGS, Family, Joint, Learning, in_file_order};
@@ -34,6 +35,10 @@ pub(crate) struct LearningScratch<T: Real> {
     pub(crate) expected: Array<Lane<T>>,
     /// The outcome tables of the plan.
     pub(crate) outcomes: Array<Lane<T>>,
+    /// The tables of what A gains.
+    pub(crate) gains: Array<Lane<T>>,
+    /// w(pB), where B is learnt and that is worth something.
+    pub(crate) moves: Array<Lane<T>>,
     /// Beliefs of the step before.
     before: Array<Lane<T>>,
     /// What columns sum to.
@@ -49,15 +54,25 @@ impl<T: Real> LearningScratch<T> {
         let size = learning.map_or(0, |learning| learning.counts.len());
         let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
-        let outcomes = model.plan.dense.iter().filter(|table| table.learnt.is_some());
-        let tables = outcomes.map(|table| table.rows * table.states).sum();
+        let tables = |novel: bool| -> usize {
+            let own =
+                model.plan.dense.iter().filter(|table| {
+                    table.learnt.as_ref().is_some_and(|learnt| learnt.novel == novel)
+                });
+            own.map(|table| table.rows * table.states).sum()
+        };
         let joint = model.joint_outcome.as_ref().filter(|joint| joint.learnt);
         let learns_b = learning.is_some_and(|learning| !learning.b.is_empty());
         let mask_bytes = model.mask_bytes();
         Ok(Self {
             counts: Array::zeroed(memory, size)?,
             expected: Array::zeroed(memory, size)?,
-            outcomes: Array::zeroed(memory, joint.map_or(tables, |joint| joint.size()))?,
+            gains: Array::zeroed(memory, tables(true))?,
+            moves: Array::zeroed(
+                memory,
+                if learns_b && !model.plan.learnt.is_empty() { size } else { 0 },
+            )?,
+            outcomes: Array::zeroed(memory, joint.map_or(tables(false), |joint| joint.size()))?,
             before: Array::zeroed(memory, if learns_b { model.belief_len() } else { 0 })?,
             sums: Array::zeroed(memory, widest.unwrap_or(0))?,
             masks: Array::zeroed(memory, LANES * mask_bytes)?,
@@ -225,8 +240,24 @@ impl<T: Real> Kernel for Expect<'_, T> {
         }
         for table in &model.plan.dense {
             if let Some(learnt) = &table.learnt {
-                let out = &mut own.outcomes[learnt.first..][..table.rows * table.states];
-                outcome_table(simd, learnt, &own.expected[learning.a[learnt.m].range()], out);
+                let counts = learning.a[learnt.m];
+                let (a, size) = (&own.expected[counts.range()], table.rows * table.states);
+                if learnt.novel {
+                    let (all, sums) = (&own.counts[counts.range()], &mut own.sums[..counts.joint]);
+                    let out = &mut own.gains[learnt.first..][..size];
+                    gain_table(simd, learning.dialect, learnt, a, all, sums, out);
+                } else {
+                    outcome_table(simd, learnt, a, &mut own.outcomes[learnt.first..][..size]);
+                }
+            }
+        }
+        if !own.moves.is_empty() {
+            for counts in &learning.b {
+                for table in 0..counts.tables {
+                    let range = counts.table(table);
+                    let (all, sums) = (&own.counts[range.clone()], &mut own.sums[..counts.joint]);
+                    weights(simd, learning.dialect, all, None, sums, &mut own.moves[range]);
+                }
             }
         }
     }
@@ -255,6 +286,27 @@ fn normalise<T: Real, S: Simd>(
             (Vector::load(simd, count).max(floor) / Vector::load(simd, sum)).store(out);
         }
     }
+}
+
+/// A before w(pA), its joint states where the plan wants them.
+#[inline(always)]
+fn gain_table<T: Real, S: Simd>(
+    simd: S,
+    dialect: Dialect,
+    learnt: &LearntOutcome<T>,
+    a: &[Lane<T>],
+    counts: &[Lane<T>],
+    sums: &mut [Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let joint = learnt.place.len();
+    let (outcomes, gains) = out.split_at_mut(a.len());
+    for (a, out) in a.chunks_exact(joint).zip(outcomes.chunks_exact_mut(joint)) {
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
+            out[place as usize] = *a;
+        }
+    }
+    weights(simd, dialect, counts, Some(&learnt.place), sums, gains);
 }
 
 /// l before the outcomes of A, its joint states where the plan wants them:

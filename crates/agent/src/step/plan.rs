@@ -113,7 +113,9 @@ pub(super) fn execute<T: Real, S: Simd>(
                 None => contract(simd, &table.values, q, out),
                 Some(learnt) => {
                     let size = table.rows * table.states;
-                    let table = &scratch.learning.outcomes[learnt.first..learnt.first + size];
+                    let own = &scratch.learning;
+                    let tables = if learnt.novel { &own.gains } else { &own.outcomes };
+                    let table = &tables[learnt.first..learnt.first + size];
                     contract_lanes(simd, table, q, out);
                 }
             }
@@ -131,8 +133,21 @@ pub(super) fn execute<T: Real, S: Simd>(
         Operation::Goal => {
             let [factor, out, present] = words.take();
             let states = model.states[factor];
-            let (present, out) = apart(rows, (present, states), (out, states));
-            model.plan.paths[factor].worth(present, out);
+            let paths = &model.plan.paths[factor];
+            let transition = &model.transitions[factor];
+            match transition.learnt() {
+                None => {
+                    let (present, out) = apart(rows, (present, states), (out, states));
+                    paths.worth(present, out);
+                }
+                Some(first) => {
+                    let room = states * (1 + paths.depth());
+                    let (present, out) = apart(rows, (present, states), (out, room));
+                    let size = transition.actions * states * states;
+                    let b = &scratch.learning.expected[first..first + size];
+                    paths.worth_learnt(present, b, out);
+                }
+            }
         }
         Operation::Products => {
             let [len, out, contraction] = words.take();
@@ -151,8 +166,16 @@ pub(super) fn execute<T: Real, S: Simd>(
             let (weighed, room) = scratch.joint.split_at_mut(transition.states);
             let joint = product(simd, beliefs, room);
             let size = transition.states * joint.len();
-            let table = &model.plan.learnt[factor][action * size..][..size];
-            contract(simd, table, joint, weighed);
+            match transition.learnt() {
+                None => {
+                    let table = &model.plan.learnt[factor][action * size..][..size];
+                    contract(simd, table, joint, weighed);
+                }
+                Some(first) => {
+                    let table = &scratch.learning.moves[first + action * size..][..size];
+                    contract_lanes(simd, table, joint, weighed);
+                }
+            }
             let sum = dot(simd, weighed, &rows[after..after + transition.states]);
             (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
         }
