@@ -22,7 +22,6 @@ use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
 use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
-use inductive::Goals;
 use joint::JointOutcome;
 use learning::Learning;
 use likelihood::{Evidence, Said, Structure};
@@ -62,8 +61,6 @@ pub struct CompiledModel<T: Real> {
     pub(crate) support: Option<Support<T>>,
     /// What agents learn, where they do.
     pub(crate) learning: Option<Learning<T>>,
-    /// What agents that learn find their paths by, where they seek goals.
-    pub(crate) goals: Option<Goals<T>>,
     /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
     pub(crate) joint_outcome: Option<JointOutcome<T>>,
     /// How states are inferred from a window, where they are.
@@ -74,8 +71,6 @@ pub struct CompiledModel<T: Real> {
     pub(crate) gamma: T,
     pub(crate) alpha: T,
     pub(crate) dialect: Dialect,
-    /// Whether policies count what they teach.
-    pub(crate) seeks_novelty: bool,
     pub(crate) sampling_mode: SamplingMode,
     pub(crate) action_selection: ActionSelection,
 }
@@ -140,17 +135,15 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
-            goals: Goals::compile(model, memory)?,
+            search: Search::compile(model, plan.scores.len(), memory)?,
             learning,
             joint_outcome: JointOutcome::compile(model, memory)?,
             sequence,
-            search: Search::compile(model, plan.scores.len(), memory)?,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
             dialect: model.dialect,
-            seeks_novelty: model.arguments.use_param_info_gain,
             sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,

@@ -45,7 +45,6 @@ fn check(file: &Path, precision: Precision, belief: Belief, agents: u64) -> Resu
         _ if learns || !filters => 1e-3,
         _ => 1e-4,
     };
-
     // Searches were recorded in single precision.
     let searched = model.sophisticated.is_some();
     let mut tensor = |key: &str| -> Option<Vec<f64>> {

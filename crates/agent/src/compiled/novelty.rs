@@ -6,67 +6,53 @@
 //! w = −[ln S − ln a + ψ(a + 1) − ψ(S + 1)] = φ(S) − φ(a),   φ(x) = ψ(x + 1) − ln x
 //! ```
 //!
-//! and 0 where α = 0; in `pymdp-0` w = 1/Σ(α + 1e-16) − 1/(α + 1e-16). A step gains −Σ_m q_o·(w(pA_m) q) − Σ_f q'_f·(w(pB_f, u) q).
+//! and 0 where α = 0; in pymdp-0, w = 1/Σ(α + 1e-16) − 1/(α + 1e-16). A step gains −Σ_m q_o·(w(pA_m) q) − Σ_f q'_f·(w(pB_f, u) q).
 
 use crate::{Dialect, EPSILON, Tensor};
 
+/// ε of the `pymdp-0` dialect.
+pub(crate) const EPSILON_0: f64 = 1e-16;
+
 /// w of every count, row-major as the counts.
 ///
-/// Agents that learn have their own, by [`weight`].
-pub(crate) fn novelty_weights(dialect: Dialect, counts: &Tensor) -> Vec<f64> {
+/// Agents that learn have counts, and so weights, of their own: `step/novelty.rs`.
+pub(crate) fn novelty_weights(counts: &Tensor, dialect: Dialect) -> Vec<f64> {
     let (rows, columns) = (counts.rows(), counts.columns());
     let counts = counts.to_f64();
     let mut weights = vec![0.0; counts.len()];
     for column in 0..columns {
         let entries = || (0..rows).map(|row| row * columns + column);
-        let total = entries().map(|entry| kept(dialect, counts[entry])).sum();
-        let of_total = information(dialect, total);
-        for entry in entries() {
-            weights[entry] = weight(dialect, counts[entry], of_total);
+        let (lifted, worth): (fn(f64) -> f64, fn(f64) -> f64) = match dialect {
+            Dialect::Pymdp1 => (|count| count.max(EPSILON), psi_over_ln),
+            Dialect::Pymdp0 => (|count| count + EPSILON_0, f64::recip),
+        };
+        let total = worth(entries().map(|entry| lifted(counts[entry])).sum());
+        for entry in entries().filter(|&entry| counts[entry] > 0.0) {
+            weights[entry] = total - worth(lifted(counts[entry]));
         }
     }
     weights
 }
 
-/// What a count adds to the total of its column.
-pub(crate) fn kept(dialect: Dialect, count: f64) -> f64 {
-    match dialect {
-        Dialect::Pymdp1 => count.max(EPSILON),
-        Dialect::Pymdp0 => count + 1e-16,
-    }
-}
-
-/// φ of a total: φ(S), or 1/S in `pymdp-0`.
-pub(crate) fn information(dialect: Dialect, total: f64) -> f64 {
-    match dialect {
-        Dialect::Pymdp1 => psi_over_ln(total),
-        Dialect::Pymdp0 => 1.0 / total,
-    }
-}
-
-/// w of a count in a column of which the total's φ is given.
-pub(crate) fn weight(dialect: Dialect, count: f64, of_total: f64) -> f64 {
-    if count > 0.0 { of_total - information(dialect, kept(dialect, count)) } else { 0.0 }
-}
-
 /// From here on the asymptotic series is good to rounding.
-const LARGE: f64 = 12.0;
+pub(crate) const LARGE: f64 = 12.0;
+
+/// B_2k / 2k for k = 1 …
+pub(crate) const SERIES: [f64; 7] = [
+    1.0 / 12.0,
+    -1.0 / 120.0,
+    1.0 / 252.0,
+    -1.0 / 240.0,
+    1.0 / 132.0,
+    -691.0 / 32_760.0,
+    1.0 / 12.0,
+];
 
 /// φ(x) = ψ(x + 1) − ln x for x > 0, within 1e-14 of max(1, φ) below 12 and 1e-15 relative above,
 /// where ψ and ln would cancel.
 ///
 /// x ≥ 12: 1/2x − Σ_k B_2k / (2k·x^2k); below by ψ(x + 1) = ψ(x + 2) − 1/(x + 1).
 fn psi_over_ln(x: f64) -> f64 {
-    /// B_2k / 2k for k = 1 …
-    const SERIES: [f64; 7] = [
-        1.0 / 12.0,
-        -1.0 / 120.0,
-        1.0 / 252.0,
-        -1.0 / 240.0,
-        1.0 / 132.0,
-        -691.0 / 32_760.0,
-        1.0 / 12.0,
-    ];
     let (mut large, mut sum) = (x, 0.0);
     while large < LARGE {
         large += 1.0;
@@ -100,7 +86,7 @@ mod tests {
     #[test]
     fn what_cannot_be_and_what_is_certain_are_worth_nothing() {
         let counts = Tensor::dense([2, 2], vec![3.0, 1.0, 0.0, 1.0]).unwrap();
-        let weights = novelty_weights(Dialect::Pymdp1, &counts);
+        let weights = novelty_weights(&counts, Dialect::Pymdp1);
         assert!(weights[0].abs() < 1e-15);
         assert_eq!(weights[2], 0.0);
         // ψ(3) − ln 2 − ψ(2) = 1/2 − ln 2, of both equal counts.

@@ -38,25 +38,16 @@ pub(crate) struct DenseOutcome<T> {
 pub(crate) struct LearntOutcome<T> {
     /// The modality.
     pub(crate) m: usize,
-    /// Where the table starts among those of the block.
+    /// Whether it is of what A gains: A, and then w(pA). Else of what outcomes are worth.
+    pub(crate) novel: bool,
+    /// Where the table starts among those of its kind of the block.
     pub(crate) first: usize,
     /// Where each joint state of A stands in a row of the table.
     pub(crate) place: Array<u32>,
-    pub(crate) content: LearntContent<T>,
-}
-
-/// What an outcome table of a block holds.
-#[derive(Debug)]
-pub(crate) enum LearntContent<T> {
-    /// l, then A.
-    Worth {
-        /// C, by outcome; zeros without utility.
-        preferences: Array<T>,
-        /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
-        gain: bool,
-    },
-    /// A, then w(pA).
-    Novelty,
+    /// C, by outcome; zeros without utility.
+    pub(crate) preferences: Array<T>,
+    /// Whether the table has the outcomes, for their entropy, and l the ambiguity.
+    pub(crate) gain: bool,
 }
 
 /// How policies are weighed.
@@ -186,12 +177,12 @@ fn varied(factors: usize, actions: &[u32]) -> Vec<usize> {
 
 /// w(pB) of every factor with the action slowest, as transitions have it.
 fn learnt<T: Real>(model: &Model, memory: &SharedResource) -> Result<Vec<Array<T>>> {
-    if !model.arguments.use_param_info_gain || model.arguments.learn_b {
+    if !model.arguments.use_param_info_gain {
         return Ok(Vec::new());
     }
     let factor = |(f, counts): (usize, &Tensor)| {
         let actions = model.actions_of(f);
-        let weights = novelty_weights(model.dialect, counts);
+        let weights = novelty_weights(counts, model.dialect);
         let size = weights.len() / actions;
         let weight = |place: usize| T::from_f64(weights[place % size * actions + place / size]);
         Ok(Array::copied(memory, &(0..weights.len()).map(weight).collect::<Vec<_>>())?)

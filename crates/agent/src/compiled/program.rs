@@ -36,14 +36,14 @@ pub(super) enum Request {
     ContractLanes { partial: Value, belief: Value },
     /// An outcome value from a complete contraction.
     Dense { rows: Value },
-    /// What a step is worth over all modalities jointly, from the beliefs of all factors.
-    Joint { time: usize, beliefs: Vec<Value> },
     /// What states are worth on the way to the goal of a factor, by its present belief.
     Goal { factor: usize, present: Value },
     /// −Σ_i x\[i\]·x\[n + i\] of 2n contracted rows: what A gains.
     Products { rows: Value },
     /// What B of a factor gains: from the beliefs before an action and its own after.
     Learnt { factor: usize, action: usize, after: Value, from: Vec<Value> },
+    /// What a step is worth over all modalities jointly, from the beliefs of all factors.
+    Joint { time: usize, beliefs: Vec<Value> },
     /// The sum of the terms.
     Score { terms: Vec<Value> },
     /// scale · score + habit + future, the first two constants of the plan.
@@ -106,12 +106,12 @@ impl Builder {
             Request::Belief { from, .. } => from.clone(),
             Request::Sparse { belief, .. } | Request::Contract { belief, .. } => vec![*belief],
             Request::ContractLanes { partial, belief } => vec![*partial, *belief],
-            Request::Joint { beliefs, .. } => beliefs.clone(),
             Request::Dense { rows } | Request::Products { rows } => vec![*rows],
             Request::Goal { present, .. } => vec![*present],
             Request::Learnt { after, from, .. } => {
                 std::iter::once(*after).chain(from.iter().copied()).collect()
             }
+            Request::Joint { beliefs, .. } => beliefs.clone(),
             Request::Score { terms } | Request::LogSumExp { terms } | Request::Max { terms } => {
                 terms.clone()
             }
@@ -183,7 +183,6 @@ impl Builder {
             Request::Dense { rows } => {
                 put(Operation::Dense, &[self.rows[*rows], out], &[*rows]);
             }
-            Request::Joint { time, beliefs } => put(Operation::Joint, &[*time, out], beliefs),
             Request::Goal { factor, present } => {
                 put(Operation::Goal, &[*factor, out], &[*present]);
             }
@@ -195,6 +194,7 @@ impl Builder {
                 lists.extend(from);
                 put(Operation::Learnt, &[*factor, *action, out], &lists);
             }
+            Request::Joint { time, beliefs } => put(Operation::Joint, &[*time, out], beliefs),
             Request::Score { terms } => put(Operation::Score, &[terms.len(), out], terms),
             Request::Weight { scale, habit, score, future } => {
                 let terms: Vec<Value> = std::iter::once(*score).chain(*future).collect();
@@ -233,14 +233,14 @@ pub(crate) enum Operation {
     ContractLanes,
     /// rows, out, contraction.
     Dense,
-    /// time, out, beliefs of all factors.
-    Joint,
     /// factor, out, present belief.
     Goal,
     /// rows, out, contraction.
     Products,
     /// factor, action, out, belief after, beliefs of the factor's dependencies before.
     Learnt,
+    /// time, out, beliefs of all factors.
+    Joint,
     /// count, out, terms.
     Score,
     /// count (1 or 2), scale, habit, out, score, future if there is one.
@@ -260,10 +260,10 @@ impl Operation {
             Operation::Contract,
             Operation::ContractLanes,
             Operation::Dense,
-            Operation::Joint,
             Operation::Goal,
             Operation::Products,
             Operation::Learnt,
+            Operation::Joint,
             Operation::Score,
             Operation::Weight,
             Operation::LogSumExp,

@@ -19,11 +19,11 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::joint::own_tables;
 use super::kernels::{contract_lanes, splat};
+use super::novelty::weights;
 use super::scratch::{NONE, Scratch};
 use super::states::product;
 use crate::compiled::learning::{Counts, FLAGS, Family, Joint, Learning, in_file_order};
-use crate::compiled::novelty::{information, kept, weight};
-use crate::compiled::plan::LearntContent;
+use crate::compiled::plan::LearntOutcome;
 use crate::{CompiledModel, Dialect, EPSILON, Result};
 
 /// What a block has learnt; all empty where nothing is learnt.
@@ -35,10 +35,10 @@ pub(crate) struct LearningScratch<T: Real> {
     pub(crate) expected: Array<Lane<T>>,
     /// The outcome tables of the plan.
     pub(crate) outcomes: Array<Lane<T>>,
-    /// What the counts are worth learning more of; empty where that does not count.
-    pub(crate) weights: Array<Lane<T>>,
-    /// The rows of inductive inference.
-    pub(crate) reach: Array<Lane<T>>,
+    /// The tables of what A gains.
+    pub(crate) gains: Array<Lane<T>>,
+    /// w(pB), where B is learnt and that is worth something.
+    pub(crate) moves: Array<Lane<T>>,
     /// Beliefs of the step before.
     before: Array<Lane<T>>,
     /// What columns sum to.
@@ -54,19 +54,25 @@ impl<T: Real> LearningScratch<T> {
         let size = learning.map_or(0, |learning| learning.counts.len());
         let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
-        let outcomes = model.plan.dense.iter().filter(|table| table.learnt.is_some());
-        let tables = outcomes.map(|table| table.rows * table.states).sum();
+        let tables = |novel: bool| -> usize {
+            let own =
+                model.plan.dense.iter().filter(|table| {
+                    table.learnt.as_ref().is_some_and(|learnt| learnt.novel == novel)
+                });
+            own.map(|table| table.rows * table.states).sum()
+        };
         let joint = model.joint_outcome.as_ref().filter(|joint| joint.learnt);
         let learns_b = learning.is_some_and(|learning| !learning.b.is_empty());
         let mask_bytes = model.mask_bytes();
-        let most_states = model.states.iter().copied().max().unwrap_or(0);
-        let reach = model.goals.as_ref().map_or(0, |goals| goals.depth * most_states);
         Ok(Self {
             counts: Array::zeroed(memory, size)?,
             expected: Array::zeroed(memory, size)?,
-            outcomes: Array::zeroed(memory, joint.map_or(tables, |joint| joint.size()))?,
-            weights: Array::zeroed(memory, if model.seeks_novelty { size } else { 0 })?,
-            reach: Array::zeroed(memory, reach)?,
+            gains: Array::zeroed(memory, tables(true))?,
+            moves: Array::zeroed(
+                memory,
+                if learns_b && !model.plan.learnt.is_empty() { size } else { 0 },
+            )?,
+            outcomes: Array::zeroed(memory, joint.map_or(tables(false), |joint| joint.size()))?,
             before: Array::zeroed(memory, if learns_b { model.belief_len() } else { 0 })?,
             sums: Array::zeroed(memory, widest.unwrap_or(0))?,
             masks: Array::zeroed(memory, LANES * mask_bytes)?,
@@ -232,34 +238,25 @@ impl<T: Real> Kernel for Expect<'_, T> {
         if let Some(joint) = model.joint_outcome.as_ref().filter(|joint| joint.learnt) {
             own_tables(simd, joint, learning, &own.expected, &mut own.outcomes);
         }
-        if !own.weights.is_empty() {
-            for counts in &learning.b {
-                for table in (0..counts.tables).map(|table| counts.table(table)) {
-                    let w = &mut own.weights[table.clone()];
-                    weights(learning.dialect, &own.counts[table], counts.joint, w);
+        for table in &model.plan.dense {
+            if let Some(learnt) = &table.learnt {
+                let counts = learning.a[learnt.m];
+                let (a, size) = (&own.expected[counts.range()], table.rows * table.states);
+                if learnt.novel {
+                    let (all, sums) = (&own.counts[counts.range()], &mut own.sums[..counts.joint]);
+                    let out = &mut own.gains[learnt.first..][..size];
+                    gain_table(simd, learning.dialect, learnt, a, all, sums, out);
+                } else {
+                    outcome_table(simd, learnt, a, &mut own.outcomes[learnt.first..][..size]);
                 }
             }
         }
-        for table in &model.plan.dense {
-            if let Some(learnt) = &table.learnt {
-                let out = &mut own.outcomes[learnt.first..][..table.rows * table.states];
-                let range = learning.a[learnt.m].range();
-                let (a, place) = (&own.expected[range.clone()], &learnt.place[..]);
-                match &learnt.content {
-                    LearntContent::Worth { preferences, gain } => {
-                        worth_table(simd, place, preferences, *gain, a, out);
-                    }
-                    LearntContent::Novelty => {
-                        let joint = place.len();
-                        let (own_a, own_w) = out.split_at_mut(a.len());
-                        let w = &mut own.weights[range.clone()];
-                        weights(learning.dialect, &own.counts[range], joint, w);
-                        for (at, (a, w)) in a.iter().zip(w.iter()).enumerate() {
-                            let to = at / joint * joint + place[at % joint] as usize;
-                            own_a[to] = *a;
-                            own_w[to] = *w;
-                        }
-                    }
+        if !own.moves.is_empty() {
+            for counts in &learning.b {
+                for table in 0..counts.tables {
+                    let range = counts.table(table);
+                    let (all, sums) = (&own.counts[range.clone()], &mut own.sums[..counts.joint]);
+                    weights(simd, learning.dialect, all, None, sums, &mut own.moves[range]);
                 }
             }
         }
@@ -291,46 +288,51 @@ fn normalise<T: Real, S: Simd>(
     }
 }
 
+/// A before w(pA), its joint states where the plan wants them.
+#[inline(always)]
+fn gain_table<T: Real, S: Simd>(
+    simd: S,
+    dialect: Dialect,
+    learnt: &LearntOutcome<T>,
+    a: &[Lane<T>],
+    counts: &[Lane<T>],
+    sums: &mut [Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let joint = learnt.place.len();
+    let (outcomes, gains) = out.split_at_mut(a.len());
+    for (a, out) in a.chunks_exact(joint).zip(outcomes.chunks_exact_mut(joint)) {
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
+            out[place as usize] = *a;
+        }
+    }
+    weights(simd, dialect, counts, Some(&learnt.place), sums, gains);
+}
+
 /// l before the outcomes of A, its joint states where the plan wants them:
 /// l\[s\] = Σ_o A\[o, s\]·(C\[o\] + ln max(A\[o, s\], ε)).
 #[inline(always)]
-fn worth_table<T: Real, S: Simd>(
+fn outcome_table<T: Real, S: Simd>(
     simd: S,
-    place: &[u32],
-    preferences: &[T],
-    gain: bool,
+    learnt: &LearntOutcome<T>,
     a: &[Lane<T>],
     out: &mut [Lane<T>],
 ) {
-    let joint = place.len();
+    let joint = learnt.place.len();
     let epsilon = splat::<T, S>(simd, EPSILON);
     let (linear, outcomes) = out.split_at_mut(joint);
     linear.fill(Lane([T::ZERO; LANES]));
     for (o, a) in a.chunks_exact(joint).enumerate() {
-        let preference = Vector::splat(simd, preferences[o]);
-        for (a, &place) in a.iter().zip(place) {
+        let preference = Vector::splat(simd, learnt.preferences[o]);
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
             let place = place as usize;
             let p = Vector::load(simd, a);
             let mut worth = preference;
-            if gain {
+            if learnt.gain {
                 outcomes[o * joint + place] = *a;
                 worth = worth + p.max(epsilon).ln();
             }
             p.mul_add(worth, Vector::load(simd, &linear[place])).store(&mut linear[place]);
-        }
-    }
-}
-
-/// w of every lane's own counts, (rows, joint).
-fn weights<T: Real>(dialect: Dialect, counts: &[Lane<T>], joint: usize, out: &mut [Lane<T>]) {
-    for s in 0..joint {
-        for lane in 0..LANES {
-            let column = || counts[s..].iter().step_by(joint).map(|row| row[lane].to_f64());
-            let total = column().map(|count| kept(dialect, count)).sum();
-            let of_total = information(dialect, total);
-            for (out, count) in out[s..].iter_mut().step_by(joint).zip(column()) {
-                out[lane] = T::from_f64(weight(dialect, count, of_total));
-            }
         }
     }
 }

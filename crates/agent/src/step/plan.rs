@@ -5,7 +5,6 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
-use super::reach;
 use super::scratch::Scratch;
 use super::search::search;
 use super::states::product;
@@ -114,7 +113,9 @@ pub(super) fn execute<T: Real, S: Simd>(
                 None => contract(simd, &table.values, q, out),
                 Some(learnt) => {
                     let size = table.rows * table.states;
-                    let table = &scratch.learning.outcomes[learnt.first..learnt.first + size];
+                    let own = &scratch.learning;
+                    let tables = if learnt.novel { &own.gains } else { &own.outcomes };
+                    let table = &tables[learnt.first..learnt.first + size];
                     contract_lanes(simd, table, q, out);
                 }
             }
@@ -129,31 +130,23 @@ pub(super) fn execute<T: Real, S: Simd>(
             let value = dense_value(simd, &rows[contraction..contraction + len]);
             value.store(&mut rows[out]);
         }
-        Operation::Joint => {
-            let [time, out] = words.take();
-            let Some(outcome) = &model.joint_outcome else { return };
-            let from = words.list(model.states.len());
-            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
-                let from = from as usize;
-                &rows[from..from + states]
-            });
-            let q = product(simd, beliefs, &mut scratch.joint);
-            let learnt = &scratch.learning.outcomes;
-            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
-            value.store(&mut rows[out]);
-        }
         Operation::Goal => {
             let [factor, out, present] = words.take();
             let states = model.states[factor];
-            let (present, out) = apart(rows, (present, states), (out, states));
-            match (&model.goals, &model.learning) {
-                (Some(goals), Some(learning)) => {
-                    let goal = &goals.goal[model.first_row[factor]..][..states];
-                    let own = &mut scratch.learning;
-                    let tables = &own.expected[learning.b[factor].range()];
-                    reach::worth(simd, goals, goal, tables, present, &mut own.reach, out);
+            let paths = &model.plan.paths[factor];
+            let transition = &model.transitions[factor];
+            match transition.learnt() {
+                None => {
+                    let (present, out) = apart(rows, (present, states), (out, states));
+                    paths.worth(present, out);
                 }
-                _ => model.plan.paths[factor].worth(present, out),
+                Some(first) => {
+                    let room = states * (1 + paths.depth());
+                    let (present, out) = apart(rows, (present, states), (out, room));
+                    let size = transition.actions * states * states;
+                    let b = &scratch.learning.expected[first..first + size];
+                    paths.worth_learnt(present, b, out);
+                }
             }
         }
         Operation::Products => {
@@ -173,18 +166,31 @@ pub(super) fn execute<T: Real, S: Simd>(
             let (weighed, room) = scratch.joint.split_at_mut(transition.states);
             let joint = product(simd, beliefs, room);
             let size = transition.states * joint.len();
-            match model.learning.as_ref().and_then(|learning| learning.b.get(factor)) {
-                Some(counts) => {
-                    let table = &scratch.learning.weights[counts.table(action)];
-                    contract_lanes(simd, table, joint, weighed);
-                }
+            match transition.learnt() {
                 None => {
                     let table = &model.plan.learnt[factor][action * size..][..size];
                     contract(simd, table, joint, weighed);
                 }
+                Some(first) => {
+                    let table = &scratch.learning.moves[first + action * size..][..size];
+                    contract_lanes(simd, table, joint, weighed);
+                }
             }
             let sum = dot(simd, weighed, &rows[after..after + transition.states]);
             (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Joint => {
+            let [time, out] = words.take();
+            let Some(outcome) = &model.joint_outcome else { return };
+            let from = words.list(model.states.len());
+            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
+                let from = from as usize;
+                &rows[from..from + states]
+            });
+            let q = product(simd, beliefs, &mut scratch.joint);
+            let learnt = &scratch.learning.outcomes;
+            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
+            value.store(&mut rows[out]);
         }
         Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
             combine(simd, model, rows, operation, words)

@@ -131,8 +131,8 @@ impl<T: Real> Scratch<T> {
         self.observations.fill([-1; LANES]);
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
-        self.learning.start();
         self.agents = 0;
+        self.learning.start();
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has

@@ -529,7 +529,8 @@ fn predict<T: Real, S: Simd>(
         let action = model.plan.first_actions[policy * factors + f] as usize;
         let out = &mut scratch.prior[model.first_row[f]..model.first_row[f + 1]];
         let (joint, _) = joint_belief(simd, model, transition, &scratch.rows, &mut scratch.joint);
-        transition.apply(simd, &scratch.learning.expected, action, joint, out);
+        // Agents that search do not learn: nothing is a lane's own.
+        transition.apply(simd, &[], action, joint, out);
     }
     let mut first = 0;
     for ((evidence, table), &count) in

@@ -47,7 +47,11 @@ impl<T: Real> Kernel for InferStates<'_, T> {
         for f in 0..model.states.len() {
             predict(simd, model, scratch, f);
         }
-        posterior(simd, model, scratch);
+        if model.dialect == Dialect::Pymdp0 {
+            vanilla::infer(simd, model, scratch);
+        } else {
+            posterior(simd, model, scratch);
+        }
     }
 }
 
@@ -58,9 +62,8 @@ pub(super) fn posterior<T: Real, S: Simd>(
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
 ) {
-    if model.dialect == Dialect::Pymdp0 {
-        vanilla::infer(simd, model, scratch);
-    } else if model.states.len() == 1 {
+    // What says logarithms of its evidence goes the way of several factors.
+    if model.states.len() == 1 && model.sequence.is_none() {
         one_factor(simd, model, scratch);
     } else {
         fixed_point(simd, model, scratch);

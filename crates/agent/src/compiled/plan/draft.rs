@@ -7,7 +7,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
-use super::{DenseOutcome, LearntContent, LearntOutcome};
+use super::{DenseOutcome, LearntOutcome};
 use crate::compiled::composition::{Composer, Composition};
 use crate::compiled::likelihood::Structure;
 use crate::compiled::novelty::novelty_weights;
@@ -98,7 +98,12 @@ impl<'a, T: Real> Draft<'a, T> {
             }
             if self.model.arguments.use_inductive {
                 let goal = Request::Goal { factor, present: root };
-                let goal = self.builder.value(goal, transition.states);
+                // Agents that learn B find their own paths, in rows behind.
+                let depth = match self.model.arguments.learn_b {
+                    true => self.model.arguments.inductive_depth,
+                    false => 0,
+                };
+                let goal = self.builder.value(goal, transition.states * (1 + depth));
                 self.builder.emit(goal);
                 self.goals.push(goal);
             }
@@ -141,12 +146,6 @@ impl<'a, T: Real> Draft<'a, T> {
         Ok(Step { beliefs, terms })
     }
 
-    /// Which row of the utility counts at a step, where modalities count jointly.
-    fn joint_time(&self, place: Place) -> usize {
-        let timed = self.model.c.iter().any(|c| c.shape().len() == 2);
-        if timed { place.depth } else { 0 }
-    }
-
     /// What a step teaches of A and B.
     fn novelty(
         &mut self,
@@ -168,6 +167,12 @@ impl<'a, T: Real> Draft<'a, T> {
             terms.push(self.emitted(Request::Learnt { factor, action, after, from }));
         }
         Ok(())
+    }
+
+    /// Which row of the utility counts at a step, where modalities count jointly.
+    fn joint_time(&self, place: Place) -> usize {
+        let timed = self.model.c.iter().any(|c| c.shape().len() == 2);
+        if timed { place.depth } else { 0 }
     }
 
     /// The sum of terms.
@@ -353,14 +358,7 @@ impl<'a, T: Real> Draft<'a, T> {
         let mut values = Array::zeroed(self.memory, 0)?;
         let mut learnt = None;
         if self.model.arguments.learn_a {
-            let mut preferences = self.preferences(m, when);
-            if !self.model.arguments.use_utility {
-                preferences.fill(0.0);
-            }
-            let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
-            let preferences = Array::copied(self.memory, &preferences)?;
-            let content = LearntContent::Worth { preferences, gain };
-            learnt = Some(self.learnt_outcome(m, order, content)?);
+            learnt = Some(self.learnt_outcome(m, when, order)?);
         } else {
             values = Array::zeroed(self.memory, (1 + outcomes) * joint)?;
             for (column, l) in self.linear(m, when).into_iter().enumerate() {
@@ -379,22 +377,31 @@ impl<'a, T: Real> Draft<'a, T> {
     }
 
     /// What a table needs to be made by every block, after those that are there already.
-    fn learnt_outcome(
-        &self,
-        m: usize,
-        order: &[usize],
-        content: LearntContent<T>,
-    ) -> Result<LearntOutcome<T>> {
+    fn learnt_outcome(&self, m: usize, when: usize, order: &[usize]) -> Result<LearntOutcome<T>> {
+        let arguments = &self.model.arguments;
+        let mut preferences = self.preferences(m, when);
+        if !arguments.use_utility {
+            preferences.fill(0.0);
+        }
+        let preferences: Vec<T> = preferences.into_iter().map(T::from_f64).collect();
         let joint = self.model.a[m].columns();
         let place: Vec<u32> =
             (0..joint).map(|column| self.place(m, order, column) as u32).collect();
-        let own = self.dense.iter().filter(|table| table.learnt.is_some());
         Ok(LearntOutcome {
             m,
-            first: own.map(|table| table.rows * table.states).sum(),
+            novel: false,
+            first: self.learnt_before(false),
             place: Array::copied(self.memory, &place)?,
-            content,
+            preferences: Array::copied(self.memory, &preferences)?,
+            gain: arguments.use_states_info_gain,
         })
+    }
+
+    /// The size of the tables of a kind that every block makes, so far.
+    fn learnt_before(&self, novel: bool) -> usize {
+        let alike =
+            |table: &&DenseOutcome<T>| table.learnt.as_ref().is_some_and(|it| it.novel == novel);
+        self.dense.iter().filter(alike).map(|table| table.rows * table.states).sum()
     }
 
     /// A and then w(pA), the factors' axes in the reverse of `order`.
@@ -407,24 +414,33 @@ impl<'a, T: Real> Draft<'a, T> {
         let states = self.transitions[order[0]].states;
         let rows = 2 * outcomes * joint / states;
         if self.model.arguments.learn_a {
-            let learnt = Some(self.learnt_outcome(m, order, LearntContent::Novelty)?);
+            let place: Vec<u32> =
+                (0..joint).map(|column| self.place(m, order, column) as u32).collect();
+            let learnt = LearntOutcome {
+                m,
+                novel: true,
+                first: self.learnt_before(true),
+                place: Array::copied(self.memory, &place)?,
+                preferences: Array::zeroed(self.memory, 0)?,
+                gain: false,
+            };
             let values = Array::zeroed(self.memory, 0)?;
-            self.dense.push(DenseOutcome { values, states, rows, learnt });
-        } else {
-            let weights = novelty_weights(self.model.dialect, &self.model.p_a[m]);
-            let mut values = Array::zeroed(self.memory, 2 * outcomes * joint)?;
-            for column in 0..joint {
-                let place = self.place(m, order, column);
-                for (o, p) in a.column(column) {
-                    values[o * joint + place] = T::from_f64(p);
-                }
-                for o in 0..outcomes {
-                    values[(outcomes + o) * joint + place] =
-                        T::from_f64(weights[o * joint + column]);
-                }
-            }
-            self.dense.push(DenseOutcome { values, states, rows, learnt: None });
+            self.dense.push(DenseOutcome { values, states, rows, learnt: Some(learnt) });
+            self.gains.insert(m, self.dense.len() - 1);
+            return Ok(self.dense.len() - 1);
         }
+        let weights = novelty_weights(&self.model.p_a[m], self.model.dialect);
+        let mut values = Array::zeroed(self.memory, 2 * outcomes * joint)?;
+        for column in 0..joint {
+            let place = self.place(m, order, column);
+            for (o, p) in a.column(column) {
+                values[o * joint + place] = T::from_f64(p);
+            }
+            for o in 0..outcomes {
+                values[(outcomes + o) * joint + place] = T::from_f64(weights[o * joint + column]);
+            }
+        }
+        self.dense.push(DenseOutcome { values, states, rows, learnt: None });
         self.gains.insert(m, self.dense.len() - 1);
         Ok(self.dense.len() - 1)
     }
