@@ -6,7 +6,7 @@
 //! than waiting, so results must not depend on how many took part.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// `work(index, of)`: the part `index` of `of`.
@@ -22,8 +22,11 @@ unsafe impl Send for Lent {}
 struct Call {
     work: Option<Lent>,
     parts: usize,
-    unfinished: usize,
     panicked: bool,
+}
+
+impl Call {
+    const NONE: Self = Self { work: None, parts: 0, panicked: false };
 }
 
 struct Team {
@@ -32,17 +35,29 @@ struct Team {
     call: Mutex<Call>,
     /// Counts calls; workers look at it for a while before they go to sleep.
     calls: AtomicU64,
+    /// Workers that have not done their part; the caller looks at it before it goes to sleep.
+    unfinished: AtomicUsize,
     wake: Condvar,
     done: Condvar,
     workers: usize,
 }
 
-/// How often a worker looks for the next call before it sleeps: some ten microseconds, about what
-/// waking it would cost.
-const LOOKS: usize = 4000;
+/// How often a thread looks for what it waits for before it sleeps: some hundred microseconds, a
+/// few times what waking it would cost.
+const LOOKS: usize = 8000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits a little for something that another thread is about to do.
+fn look(happened: impl Fn() -> bool) {
+    for _ in 0..LOOKS {
+        if happened() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
 }
 
 /// The number of threads that can take part, the caller included.
@@ -57,8 +72,9 @@ fn team() -> &'static Team {
         // It lives as long as the process: its threads never end.
         let team: &'static Team = Box::leak(Box::new(Team {
             turn: Mutex::new(()),
-            call: Mutex::new(Call { work: None, parts: 0, unfinished: 0, panicked: false }),
+            call: Mutex::new(Call::NONE),
             calls: AtomicU64::new(0),
+            unfinished: AtomicUsize::new(0),
             wake: Condvar::new(),
             done: Condvar::new(),
             workers: size() - 1,
@@ -69,8 +85,9 @@ fn team() -> &'static Team {
             if std::thread::Builder::new().name(name).spawn(move || team.worker(index)).is_err() {
                 return Box::leak(Box::new(Team {
                     turn: Mutex::new(()),
-                    call: Mutex::new(Call { work: None, parts: 0, unfinished: 0, panicked: false }),
+                    call: Mutex::new(Call::NONE),
                     calls: AtomicU64::new(0),
+                    unfinished: AtomicUsize::new(0),
                     wake: Condvar::new(),
                     done: Condvar::new(),
                     workers: 0,
@@ -85,12 +102,7 @@ impl Team {
     fn worker(&self, index: usize) {
         let mut seen = 0;
         loop {
-            for _ in 0..LOOKS {
-                if self.calls.load(Ordering::Acquire) != seen {
-                    break;
-                }
-                std::hint::spin_loop();
-            }
+            look(|| self.calls.load(Ordering::Acquire) != seen);
             let mut call = lock(&self.call);
             while self.calls.load(Ordering::Relaxed) == seen {
                 call = self.wake.wait(call).unwrap_or_else(PoisonError::into_inner);
@@ -102,10 +114,12 @@ impl Team {
             // SAFETY: `share` does not return before `unfinished` is 0, so the work is alive.
             let work = unsafe { &*work.0 };
             let outcome = catch_unwind(AssertUnwindSafe(|| work(index, parts)));
-            let mut call = lock(&self.call);
-            call.panicked |= outcome.is_err();
-            call.unfinished -= 1;
-            if call.unfinished == 0 {
+            if outcome.is_err() {
+                lock(&self.call).panicked = true;
+            }
+            if self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {
+                // Under the lock, so that a caller that is about to sleep is not missed.
+                let _call = lock(&self.call);
                 self.done.notify_one();
             }
         }
@@ -131,15 +145,17 @@ pub(crate) fn share(parts: usize, work: &Work<'_>) {
     }
     {
         let mut call = lock(&team.call);
-        // SAFETY: only the lifetime changes; `finish` below waits for the last use.
+        // SAFETY: only the lifetime changes; the wait below outlasts the last use.
         let lent = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
-        *call = Call { work: Some(Lent(lent)), parts, unfinished: parts - 1, panicked: false };
+        *call = Call { work: Some(Lent(lent)), parts, panicked: false };
+        team.unfinished.store(parts - 1, Ordering::Release);
         team.calls.fetch_add(1, Ordering::Release);
     }
     team.wake.notify_all();
     let own = catch_unwind(AssertUnwindSafe(|| work(0, parts)));
+    look(|| team.unfinished.load(Ordering::Acquire) == 0);
     let mut call = lock(&team.call);
-    while call.unfinished > 0 {
+    while team.unfinished.load(Ordering::Acquire) > 0 {
         call = team.done.wait(call).unwrap_or_else(PoisonError::into_inner);
     }
     call.work = None;

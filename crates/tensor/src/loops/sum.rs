@@ -247,6 +247,14 @@ fn total_of<T: Arithmetic, S: Simd, const U: usize>(mut sums: [Vector<T, S>; U])
     }
     let mut lanes = [T::ZERO; LANES];
     sums[0].store_slice(&mut lanes);
+    // Opaque, or else the compiler adds the lanes of several rows together, and gathers them one
+    // by one to do so.
+    fold(std::hint::black_box(&lanes))
+}
+
+/// The sum of the lanes, halves first.
+#[inline(always)]
+fn fold<T: Arithmetic>(lanes: &[T; LANES]) -> T {
     let (mut eight, mut four, mut two) = ([T::ZERO; 8], [T::ZERO; 4], [T::ZERO; 2]);
     for l in 0..8 {
         eight[l] = lanes[l] + lanes[l + 8];
