@@ -16,6 +16,9 @@ use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Simd, Vector};
 
+/// Longer rows come from beyond the first cache: fewer streams at once are read ahead better.
+const LONG: usize = 512;
+
 /// `U` is how many vectors of partial sums a row has: one where there are many rows, which are
 /// then independent enough; more where there is but one.
 struct Rows<T, A, D, const TWO: bool, const U: usize> {
@@ -69,7 +72,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Ker
         // SAFETY: the caller of `sum` vouches for every row.
         unsafe {
             if U == 1 {
-                while row + 8 <= self.rows.size {
+                while self.inner.size < LONG && row + 8 <= self.rows.size {
                     self.group::<S, 8>(simd, row);
                     row += 8;
                 }
