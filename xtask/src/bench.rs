@@ -1,25 +1,15 @@
 //! `cargo xtask bench`: the program's own benchmarks, kept with the machine and the commit.
 
 use std::fs;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::root;
-use crate::step::{cargo, command};
+use crate::step::{Outcome, cargo, command};
 
 /// Runs the benchmarks of these names (all, if none) and writes `benches/record/DATE-COMMIT.json`.
-pub(crate) fn run(names: &[&str]) -> ExitCode {
-    match record(names) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("error: {reason}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn record(names: &[&str]) -> Result<(), String> {
+pub(crate) fn run(names: &[&str]) -> Outcome {
     command(&mut cargo(&["build", "--locked", "--release"]))?;
     let mut populace = Command::new(root().join("target/release/populace"));
     let json = answer(populace.args(["bench", "--json"]).args(names))?;

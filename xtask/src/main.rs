@@ -19,6 +19,7 @@ Usage: cargo xtask CHORE
 
   test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README;
                   --long also runs the tests that take minutes
+  readme          write into README.md what its examples print
   bench [NAME…]   populace bench, its results kept in benches/record
 ";
 
@@ -28,7 +29,8 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["test"] => test::run(test::Length::Short),
         ["test", "--long"] => test::run(test::Length::Long),
-        ["bench", names @ ..] => bench::run(names),
+        ["readme"] => step::finish(readme::refresh()),
+        ["bench", names @ ..] => step::finish(bench::run(names)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS

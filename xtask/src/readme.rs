@@ -1,59 +1,63 @@
 //! The README's examples are run, and what it shows is what they print.
 //!
-//! In a `console` block, a line `$ populace …` is a command and the lines below it are its output;
-//! both run in one scratch directory, in which the repository's `tests`, `examples` and `benches`
-//! can be named. A `toml` block that opens with `# NAME.toml` is written to that file first.
+//! In a `console` block, a line `$ populace …` is a command and the lines below it, up to the next
+//! command, are its output; a command without any must succeed. All run in one scratch directory,
+//! in which the repository's `tests`, `examples` and `benches` can be named. A `toml` block that
+//! opens with `# NAME.toml` is written to that file first.
 //!
-//! Numbers, units and bars differ from machine to machine, so they are masked on both sides: the
-//! words, their order and the lines must agree.
+//! Numbers, units and bars differ from machine to machine, so they are masked where README and
+//! reality are compared: the words, their order and the lines must agree.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::root;
 use crate::step::{Outcome, cargo, command};
 
-/// What cargo is asked for in the README instead of an installed `populace`.
+/// What the README says instead of an installed `populace`.
 const FROM_SOURCE: &str = "cargo run --release --";
 
-/// Builds the release binary and runs every example with it.
+/// Checks that the README shows what its examples print.
 pub(crate) fn check() -> Outcome {
-    command(&mut cargo(&["build", "--locked", "--release"]))?;
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).map_err(|error| format!("README.md: {error}"))?;
-    let scratch = Scratch::new().map_err(|error| format!("scratch directory: {error}"))?;
-    let mut examples = 0;
-    for block in blocks(&readme) {
-        match block.language {
-            "toml" => {
-                if let Some(name) = block.lines.first().and_then(|line| line.strip_prefix("# ")) {
-                    let text = block.lines.join("\n");
-                    fs::write(scratch.path.join(name), text).map_err(|e| e.to_string())?;
-                }
-            }
-            "console" => {
-                for example in block.examples() {
-                    println!("$ {}", example.command);
-                    example.check(&scratch)?;
-                    examples += 1;
-                }
-            }
-            _ => {}
+    let readme = read()?;
+    let real = Scratch::build()?.refreshed(&readme)?;
+    let differs = |pair: &(&str, &str)| masked(pair.0) != masked(pair.1);
+    match readme.lines().zip(real.lines()).find(differs) {
+        Some((shown, printed)) => Err(format!(
+            "README.md shows\n{shown}\nwhere the program prints\n{printed}\n\
+             `cargo xtask readme` writes what is printed into it"
+        )),
+        None if readme.lines().count() != real.lines().count() => {
+            Err("README.md shows another number of lines than are printed".into())
         }
+        None => Ok(()),
     }
-    println!("{examples} examples print what README.md shows");
-    if examples == 0 { Err("README.md has no examples".into()) } else { Ok(()) }
 }
 
-/// A fresh directory that the examples run in.
+/// Writes what the examples print into the README.
+pub(crate) fn refresh() -> Outcome {
+    let real = Scratch::build()?.refreshed(&read()?)?;
+    fs::write(root().join("README.md"), real).map_err(|error| format!("README.md: {error}"))
+}
+
+fn read() -> Result<String, String> {
+    fs::read_to_string(root().join("README.md")).map_err(|error| format!("README.md: {error}"))
+}
+
+/// A fresh directory that the examples run in, and the release binary.
 struct Scratch {
     path: PathBuf,
     populace: PathBuf,
 }
 
 impl Scratch {
+    fn build() -> Result<Self, String> {
+        command(&mut cargo(&["build", "--locked", "--release"]))?;
+        Self::new().map_err(|error| format!("scratch directory: {error}"))
+    }
+
     fn new() -> io::Result<Self> {
         let root = root().canonicalize()?;
         let path = root.join("target/readme");
@@ -68,88 +72,78 @@ impl Scratch {
         }
         Ok(Self { path, populace: root.join("target/release/populace") })
     }
-}
 
-/// A fenced block of the README.
-struct Block<'a> {
-    language: &'a str,
-    lines: Vec<&'a str>,
-}
-
-/// A command and what it is said to print.
-#[derive(Debug, PartialEq)]
-struct Example<'a> {
-    command: &'a str,
-    output: Vec<&'a str>,
-}
-
-fn blocks(text: &str) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some(language) = line.strip_prefix("```") {
-            let lines = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.push(Block { language, lines });
+    /// The README with the output that its examples have here.
+    fn refreshed(&self, readme: &str) -> Result<String, String> {
+        let mut real = String::new();
+        let mut lines = readme.lines().peekable();
+        while let Some(line) = lines.next() {
+            real.extend([line, "\n"]);
+            let Some(language) = line.strip_prefix("```").filter(|it| !it.is_empty()) else {
+                continue;
+            };
+            let mut block = Vec::new();
+            while let Some(line) = lines.next_if(|line| *line != "```") {
+                block.push(line);
+            }
+            match language {
+                "console" => real.push_str(&self.console(&block)?),
+                _ => {
+                    let text = block.join("\n") + "\n";
+                    if language == "toml"
+                        && let Some(name) = block.first().and_then(|line| line.strip_prefix("# "))
+                    {
+                        fs::write(self.path.join(name), &text)
+                            .map_err(|error| error.to_string())?;
+                    }
+                    real.push_str(&text);
+                }
+            }
+            real.extend(lines.next().map(|fence| format!("{fence}\n")));
         }
+        Ok(real)
     }
-    blocks
-}
 
-impl<'a> Block<'a> {
-    fn examples(&self) -> Vec<Example<'a>> {
-        let mut examples: Vec<Example> = Vec::new();
-        for line in &self.lines {
-            if let Some(command) = line.strip_prefix("$ ") {
-                examples.push(Example { command, output: Vec::new() });
-            } else if let Some(example) = examples.last_mut() {
-                example.output.push(line);
+    /// A `console` block with real output.
+    fn console(&self, block: &[&str]) -> Result<String, String> {
+        let mut real = String::new();
+        for example in block.chunk_by(|_, next| !next.starts_with("$ ")) {
+            let Some(line) = example[0].strip_prefix("$ ") else {
+                return Err(format!("`{}` is the output of no command", example[0]));
+            };
+            println!("{}", example[0]);
+            real.extend([example[0], "\n"]);
+            let (printed, succeeded) = self.run(line)?;
+            match example.len() {
+                1 if !succeeded => return Err(format!("`{line}` fails:\n{printed}")),
+                1 => {}
+                _ => real.extend([printed.trim_end(), "\n"]),
             }
         }
-        examples
+        Ok(real)
     }
-}
 
-impl Example<'_> {
-    fn check(&self, scratch: &Scratch) -> Outcome {
-        let arguments = self
-            .command
+    /// What a command prints, and whether it succeeds.
+    fn run(&self, line: &str) -> Result<(String, bool), String> {
+        let arguments = line
             .strip_prefix(FROM_SOURCE)
-            .or_else(|| self.command.strip_prefix("populace"))
-            .ok_or_else(|| format!("`{}`: neither populace nor {FROM_SOURCE}", self.command))?;
-        let output = Command::new(&scratch.populace)
+            .or_else(|| line.strip_prefix("populace"))
+            .ok_or_else(|| format!("`{line}`: neither populace nor {FROM_SOURCE}"))?;
+        let output = Command::new(&self.populace)
             .args(arguments.split_whitespace())
-            .current_dir::<&Path>(&scratch.path)
+            .current_dir(&self.path)
             .output()
-            .map_err(|error| format!("{}: {error}", scratch.populace.display()))?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let printed = format!("{stdout}{stderr}");
-        if !output.status.success() && self.output.is_empty() {
-            return Err(format!("`{}`: {}\n{printed}", self.command, output.status));
-        }
-        let shown = masked(self.output.iter().copied());
-        if self.output.is_empty() || shown == masked(printed.lines()) {
-            return Ok(());
-        }
-        Err(format!(
-            "`{}` prints\n{printed}\nbut README.md shows\n{}",
-            self.command,
-            self.output.join("\n")
-        ))
+            .map_err(|error| format!("{}: {error}", self.populace.display()))?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok((String::from_utf8_lossy(&text).into_owned(), output.status.success()))
     }
 }
 
-/// Lines without what differs from machine to machine, blank ones left out.
-fn masked<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    lines.map(masked_line).filter(|line| !line.is_empty()).collect()
-}
-
-fn masked_line(line: &str) -> String {
+/// A line without what differs from machine to machine.
+fn masked(line: &str) -> String {
     let words = line.split_whitespace().filter(|word| !is_unit(word) && !is_bar(word));
-    let masked: Vec<&str> = words
-        .map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word })
-        .collect();
-    masked.join(" ")
+    let number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+    words.map(|word| if number(word) { "#" } else { word }).collect::<Vec<_>>().join(" ")
 }
 
 fn is_unit(word: &str) -> bool {
@@ -163,28 +157,14 @@ fn is_bar(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Example, blocks, masked_line};
+    use super::masked;
 
     #[test]
     fn numbers_units_and_bars_are_masked() {
         assert_eq!(
-            masked_line("  agents   9.2 MiB  ███▏ 3.6 %"),
-            masked_line("  agents   980 KiB  ▏ 12.25 %")
+            masked("  agents   9.2 MiB  ███▏ 3.6 %"),
+            masked("  agents   980 KiB  ▏ 12.25 %")
         );
-        assert_ne!(masked_line("agents 9.2 MiB"), masked_line("shared 9.2 MiB"));
-    }
-
-    #[test]
-    fn a_block_is_its_commands_with_their_output() {
-        let text =
-            "words\n```console\n$ populace run\none\ntwo\n$ populace --version\n```\nwords\n";
-        let blocks = blocks(text);
-        assert_eq!(
-            blocks[0].examples(),
-            [
-                Example { command: "populace run", output: vec!["one", "two"] },
-                Example { command: "populace --version", output: vec![] },
-            ]
-        );
+        assert_ne!(masked("agents 9.2 MiB"), masked("shared 9.2 MiB"));
     }
 }

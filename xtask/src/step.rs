@@ -39,6 +39,17 @@ impl Steps {
     }
 }
 
+/// The exit code of a chore that is one step; why it failed is printed.
+pub(crate) fn finish(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn verdict(outcome: &Outcome) -> &'static str {
     if outcome.is_ok() { "passed" } else { "FAILED" }
 }

@@ -46,6 +46,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) first_actions: Array<u32>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
+    /// What a sparse belief drops.
+    pub(crate) threshold: T,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
@@ -87,7 +89,8 @@ impl<T: Real> CompiledModel<T> {
             .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
-        let support = Support::compile(model, &transitions, &structures, memory)?;
+        let threshold = support::threshold::<T>(&structures);
+        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
@@ -97,14 +100,11 @@ impl<T: Real> CompiledModel<T> {
             groups: groups(&evidence),
             ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
             first_actions: Array::copied(memory, &first_actions(&policies))?,
+            threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
-            sampling_mode: match model.b_action_dependencies {
-                // The reference marginalises over controls, which a flat action is not.
-                Some(_) => SamplingMode::Full,
-                None => model.arguments.sampling_mode,
-            },
+            sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
             first_row,

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as Usage;
 
+use crate::output::print;
+
 /// The result of a command.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -105,21 +107,8 @@ pub(crate) fn usage(error: &clap::Error) -> Outcome {
     }
 }
 
-/// Prints to standard output.
-///
-/// A reader that has gone away (`| head`) is no failure of ours; a full disk is.
-pub(crate) fn print(text: &str) -> Outcome {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::other(format!("standard output cannot be written: {}", reason(&error))))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What an error says, without the number that Rust appends.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

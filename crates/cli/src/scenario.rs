@@ -2,18 +2,21 @@
 //!
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
+mod model;
+
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use populace_agent::models::Builtin;
 use populace_agent::nearest;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
-use crate::job::Belief;
+use crate::flags::Belief;
+
+use model::Model;
 
 /// A scenario as it stands in its file.
 #[derive(Debug, Default, Deserialize)]
@@ -24,28 +27,6 @@ pub(crate) struct Scenario {
     pub(crate) population: Population,
     pub(crate) memory: Memory,
     pub(crate) run: Run,
-}
-
-/// `[model]`: a file or a built-in.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Model {
-    pub(crate) path: Option<PathBuf>,
-    #[serde(deserialize_with = "builtin")]
-    pub(crate) builtin: Option<Builtin>,
-    pub(crate) side: Option<usize>,
-    pub(crate) slip: Option<f64>,
-    pub(crate) noise: Option<f64>,
-    pub(crate) start: Option<Start>,
-    pub(crate) seed: Option<u64>,
-}
-
-/// Where agents of the grid believe to start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Start {
-    Block,
-    Anywhere,
 }
 
 /// `[environment]`: what answers the agents' actions.
@@ -84,11 +65,6 @@ pub(crate) struct Memory {
 pub(crate) struct Run {
     pub(crate) steps: Option<u64>,
     pub(crate) seed: Option<u64>,
-}
-
-/// The library knows its models by name, so the names stand there.
-fn builtin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Builtin>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
 /// A scenario is a page of text; a larger file is something else.

@@ -125,13 +125,6 @@ impl Summary {
         }
     }
 
-    /// One JSON object on one line.
-    pub(crate) fn json(&self) -> String {
-        let json = serde_json::to_string(self);
-        // A struct of numbers and strings always has a JSON form.
-        json.map_or_else(|error| error.to_string(), |json| json + "\n")
-    }
-
     /// For a person: how fast, how large, and where every byte is.
     pub(crate) fn text(&self) -> String {
         let ticks = if self.steps < self.planned {
@@ -186,9 +179,13 @@ impl Summary {
     }
 }
 
-/// How many beliefs are stored how.
+/// How many beliefs are stored how; beliefs before their first tick only while there are any.
 fn named(tiers: Tiers) -> BTreeMap<&'static str, u64> {
-    BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse), ("initial", tiers.initial)])
+    let mut named = BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse)]);
+    if tiers.initial > 0 {
+        named.insert("initial", tiers.initial);
+    }
+    named
 }
 
 /// `1 thread`, `2 threads`.

@@ -35,6 +35,8 @@ pub(crate) struct Population<T: Number> {
     threads: Arc<ThreadPool>,
     pub(crate) chunk_agents: usize,
     batch: usize,
+    /// The chunk that the settings ask for.
+    asked: Option<usize>,
     seed: u64,
     chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
@@ -92,7 +94,7 @@ impl<T: Number> Population<T> {
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
         let count = threads.current_num_threads();
-        let (chunk_agents, batch) = chunk_size(&layout, settings, count);
+        let (chunk_agents, batch) = chunk_size(&layout, settings.agents, settings.chunk, count);
         let scratch = memory.scratch();
         let soft = environment.is_soft();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
@@ -105,6 +107,7 @@ impl<T: Number> Population<T> {
             threads: Arc::new(threads),
             chunk_agents,
             batch,
+            asked: settings.chunk,
             seed: settings.seed,
             chunks: Vec::new(),
             kept: None,
@@ -159,11 +162,12 @@ impl<T: Number> Population<T> {
         (size_of::<i32>() * (self.model.num_obs().len() + self.model.num_states().len())) as u64
     }
 
-    /// Engine bytes that `agents` agents need in the worst case.
+    /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
+    /// that size has. The workers are this population's; those of a smaller one need no more.
     pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
-        let step = self.chunk_agents as u64;
-        let whole =
-            u128::from(agents / step) * u128::from(self.layout.most_bytes(self.chunk_agents));
+        let (chunk, _) = chunk_size(&self.layout, agents, self.asked, self.workers.len());
+        let step = chunk as u64;
+        let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
         let rest = match (agents % step) as usize {
             0 => 0,
             rest => u128::from(self.layout.most_bytes(rest)),
@@ -185,7 +189,8 @@ impl<T: Number> Population<T> {
     /// The most agents that a budget holds in the worst case.
     pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
         let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
-        // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent.
+        // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent; `low`
+        // always fits.
         let (mut low, mut high) = (0, budget.saturating_add(1));
         while low + 1 < high {
             let middle = low + (high - low) / 2;
@@ -313,13 +318,18 @@ impl<T: Number> Population<T> {
 ///
 /// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
 /// batches in chunks of reasonable size, so that pages are not wasted.
-fn chunk_size(layout: &ChunkLayout, settings: &Settings, threads: usize) -> (usize, usize) {
-    let population = usize::try_from(settings.agents).unwrap_or(usize::MAX);
+fn chunk_size(
+    layout: &ChunkLayout,
+    agents: u64,
+    asked: Option<usize>,
+    threads: usize,
+) -> (usize, usize) {
+    let population = usize::try_from(agents).unwrap_or(usize::MAX);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
     // A few chunks a thread even out the load of small populations.
     let share = population.div_ceil(4 * threads);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
-    match settings.chunk {
+    match asked {
         None => (chosen, chosen),
         Some(batch) if batch >= chosen => (batch.min(population), batch.min(population)),
         Some(batch) => (chosen.div_ceil(batch) * batch, batch),

@@ -10,8 +10,7 @@ pub enum Belief {
     Auto,
     /// Every state's probability.
     Dense,
-    /// The states above the threshold below which a probability counts as none (4ε in f64, 1e-12
-    /// in f32) and their probabilities.
+    /// The states above a threshold far below what can matter, and their probabilities.
     Sparse,
 }
 

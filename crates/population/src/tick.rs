@@ -213,7 +213,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
     fn batch(&mut self, first: u64, agents: std::ops::Range<usize>) {
         let len = agents.len();
         let sparse = |part: &Self, agent: usize| {
+            // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
+                && !part.tick.environment.is_soft()
                 && !part.fixed
                 && (part.columns.action(agent) == NOT_BORN || part.columns.length(agent) != DENSE)
         };
@@ -409,7 +411,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
     fn write_dense(&mut self, agents: &[u32]) {
         let record = &self.tick.layout.record;
         let isa = self.tick.model.isa();
-        let threshold = T::from_f64(CompiledModel::<T>::sparse_threshold());
+        let threshold = self.tick.model.sparse_threshold();
         let Worker {
             scratch, records, records_len, after, lengths, states, values, before, ..
         } = &mut *self.worker;

@@ -1,5 +1,7 @@
 //! The golden runs through the engine.
 
+#![allow(clippy::unwrap_used)] // tests' helpers
+
 use std::path::{Path, PathBuf};
 
 use populace_agent::{ModelFile, Precision, Values};

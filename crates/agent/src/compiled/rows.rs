@@ -10,6 +10,9 @@ use populace_tensor::simd::{Real, Simd, Vector};
 use crate::Result;
 use crate::step::kernels::splat;
 
+/// A value that is not zero: (row, column, value).
+pub(crate) type Entry = (usize, u32, f64);
+
 /// A matrix by compressed rows: row i is the `columns[starts[i]..starts[i + 1]]` with their values.
 ///
 /// Columns ascend within a row, so sums have one order.
@@ -20,6 +23,8 @@ pub(crate) struct Rows<T> {
     values: Array<T>,
     /// Every value is 1: a row is a plain sum.
     unit: bool,
+    /// Every row has one entry: entry i is row i's.
+    one_each: bool,
 }
 
 impl<T: Real> Rows<T> {
@@ -27,9 +32,9 @@ impl<T: Real> Rows<T> {
     pub(crate) fn new(
         memory: &SharedResource,
         rows: usize,
-        entries: impl Iterator<Item = (usize, u32, f64)>,
+        entries: impl Iterator<Item = Entry>,
     ) -> Result<Self> {
-        let mut sorted: Vec<(usize, u32, f64)> = entries.collect();
+        let mut sorted: Vec<Entry> = entries.collect();
         sorted.sort_by_key(|&(row, column, _)| (row, column));
         let mut starts = vec![0_u32; rows + 1];
         for &(row, ..) in &sorted {
@@ -42,14 +47,17 @@ impl<T: Real> Rows<T> {
         let values: Vec<T> = sorted.iter().map(|&(.., value)| T::from_f64(value)).collect();
         Ok(Self {
             unit: values.iter().all(|&value| value == T::ONE),
+            one_each: starts.iter().enumerate().all(|(row, &start)| row == start as usize),
             starts: Array::copied(memory, &starts)?,
             columns: Array::copied(memory, &columns)?,
             values: Array::copied(memory, &values)?,
         })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.starts.len() - 1
+    /// Whether every row has one entry.
+    #[inline(always)]
+    pub(crate) fn one_each(&self) -> bool {
+        self.one_each
     }
 
     /// The columns of all entries, row by row.

@@ -1,18 +1,22 @@
 //! Beliefs of small support: what a step needs to touch their states only.
 //!
-//! A sparse belief drops q\[s\] ≤ [`Support::threshold`]; a dropped state reads as 0, so that its prior
-//! is ε. With structured evidence (weights r ≥ 1 relative to the background) the normaliser is
-//! Z ≥ Σ prior, so a state outside the support and without an exception for what was observed gets
-//! at most ε/Z, below the threshold: it stays dropped. One with an exception gets ε·r/Z and is
-//! brought back. So a step touches the support and the exceptions of the outcomes observed, and
-//! answers as the dense one does.
+//! A sparse belief drops q\[s\] up to a threshold; a dropped state reads as 0, so that its prior is ε.
+//! With structured evidence (weights r ≥ 1 relative to the background) the normaliser is Z ≥ Σ prior,
+//! so a state outside the support and without an exception for what was observed gets at most ε/Z:
+//! it stays dropped. One with an exception gets ε·r/Z and is brought back. So a step touches the
+//! support and the exceptions of the outcomes observed, and answers as the dense one does.
+//!
+//! The threshold is 1e-30: small masses decide what an observation brings back that contradicts
+//! everything larger. (Of 1,500 random models 28 had wrong answers with 4ε, none with 1e-30.) In
+//! f32 it is 1e-12 where even the largest weights leave ε·Πr below that: then no observation brings
+//! anything back, and a belief that moves with certainty never grows.
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
 use super::likelihood::Structure;
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
 use super::transition::{Transition, moves};
 use crate::{EPSILON, Model, Result};
 
@@ -34,9 +38,30 @@ pub(crate) struct Support<T> {
 /// The most entries a column of B may have on average for the sparse step to pay.
 const MOST_ENTRIES_A_COLUMN: usize = 8;
 
-/// A sparse belief in precision `T` drops what is at most this: 4ε in f64, 1e-12 in f32.
-pub(crate) fn threshold<T: Real>() -> f64 {
-    if size_of::<T>() == size_of::<f64>() { 4.0 * EPSILON } else { 1e-12 }
+/// The threshold of models that may bring states back.
+const THRESHOLD: f64 = 1e-30;
+
+/// The threshold of single precision where nothing can be brought back over it.
+const CLOSED_THRESHOLD: f64 = 1e-12;
+
+/// What a sparse belief of a model drops.
+pub(super) fn threshold<T: Real>(structures: &[Option<Structure>]) -> f64 {
+    let single = size_of::<T>() == size_of::<f32>();
+    if single && closed(structures) { CLOSED_THRESHOLD } else { THRESHOLD }
+}
+
+/// Whether even the largest weights leave a state that was dropped below [`CLOSED_THRESHOLD`]. (Z
+/// is 1 less what was dropped, hence the margin.)
+fn closed(structures: &[Option<Structure>]) -> bool {
+    let largest = |structure: &Option<Structure>| match structure {
+        None => 1.0 / EPSILON,
+        Some(structure) => {
+            let ratio =
+                |&(o, _, value): &Entry| value.max(EPSILON) / structure.background[o].max(EPSILON);
+            structure.exceptions.iter().map(ratio).fold(1.0, f64::max)
+        }
+    };
+    EPSILON * structures.iter().map(largest).product::<f64>() <= 0.99 * CLOSED_THRESHOLD
 }
 
 impl<T: Real> Support<T> {
@@ -44,11 +69,12 @@ impl<T: Real> Support<T> {
         model: &Model,
         transitions: &[Transition<T>],
         structures: &[Option<Structure>],
+        threshold: f64,
         memory: &SharedResource,
     ) -> Result<Option<Self>> {
         let [transition] = transitions else { return Ok(None) };
-        let structures: Option<Vec<&Structure>> = structures.iter().map(Option::as_ref).collect();
-        let (Some(structures), Some(_)) = (structures, transition.sparse()) else {
+        let known: Option<Vec<&Structure>> = structures.iter().map(Option::as_ref).collect();
+        let (Some(known), Some(_)) = (known, transition.sparse()) else {
             return Ok(None);
         };
         let b = &model.b[0];
@@ -60,15 +86,15 @@ impl<T: Real> Support<T> {
             moves(b, actions).map(|(u, s, next, p)| (u * states + s as usize, next as u32, p));
         let columns = Rows::new(memory, actions * states, entries)?;
         let initial = model.d[0].to_f64().into_iter().enumerate();
-        let initial: Vec<(usize, f64)> = initial.filter(|&(_, p)| p > threshold::<T>()).collect();
+        let initial: Vec<(usize, f64)> = initial.filter(|&(_, p)| p > threshold).collect();
         let initial_states: Vec<u32> = initial.iter().map(|&(s, _)| s as u32).collect();
         let initial_values: Vec<T> = initial.iter().map(|&(_, p)| T::from_f64(p)).collect();
         Ok(Some(Self {
-            certain: (0..columns.len()).all(|row| columns.row(row).count() == 1),
+            certain: columns.one_each() && columns.values().iter().all(|&p| p == T::ONE),
             columns,
             initial_states: Array::copied(memory, &initial_states)?,
             initial_values: Array::copied(memory, &initial_values)?,
-            brought_back: brought_back::<T>(&structures),
+            brought_back: if threshold == CLOSED_THRESHOLD { 0 } else { exceptions(&known) },
             states,
         }))
     }
@@ -90,27 +116,14 @@ impl<T: Real> Support<T> {
     }
 }
 
-/// The most states that an observation brings back: none where even the largest weights leave ε·Πr
-/// below the threshold (Z is 1 less what was dropped, hence the margin), else all its exceptions.
-fn brought_back<T: Real>(structures: &[&Structure]) -> usize {
-    let largest: f64 = structures
-        .iter()
-        .map(|structure| {
-            let ratio = |&(o, _, value): &(usize, u32, f64)| {
-                value.max(EPSILON) / structure.background[o].max(EPSILON)
-            };
-            structure.exceptions.iter().map(ratio).fold(1.0, f64::max)
-        })
-        .product();
-    if EPSILON * largest <= 0.99 * threshold::<T>() {
-        return 0;
-    }
-    let exceptions = |structure: &&Structure| {
+/// The most exceptions of one observation.
+fn exceptions(structures: &[&Structure]) -> usize {
+    let most = |structure: &&Structure| {
         let mut counts = vec![0; structure.background.len()];
         for &(o, ..) in &structure.exceptions {
             counts[o] += 1;
         }
         counts.into_iter().max().unwrap_or(0)
     };
-    structures.iter().map(exceptions).sum()
+    structures.iter().map(most).sum()
 }

@@ -13,8 +13,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// The working memory of one block of up to [`LANES`] agents; a thread has one.
 ///
-/// Inputs are set lane by lane ([`Scratch::took_last_first`], [`Scratch::observe`], [`Scratch::belief_mut`]),
-/// then [`CompiledModel::infer_states`], [`CompiledModel::infer_policies`] and
+/// Inputs are set lane by lane ([`Scratch::took_last_first`], [`Scratch::observe`]; beliefs as rows
+/// of lanes, [`Scratch::beliefs_mut`]), then [`CompiledModel::infer_states`], [`CompiledModel::infer_policies`] and
 /// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. Lanes
 /// that nobody set compute as if they had just been born; nobody reads them.
 #[derive(Debug)]
@@ -69,7 +69,9 @@ impl<T: Real> CompiledModel<T> {
             let products = if t.dependencies.len() > 1 { 2 * joint } else { 0 };
             products + t.states
         });
-        let messages = self.groups.iter().map(|group| 3 * group.joint);
+        // A message works with the products of all but the last factor, each at most the joint, and
+        // with two rooms for what is left of the evidence.
+        let messages = self.groups.iter().map(|group| (group.dependencies.len() + 2) * group.joint);
         let widest = self.actions.iter().copied().max().unwrap_or(1);
         let policies = self.policy_count();
         Ok(Scratch {

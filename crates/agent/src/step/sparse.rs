@@ -13,7 +13,7 @@ use super::plan::{Words, score, weigh};
 use super::scratch::{NONE, Scratch};
 use crate::compiled::outcome::SparseOutcome;
 use crate::compiled::program::Operation;
-use crate::compiled::support::{Support, threshold};
+use crate::compiled::support::Support;
 use crate::{CompiledModel, EPSILON, Result};
 
 /// The sparse beliefs of a block, and what their step works with.
@@ -115,9 +115,9 @@ impl<T: Real> CompiledModel<T> {
         self.isa.dispatch(InferSparse { model: self, support, scratch, agents });
     }
 
-    /// A sparse belief drops probabilities up to this: 4ε in f64, 1e-12 in f32.
-    pub fn sparse_threshold() -> f64 {
-        threshold::<T>()
+    /// A sparse belief drops probabilities up to this.
+    pub fn sparse_threshold(&self) -> T {
+        self.threshold
     }
 
     /// The most states that a belief can have after `steps` steps (any number: `None`); all of them
@@ -203,22 +203,8 @@ impl<T: Real> SparseScratch<T> {
             }
             return;
         }
-        let first = action as usize * support.states;
-        let (from, probabilities) = self.beliefs.get(lane);
-        let mut count = 0;
-        for (&s, &q) in from.iter().zip(probabilities) {
-            for (next, p) in support.columns.row(first + s as usize) {
-                let slot = &mut self.slots[next];
-                if *slot == 0 {
-                    states[count] = next as u32;
-                    values[count] = p * q;
-                    count += 1;
-                    *slot = count as u32;
-                } else {
-                    values[*slot as usize - 1] += p * q;
-                }
-            }
-        }
+        let belief = self.beliefs.get(lane);
+        let count = follow(support, action as usize, belief, &mut self.slots, states, values);
         *len = count as u32;
     }
 
@@ -267,13 +253,12 @@ impl<T: Real> SparseScratch<T> {
             sum += value;
         }
         let scale = T::ONE / sum;
-        let threshold = T::from_f64(threshold::<T>());
         let (kept_states, kept_values, kept) = self.beliefs.whole_mut(lane);
         let mut k = 0;
         for (&s, &value) in states[..count].iter().zip(&values[..count]) {
             self.slots[s as usize] = 0;
             let q = value * scale;
-            if q > threshold {
+            if q > model.threshold {
                 kept_states[k] = s;
                 kept_values[k] = q;
                 k += 1;
@@ -324,23 +309,9 @@ impl<T: Real> SparseScratch<T> {
         from: usize,
         out: usize,
     ) {
-        let first = action * support.states;
         let (to_states, to_values, _) = self.room.whole_mut(0);
-        let (states, probabilities) = list(&self.beliefs, &self.nodes, lane, from);
-        let mut count = 0;
-        for (&s, &q) in states.iter().zip(probabilities) {
-            for (next, p) in support.columns.row(first + s as usize) {
-                let slot = &mut self.slots[next];
-                if *slot == 0 {
-                    to_states[count] = next as u32;
-                    to_values[count] = p * q;
-                    count += 1;
-                    *slot = count as u32;
-                } else {
-                    to_values[*slot as usize - 1] += p * q;
-                }
-            }
-        }
+        let belief = list(&self.beliefs, &self.nodes, lane, from);
+        let count = follow(support, action, belief, &mut self.slots, to_states, to_values);
         for &s in &to_states[..count] {
             self.slots[s as usize] = 0;
         }
@@ -354,6 +325,16 @@ impl<T: Real> SparseScratch<T> {
     fn outcomes(&mut self, table: &SparseOutcome<T>, lane: usize, belief: usize, out: usize) {
         let (states, probabilities) = list(&self.beliefs, &self.nodes, lane, belief);
         let mut base = T::ZERO - table.all;
+        if let (&[s], &[q], true) = (states, probabilities, table.columns.one_each()) {
+            // The commonest case by far once an agent knows where it is.
+            let s = s as usize;
+            let row = table.columns.columns()[s] as usize;
+            let x = table.background[row] + table.columns.values()[s] * q;
+            self.pending[self.pending_len] = x;
+            base += table.linear[s] * q;
+            self.queue(1, out, lane, base + table.background_f[row]);
+            return;
+        }
         let mut count = 0;
         for (&s, &q) in states.iter().zip(probabilities) {
             base += table.linear[s as usize] * q;
@@ -373,6 +354,12 @@ impl<T: Real> SparseScratch<T> {
             base += table.background_f[row];
             self.sums[row] = T::ZERO;
         }
+        self.queue(count, out, lane, base);
+    }
+
+    /// Queues the last `count` pending numbers as a job.
+    #[inline(always)]
+    fn queue(&mut self, count: usize, out: usize, lane: usize, base: T) {
         self.pending_len += count;
         self.jobs[self.jobs_len] = ((out * LANES + lane) as u64) << 32 | count as u64;
         self.bases[self.jobs_len] = base;
@@ -400,6 +387,45 @@ impl<T: Real> SparseScratch<T> {
         self.pending_len = 0;
         self.jobs_len = 0;
     }
+}
+
+/// Moves a belief by an action into a list of at most all states, each once; answers its length.
+/// `slots` then tell where a state stands in the list, plus 1.
+#[inline(always)]
+fn follow<T: Real>(
+    support: &Support<T>,
+    action: usize,
+    (from, probabilities): (&[u32], &[T]),
+    slots: &mut [u32],
+    states: &mut [u32],
+    values: &mut [T],
+) -> usize {
+    let first = action * support.states;
+    let mut count = 0;
+    let mut add = |next: usize, p: T| {
+        let slot = &mut slots[next];
+        if *slot == 0 {
+            states[count] = next as u32;
+            values[count] = p;
+            count += 1;
+            *slot = count as u32;
+        } else {
+            values[*slot as usize - 1] += p;
+        }
+    };
+    if support.certain {
+        let next = &support.columns.columns()[first..first + support.states];
+        for (&s, &q) in from.iter().zip(probabilities) {
+            add(next[s as usize] as usize, q);
+        }
+    } else {
+        for (&s, &q) in from.iter().zip(probabilities) {
+            for (next, p) in support.columns.row(first + s as usize) {
+                add(next, p * q);
+            }
+        }
+    }
+    count
 }
 
 /// A belief of the plan; the root stands at row 0.

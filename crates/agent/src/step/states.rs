@@ -332,9 +332,8 @@ fn send<T: Real, S: Simd>(
     room: &mut [Lane<T>],
 ) {
     let belief = |f: usize| model.first_row[f]..model.first_row[f + 1];
-    // Three rooms: the products w, one after another (together less than the joint), and the
-    // contraction from which and into which.
-    let (weights, room) = room.split_at_mut(said.len());
+    // The products w, one after another, and the contraction from which and into which.
+    let (weights, room) = room.split_at_mut(dependencies.len() * said.len());
     let (mut from, mut to) = room.split_at_mut(said.len());
     let mut left = said.len();
     let mut products = 0;

@@ -6,11 +6,13 @@ mod check;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use populace_population::{Settings, Simulation};
 use serde::Serialize;
 
-use crate::failure::{Outcome, print};
+use crate::failure::Outcome;
 use crate::figures::{grouped, rate};
+use crate::output::{print, print_json};
 use crate::prim::Machine;
 use crate::table::{Align, Table};
 use cases::{CASES, Case};
@@ -21,7 +23,7 @@ use cases::{CASES, Case};
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Which [default: all]
-    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(CASES.map(|case| case.name)))]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CASES.map(|it| it.name)))]
     names: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -74,8 +76,7 @@ impl Bench {
         }
         let report = Report { version: 1, machine, benches };
         if self.json {
-            let json = serde_json::to_string(&report);
-            return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
+            return print_json(&report);
         }
         print(&report.text())
     }

@@ -4,7 +4,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Populace;
-use crate::failure::{Outcome, print};
+use crate::failure::Outcome;
+use crate::output::print;
 
 /// Print the completions of a shell
 ///

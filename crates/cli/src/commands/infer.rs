@@ -8,8 +8,9 @@ use clap::Args;
 use populace_agent::{ModelFile, NamedTensor, Recording, Values, write_tensors};
 use populace_population::{Inference, Settings, infer};
 
-use crate::failure::{Failure, Outcome, print};
-use crate::job::{Belief, Precision, at_least_one};
+use crate::failure::{Failure, Outcome};
+use crate::flags::{Belief, Precision, at_least_one, count, threads};
+use crate::output::print;
 use crate::prim;
 
 /// Give agents recorded observations; show what they believe and choose
@@ -30,20 +31,19 @@ pub(crate) struct Infer {
     #[arg(long, default_value = "f32")]
     precision: Precision,
     /// How many agents get the observations; the last one's answers are shown
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
     agents: u64,
     /// How beliefs are stored
     #[arg(long, value_name = "TIER", default_value = "auto")]
     belief: Belief,
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
 }
 
 impl Infer {
     pub(crate) fn execute(&self) -> Outcome {
         at_least_one("agents", self.agents)?;
-        self.threads.map_or(Ok(()), |threads| at_least_one("threads", threads as u64))?;
         let mut file = ModelFile::open(&self.model)?;
         let model = file.model()?;
         let recording = match &self.observations {

@@ -7,8 +7,9 @@ use populace_agent::{Dialect, Model, Precision, Tensor};
 use populace_pool::Bytes;
 use serde::Serialize;
 
-use crate::failure::{Outcome, print};
+use crate::failure::Outcome;
 use crate::figures::{grouped, percent};
+use crate::output::{print, print_json};
 use crate::table::{Align, Table};
 
 /// Show a model's shapes, types and sparsity
@@ -57,8 +58,7 @@ impl Inspect {
         let model = Model::load(&self.model)?;
         let report = Report::new(&model)?;
         if self.json {
-            let json = serde_json::to_string(&report);
-            return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
+            return print_json(&report);
         }
         print(&format!("{}\n\n{}", self.model.display(), report.text()))
     }

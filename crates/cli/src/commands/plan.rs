@@ -8,9 +8,11 @@ use populace_pool::Bytes;
 use populace_population::{Belief, Settings, plan};
 use serde::Serialize;
 
-use crate::failure::{Failure, Outcome, print};
+use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, seconds};
-use crate::job::{Flags, Job};
+use crate::flags::Flags;
+use crate::job::Job;
+use crate::output::{print, print_json};
 use crate::summary::Split;
 use crate::table::{Align, Table};
 
@@ -64,8 +66,7 @@ impl Plan {
         let job = Job::new(scenario, model, &self.flags)?;
         let report = Report::new(&job)?;
         if self.json {
-            let json = serde_json::to_string(&report);
-            return print(&json.map_or_else(|error| error.to_string(), |json| json + "\n"));
+            return print_json(&report);
         }
         print(&report.text(&job.title))
     }

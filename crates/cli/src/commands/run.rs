@@ -8,9 +8,11 @@ use populace_agent::TraceWriter;
 use populace_pool::CountingAllocator;
 use populace_population::Simulation;
 
-use crate::failure::{Failure, Outcome, print};
+use crate::failure::{Failure, Outcome};
+use crate::flags::Flags;
 use crate::interrupt::Interrupt;
-use crate::job::{Flags, Job};
+use crate::job::Job;
+use crate::output::{print, print_json};
 use crate::prim;
 use crate::progress::Progress;
 use crate::summary::Summary;
@@ -82,7 +84,11 @@ impl Run {
             trace.finish(simulation.ticks() as usize)?;
         }
         let summary = Summary::new(&job, &mut simulation, seconds, allocations, baseline);
-        print(&if self.json { summary.json() } else { summary.text() })?;
+        if self.json {
+            print_json(&summary)?
+        } else {
+            print(&summary.text())?
+        }
         if simulation.ticks() < job.steps { Err(Failure::interrupted()) } else { Ok(()) }
     }
 }

@@ -49,6 +49,17 @@ fn the_default_budget_holds_a_million_sparse_agents() {
         .refused(3, &["256.0 MiB", "agents"]);
 }
 
+/// Minutes without optimisation, so only where they were asked for.
+#[test]
+fn a_gibibyte_holds_ten_million_sparse_agents() {
+    if std::env::var_os("POPULACE_LONG").is_none() {
+        println!("skipped: POPULACE_LONG is not set");
+        return;
+    }
+    let many = ["run", "--agents", "10000000", "--steps", "4", "--budget", "1GiB"];
+    accounted(&Place::new().json(&[&many[..], &["--belief", "sparse"]].concat()));
+}
+
 #[test]
 fn the_smallest_budget_that_is_accepted_is_kept() {
     let place = Place::new();
@@ -88,4 +99,38 @@ fn nothing_is_allocated_in_the_second_half() {
             assert_eq!(report["allocations"], 0, "{report}");
         }
     }
+}
+
+/// `plan` says beforehand what `run` then takes.
+#[test]
+fn a_plan_is_kept_within_two_percent() {
+    let place = Place::new();
+    for builtin in ["grid", "tmaze", "cue-chaining", "graph"] {
+        place.write("s.toml", format!("[model]\nbuiltin = \"{builtin}\"\n[run]\nsteps = 5\n"));
+        let common = ["s.toml", "--agents", "10000", "--budget", "1GiB"];
+        let plan = place.json(&[&["plan"][..], &common].concat());
+        for belief in ["auto", "dense", "sparse"] {
+            let plan = &plan["tiers"][belief];
+            let run = place.json(&[&["run"][..], &common, &["--belief", belief]].concat());
+            let (said, taken) =
+                (bytes(plan, "engine_bytes_peak"), bytes(&run, "engine_bytes_peak"));
+            let case = format!("{builtin} {belief}: {said}, then {taken}");
+            assert!((said as f64 / taken as f64 - 1.0).abs() <= 0.02, "{case}");
+            assert!(bytes(plan, "worst_bytes") >= bytes(&run, "engine_bytes_peak"));
+        }
+    }
+}
+
+#[test]
+fn the_largest_population_of_a_plan_fits_and_one_more_does_not() {
+    let place = Place::new();
+    let common = ["--budget", "4MiB", "--belief", "dense", "--steps", "2"];
+    let plan = place.json(&[&["plan", "--agents", "1000000"][..], &common].concat());
+    assert_eq!(plan["fits"], false);
+    let most = bytes(&plan, "largest_agents");
+    let run =
+        |agents: u64| place.run(&[&["run", "--agents", &agents.to_string()][..], &common].concat());
+    assert_eq!(run(most).code, Some(0));
+    // Page rounding may let a few more in, but no percent of them.
+    run(most + most / 100 + 1).refused(3, &["4.0 MiB", "fit"]);
 }

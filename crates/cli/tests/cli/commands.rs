@@ -141,3 +141,18 @@ fn infer_shows_what_the_agent_saw_believed_and_chose() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert!(ran.stdout.lines().count() >= 12, "{}", ran.stdout);
 }
+
+#[test]
+fn a_benchmark_is_checked_against_the_oracle_and_says_where_it_ran() {
+    let report = Place::new().json(&["bench", "infer-one"]);
+    assert_eq!(report["version"], 1);
+    assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    let row = &report["benches"][0];
+    assert_eq!(row["name"], "infer-one");
+    assert_eq!(row["checked"], true);
+    let (nanoseconds, rate) = (
+        row["median_ns_per_agent_step"].as_f64().unwrap(),
+        row["agent_steps_per_second_per_core"].as_f64().unwrap(),
+    );
+    assert!((nanoseconds * rate / 1e9 - 1.0).abs() < 1e-9, "{row}");
+}

@@ -215,6 +215,7 @@ fn values_that_cannot_be() {
     let place = Place::new();
     for (flag, value) in [
         ("--threads", "0"),
+        ("--threads", "1000000"),
         ("--chunk", "0"),
         ("--steps", "0"),
         ("--precision", "f8"),

@@ -12,7 +12,7 @@ use populace_population::{Settings, Simulation, infer};
 use super::super::infer::answers;
 use super::cases::Case;
 use crate::failure::{Failure, Outcome};
-use crate::job::Precision;
+use crate::flags::Precision;
 
 const AGENTS: u64 = 40;
 const TICKS: u64 = 6;

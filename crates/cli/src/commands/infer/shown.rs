@@ -44,7 +44,7 @@ pub(super) fn against_reference(file: &mut ModelFile, answers: &[NamedTensor]) -
             format!("{} of {} equal", pairs().filter(|(a, b)| a == b).count(), got.len())
         } else {
             let furthest = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            format!("within {furthest:.1e}")
+            if furthest == 0.0 { "equal".to_owned() } else { format!("within {furthest:.1e}") }
         };
         lines.row([answer.name.clone(), verdict]);
     }

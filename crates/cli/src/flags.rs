@@ -1,0 +1,98 @@
+//! The flags that commands share, and their values.
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::byte_size::ByteSize;
+use crate::failure::{Failure, Outcome};
+
+/// How beliefs are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Belief {
+    /// Dense while diffuse, sparse once the support is small
+    Auto,
+    /// Every state's probability
+    Dense,
+    /// The states that are possible, and their probabilities
+    Sparse,
+}
+
+/// The arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Precision {
+    F32,
+    F64,
+}
+
+/// The flags that `run` and `plan` share.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// Agents [default: 100000]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) agents: Option<u64>,
+    /// Ticks; one steps every agent [default: 100]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) steps: Option<u64>,
+    /// Memory that the engine may take, such as 512MiB [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) budget: Option<ByteSize>,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// Agents a block; the results do not depend on it [default: by the model's size]
+    #[arg(long, value_name = "N", value_parser = chunk)]
+    pub(crate) chunk: Option<usize>,
+    /// Seed of everything that is drawn [default: 1]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) seed: Option<u64>,
+    /// How beliefs are stored [default: auto]
+    #[arg(long, value_name = "TIER")]
+    pub(crate) belief: Option<Belief>,
+    /// The arithmetic
+    #[arg(long, default_value = "f32")]
+    pub(crate) precision: Precision,
+}
+
+/// A whole number as people write it, `100000` or `100_000`.
+pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
+    text.replace('_', "").parse().map_err(|_| "a whole number below 2^64 is needed")
+}
+
+/// A number of threads. More than a thousand are a slip of the finger, and each has its scratch.
+pub(crate) fn threads(text: &str) -> Result<usize, &'static str> {
+    let threads = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
+    threads.ok_or("a whole number from 1 to 1024 is needed")
+}
+
+fn chunk(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|&chunk| chunk > 0).ok_or("a whole number from 1 on is needed")
+}
+
+/// Refuses a count of nothing.
+pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
+    if count == 0 {
+        Err(Failure::input(format!("{what}: 0, but at least 1 is needed")))
+    } else {
+        Ok(())
+    }
+}
+
+impl From<Belief> for populace_population::Belief {
+    fn from(belief: Belief) -> Self {
+        match belief {
+            Belief::Auto => Self::Auto,
+            Belief::Dense => Self::Dense,
+            Belief::Sparse => Self::Sparse,
+        }
+    }
+}
+
+impl From<Precision> for populace_agent::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::F64 => Self::F64,
+        }
+    }
+}
