@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use populace_pool::{
-    Buffer, Charge, Class, ErrorKind, Fail, HostHeap, Ledger, Limit, Pages, SharedResource,
-    Statistics, Tracking,
+    Buffer, Charge, Class, ErrorKind, Fail, HostHeap, Ledger, Limit, Pages, Pool, SharedResource,
+    SizeClasses, Statistics, Tracking,
 };
 
 #[test]
@@ -64,6 +64,29 @@ fn a_ledger_adds_up_by_class() {
     drop(two);
     adds_up();
     assert_eq!(ledger.used_bytes(Class(1)), 0);
+}
+
+/// What is charged, what rounding adds and what the pool keeps are all that the root has given.
+#[test]
+fn every_byte_of_a_charged_pool_has_a_name() {
+    let root = Arc::new(Limit::new(Pages, 64 << 20, Pages::page_bytes() as u64));
+    let classes = SizeClasses::geometric_in(Pages::page_bytes(), 1 << 20);
+    let pool =
+        Pool::builder(root.clone()).classes(classes).max_idle_bytes(1 << 20).build().unwrap();
+    let ledger = Arc::new(Ledger::default());
+    let homes = [0, 1].map(|class| -> SharedResource {
+        Arc::new(Charge::new(pool.resource(), ledger.clone(), Class(class)))
+    });
+    let mut held = Vec::new();
+    for round in 0..500_usize {
+        held.push(Buffer::new(&homes[round % 2], 1 + round * 7919 % 3_000_000, 64).unwrap());
+        if held.len() > 20 {
+            held.swap_remove(round % 20);
+        }
+        let charged = ledger.used_bytes(Class(0)) + ledger.used_bytes(Class(1));
+        let named = charged + ledger.padding_bytes() + pool.idle_bytes();
+        assert_eq!(named, root.used_bytes(), "round {round}");
+    }
 }
 
 /// Large requests that are refused never fail a small one that fits, from four threads.

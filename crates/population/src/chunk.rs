@@ -215,14 +215,17 @@ impl Chunk {
         Ok(())
     }
 
-    /// Gives room back that the stream has not used, where that is more than half of it.
-    pub(crate) fn shrink(&mut self, memory: &SharedResource) -> Result<()> {
+    /// Gives room back that the stream has not used, where that is more than half of it and memory
+    /// for the smaller copy is to be had.
+    pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
-        if self.beliefs.len() > page_words && 2 * self.used_words < self.beliefs.len() {
-            let mut smaller = Array::unspecified(memory, self.used_words + self.used_words / 8)?;
+        if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
+            return;
+        }
+        let room = self.used_words + self.used_words / 8;
+        if let Ok(mut smaller) = Array::unspecified(memory, room) {
             smaller[..self.used_words].copy_from_slice(&self.beliefs[..self.used_words]);
             self.beliefs = smaller;
         }
-        Ok(())
     }
 }

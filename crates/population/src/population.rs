@@ -9,7 +9,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
-use crate::memory::{EngineMemory, page_bytes};
+use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::tick::{Kept, Tick, Worker};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
@@ -74,7 +74,7 @@ impl<T: Number> Population<T> {
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
-        let memory = EngineMemory::new(settings.budget_bytes);
+        let memory = EngineMemory::new(settings.budget_bytes)?;
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -123,9 +123,18 @@ impl<T: Number> Population<T> {
 
     /// A population at its first tick: everything that the worst case needs fits the budget.
     pub(crate) fn new(source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        let mut population = Self::prepare(source, settings)?;
         let (agents, budget) = (settings.agents, settings.budget_bytes);
-        let needed = population.needed_bytes(agents, source.keep_arrays);
+        let mut population = match Self::prepare(source, settings) {
+            // Not even the model and the threads fit: say what would.
+            Err(error) if error.kind() == ErrorKind::Budget => {
+                let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
+                let whole = Self::prepare(source, &unlimited)?;
+                let needed = whole.needed_bytes(agents, budget, source.keep_arrays);
+                return Err(Error::over_budget(agents, needed, budget, 0));
+            }
+            prepared => prepared?,
+        };
+        let needed = population.needed_bytes(agents, budget, source.keep_arrays);
         if needed > u128::from(budget) {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
@@ -166,7 +175,7 @@ impl<T: Number> Population<T> {
 
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
-    pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
+    pub(crate) fn needed_bytes(&self, agents: u64, budget: u64, keep_arrays: bool) -> u128 {
         let (chunk, _) =
             chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
         let step = chunk as u64;
@@ -181,7 +190,9 @@ impl<T: Number> Population<T> {
         } else {
             0
         };
-        u128::from(self.fixed.total()) + whole + rest + kept
+        // Only records that change their length come back to the pool.
+        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(budget) };
+        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
     }
 
     /// What was taken before there was any agent.
@@ -191,7 +202,7 @@ impl<T: Number> Population<T> {
 
     /// The most agents that a budget holds in the worst case.
     pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
-        let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
+        let fits = |agents| self.needed_bytes(agents, budget, keep_arrays) <= u128::from(budget);
         // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent; `low`
         // always fits.
         let (mut low, mut high) = (0, budget.saturating_add(1));
@@ -240,13 +251,14 @@ impl<T: Number> Population<T> {
         });
         self.hash = self.hash.wrapping_add(hash?);
         self.tick += 1;
-        // Within a tick memory only grows: here is its peak.
+        // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         let now = self.memory.split();
+        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
         if now.total() > self.peak.total() {
             self.peak = now;
         }
         for chunk in &mut self.chunks {
-            chunk.shrink(&self.chunk_memory)?;
+            chunk.shrink(&self.chunk_memory);
         }
         Ok(())
     }
@@ -266,6 +278,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn memory(&self) -> Memory {
         self.memory.split()
+    }
+
+    pub(crate) fn engine_bytes(&self) -> u64 {
+        self.memory.engine_bytes()
     }
 
     pub(crate) fn peak(&self) -> Memory {

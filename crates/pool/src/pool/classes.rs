@@ -39,9 +39,23 @@ impl SizeClasses {
 
     /// [`Self::geometric`] with another largest class, rounded up to one of its sizes.
     pub fn geometric_up_to(largest_bytes: usize) -> Self {
-        let largest = largest_bytes.clamp(CACHE_LINE_BYTES, 1 << 46);
-        let mut sizes = vec![64, 128, 192, 256];
-        let mut octave = 256;
+        Self::geometric_in(CACHE_LINE_BYTES, largest_bytes)
+    }
+
+    /// The geometric sizes in multiples of `granule_bytes`, for an upstream that rounds every block up to
+    /// it: over [`Pages`](crate::Pages), smaller classes would each hold whole pages and share none.
+    ///
+    /// ```
+    /// # use populace_pool::SizeClasses;
+    /// let classes = SizeClasses::geometric_in(4096, 64 << 20);
+    /// assert_eq!(classes.sizes_bytes()[..6], [4096, 8192, 12_288, 16_384, 20_480, 24_576]);
+    /// ```
+    pub fn geometric_in(granule_bytes: usize, largest_bytes: usize) -> Self {
+        let granule = granule_bytes.clamp(CACHE_LINE_BYTES, 1 << 30);
+        let granule = granule.next_multiple_of(CACHE_LINE_BYTES);
+        let largest = largest_bytes.clamp(granule, 1 << 46);
+        let mut sizes: Vec<_> = (1..=4).map(|count| granule * count).collect();
+        let mut octave = granule * 4;
         while sizes.last().is_some_and(|&last| last < largest) {
             sizes.extend((5..=8).map(|quarter| octave / 4 * quarter));
             octave *= 2;
@@ -149,7 +163,8 @@ mod tests {
     #[test]
     fn every_ladder_finds_the_smallest_class_that_holds_a_size() {
         let odd = SizeClasses::new(&[64, 1 << 20, 4096, 4160, 4224, 100, 5000, 9999]).unwrap();
-        for classes in [SizeClasses::geometric(), SizeClasses::powers_of_four(), odd] {
+        let pages = SizeClasses::geometric_in(4096, 1 << 30);
+        for classes in [SizeClasses::geometric(), SizeClasses::powers_of_four(), pages, odd] {
             let near = classes.sizes_bytes().iter().flat_map(|&s| [s - 1, s, s + 1]);
             for size in (1..20_000).chain(near).chain([usize::MAX, usize::MAX / 2]) {
                 assert_eq!(classes.index_of(size), naive(&classes.sizes, size), "{size}");
