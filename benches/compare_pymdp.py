@@ -1,6 +1,6 @@
 """Measures Populace beside pymdp: the same model files, the same machine, the same session.
 
-    python3 benches/compare_pymdp.py [--quick] [--readme] [--json FILE] [CASE…]
+    python3 benches/compare_pymdp.py [--quick] [--readme] [--record] [--json FILE] [CASE…]
 
 The first run installs inferactively-pymdp 1.0.4 (JAX) and 0.0.7.1 (NumPy) from PyPI, each into an
 environment of its own under target/pymdp; nothing else is needed. The three take turns, a few seconds
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter turns")
     parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to a file")
+    parser.add_argument("--record", action="store_true", help="keep the record in benches/record")
     parser.add_argument("--environments", type=Path, default=ROOT / "target/pymdp", metavar="DIR",
                         help="where the two pymdp are installed [default: target/pymdp]")
     parser.add_argument("--populace", type=Path, metavar="FILE", help="a binary [default: built from here]")
@@ -230,9 +231,12 @@ def main() -> None:
     record = {"version": 1, "machine": machine(), "commit": answer(["git", "rev-parse", "--short", "HEAD"]),
               "changed": bool(answer(["git", "status", "--porcelain", "--", "crates", "benches/*.py"])),
               "libraries": {name: list(packages) for name, packages in VERSIONS.items()}, "rows": rows}
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    files = [options.json] if options.json else []
+    if options.record:
+        date = answer(["git", "log", "-1", "--format=%cs"])
+        files.append(ROOT / f"benches/record/{date}-{record['commit']}-pymdp.json")
+    for file in files:
+        file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     text = table(record)
     if options.readme:
         write_readme(text)
