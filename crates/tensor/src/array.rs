@@ -88,7 +88,12 @@ impl<T: Plain> Array<T> {
     /// An array of the buffer's values; the buffer does not move.
     fn over(mut buffer: Option<Buffer>, len: usize) -> Self {
         let first = buffer.as_mut().and_then(|buffer| NonNull::new(buffer.as_mut_ptr().cast()));
-        Self { first: first.unwrap_or(NonNull::dangling()), len, _buffer: buffer, marker: PhantomData }
+        Self {
+            first: first.unwrap_or(NonNull::dangling()),
+            len,
+            _buffer: buffer,
+            marker: PhantomData,
+        }
     }
 
     fn buffer(memory: &SharedResource, len: usize) -> Result<Option<Buffer>> {

@@ -106,8 +106,7 @@ fn nothing_is_allocated_in_the_second_half() {
         for belief in ["dense", "sparse"] {
             for precision in ["f32", "f64"] {
                 for threads in ["1", "2"] {
-                    let tier =
-                        ["--belief", belief, "--precision", precision, "--threads", threads];
+                    let tier = ["--belief", belief, "--precision", precision, "--threads", threads];
                     let report = place.json(&[&common[..], &tier].concat());
                     assert_eq!(report["allocations"], 0, "{model} {tier:?}: {report}");
                 }
@@ -121,7 +120,7 @@ fn nothing_is_allocated_in_the_second_half() {
 fn a_plan_is_kept_within_two_percent() {
     let place = Place::new();
     for model in MODELS {
-        place.write("s.toml", format!("[model]\n{model}\n[run]\nsteps = 12\n"));
+        place.write("s.toml", format!("[model]\n{model}\n[run]\nsteps = 6\n"));
         for precision in ["f32", "f64"] {
             let common =
                 ["s.toml", "--agents", "10000", "--budget", "1GiB", "--precision", precision];
