@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use populace_pool::{Charge, Class, Ledger, Limit, Pages, SharedResource};
+use populace_pool::{Charge, Class, Ledger, Limit, Pages, Pool, SharedResource, SizeClasses};
+
+use crate::Result;
 
 const AGENTS: Class = Class(0);
 const SHARED: Class = Class(1);
@@ -46,40 +48,73 @@ pub struct Tiers {
     pub initial: u64,
 }
 
-/// The root resource, its limit and the classes charged to it.
+/// The root resource with its limit, the pool over it, and the classes charged to what they give:
+///
+/// ```text
+/// pages ◄─ limit (the budget) ◄──────────────── charge (shared)
+///                             ◄─ pool ◄──────── charge (agents, scratch)
+/// ```
+///
+/// The pool keeps what chunks outgrow or shrink away from for the next chunk. What it may keep is
+/// part of the worst case that admission asks for, so idle memory never stands in the way.
 #[derive(Clone)]
 pub(crate) struct EngineMemory {
     root: Arc<Limit<Pages>>,
+    pool: Pool,
     ledger: Arc<Ledger>,
 }
+
+/// The most that the pool keeps, in bytes, and as a share of the budget.
+const IDLE_BYTES: u64 = 8 << 20;
+const IDLE_SHARE: u64 = 64;
+
+/// Sizes that the pool keeps by class, in pages; larger ones are kept by their own size. A class of
+/// its own for every number of pages: the engine chooses sizes that recur, so rounding up would only
+/// waste.
+const CLASS_PAGES: usize = 16;
 
 /// The page that the root rounds up to, in bytes.
 pub(crate) fn page_bytes() -> u64 {
     Pages::page_bytes() as u64
 }
 
+/// The most bytes that the pool of a run keeps.
+pub(crate) fn most_idle_bytes(budget_bytes: u64) -> u64 {
+    IDLE_BYTES.min(budget_bytes / IDLE_SHARE)
+}
+
 impl EngineMemory {
-    pub(crate) fn new(budget_bytes: u64) -> Self {
-        Self {
-            root: Arc::new(Limit::new(Pages, budget_bytes, page_bytes())),
-            ledger: Arc::new(Ledger::default()),
-        }
+    pub(crate) fn new(budget_bytes: u64) -> Result<Self> {
+        let root = Arc::new(Limit::new(Pages, budget_bytes, page_bytes()));
+        let sizes: Vec<usize> =
+            (1..=CLASS_PAGES).map(|pages| pages * Pages::page_bytes()).collect();
+        let pool = Pool::builder(root.clone())
+            .classes(SizeClasses::new(&sizes)?)
+            .max_idle_bytes(most_idle_bytes(budget_bytes))
+            .max_idle_count(usize::MAX)
+            .build()?;
+        Ok(Self { root, pool, ledger: Arc::new(Ledger::default()) })
     }
 
-    fn charged(&self, class: Class) -> SharedResource {
-        Arc::new(Charge::new(self.root.clone(), self.ledger.clone(), class))
+    fn charged(&self, upstream: SharedResource, class: Class) -> SharedResource {
+        Arc::new(Charge::new(upstream, self.ledger.clone(), class))
+    }
+
+    /// Bytes mapped at the root.
+    pub(crate) fn engine_bytes(&self) -> u64 {
+        self.root.used_bytes()
     }
 
     pub(crate) fn agents(&self) -> SharedResource {
-        self.charged(AGENTS)
+        self.charged(self.pool.resource(), AGENTS)
     }
 
     pub(crate) fn shared(&self) -> SharedResource {
-        self.charged(SHARED)
+        self.charged(self.root.clone(), SHARED)
     }
 
     pub(crate) fn scratch(&self) -> SharedResource {
-        self.charged(SCRATCH)
+        self.charged(self.pool.resource(), SCRATCH)
     }
 
     /// The split of engine bytes now; only exact while nothing is being allocated.
@@ -88,7 +123,7 @@ impl EngineMemory {
             agents: self.ledger.used_bytes(AGENTS),
             shared: self.ledger.used_bytes(SHARED),
             scratch: self.ledger.used_bytes(SCRATCH),
-            pool_idle: 0,
+            pool_idle: self.pool.idle_bytes(),
             padding: self.ledger.padding_bytes(),
             overhead: 0,
         }

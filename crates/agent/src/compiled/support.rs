@@ -16,7 +16,8 @@ use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
 use super::likelihood::Structure;
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
+use super::sequence::Sequence;
 use super::transition::{Transition, moves};
 use crate::{EPSILON, Model, Result};
 
@@ -56,9 +57,8 @@ fn closed(structures: &[Option<Structure>]) -> bool {
     let largest = |structure: &Option<Structure>| match structure {
         None => 1.0 / EPSILON,
         Some(structure) => {
-            let ratio = |&(o, _, value): &(usize, u32, f64)| {
-                value.max(EPSILON) / structure.background[o].max(EPSILON)
-            };
+            let ratio =
+                |&(o, _, value): &Entry| value.max(EPSILON) / structure.background[o].max(EPSILON);
             structure.exceptions.iter().map(ratio).fold(1.0, f64::max)
         }
     };
@@ -74,6 +74,9 @@ impl<T: Real> Support<T> {
         memory: &SharedResource,
     ) -> Result<Option<Self>> {
         let [transition] = transitions else { return Ok(None) };
+        if Sequence::of(model).is_some() {
+            return Ok(None);
+        }
         let known: Option<Vec<&Structure>> = structures.iter().map(Option::as_ref).collect();
         let (Some(known), Some(_)) = (known, transition.sparse()) else {
             return Ok(None);
