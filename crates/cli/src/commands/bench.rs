@@ -2,6 +2,9 @@
 
 mod cases;
 mod check;
+mod pool;
+mod subject;
+mod tensor;
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +13,7 @@ use clap::builder::PossibleValuesParser;
 use populace_population::{Settings, Simulation};
 use serde::Serialize;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, rate};
 use crate::output::{print, print_json};
 use crate::prim::Machine;
@@ -23,7 +26,7 @@ use cases::{CASES, Case};
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Which [default: all]
-    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CASES.map(|it| it.name)))]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     names: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
@@ -31,11 +34,38 @@ pub(crate) struct Bench {
 }
 
 /// What was measured, and where.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Report {
     version: u32,
     machine: Machine,
-    benches: Vec<Row>,
+    benches: Vec<Measured>,
+}
+
+/// A row of the report: its fields are its kind's own.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Measured {
+    Ticks(Row),
+    Pool(#[serde(with = "pool::Columns")] populace_pool::workload::Row),
+    Tensor(populace_tensor::workload::Row),
+}
+
+impl Measured {
+    /// What to call it where its answer was not the expected one.
+    fn wrong(&self) -> Option<&str> {
+        let (name, checked) = match self {
+            Self::Ticks(row) => (row.name, row.checked),
+            Self::Pool(row) => (row.name.as_str(), row.checked),
+            Self::Tensor(row) => (row.name.as_str(), row.checked),
+        };
+        (!checked).then_some(name)
+    }
+}
+
+/// Every benchmark's name.
+fn names() -> impl Iterator<Item = &'static str> {
+    let cases = CASES.iter().map(|case| case.name);
+    cases.chain(pool::SUBJECT.names()).chain(tensor::SUBJECT.names())
 }
 
 /// One benchmark on so many threads.
@@ -62,23 +92,32 @@ impl Bench {
     pub(crate) fn execute(&self) -> Outcome {
         let machine = Machine::this();
         let chosen =
-            |case: &&Case| self.names.is_empty() || self.names.iter().any(|name| name == case.name);
+            |name: &str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
         let mut benches = Vec::new();
-        for case in CASES.iter().filter(chosen) {
+        for case in CASES.iter().filter(|case| chosen(case.name)) {
             check::against_oracle(case)?;
             let mut threads = vec![1];
             if case.agents > 1 && machine.cores > 1 {
                 threads.push(machine.cores);
             }
             for threads in threads {
-                benches.push(measure(case, threads)?);
+                benches.push(Measured::Ticks(measure(case, threads)?));
             }
         }
+        benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
+        benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));
         let report = Report { version: 1, machine, benches };
         if self.json {
-            return print_json(&report);
+            print_json(&report)?;
+        } else {
+            print(&report.text())?;
         }
-        print(&report.text())
+        match report.benches.iter().find_map(Measured::wrong) {
+            Some(name) => {
+                Err(Failure::other(format!("{name}: the answer is not the expected one")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -118,25 +157,47 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 
 impl Report {
     fn text(&self) -> String {
-        let mut table = Table::new([
-            Align::Left,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-        ]);
-        table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
-        for row in &self.benches {
-            table.row([
-                row.name.to_owned(),
-                grouped(row.agents),
-                row.threads.to_string(),
-                format!("{:.1}", row.median_ns_per_agent_step),
-                rate(row.agent_steps_per_second_per_core),
-                format!("{:.1}", row.bytes_per_agent),
-            ]);
+        let (mut ticks, mut pools, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
+        for bench in &self.benches {
+            match bench {
+                Measured::Ticks(row) => ticks.push(row),
+                Measured::Pool(row) => pools.push(row),
+                Measured::Tensor(row) => tensors.push(row),
+            }
         }
-        format!("{}\n\n{}", self.machine, table.render())
+        let mut text = format!("{}\n", self.machine);
+        if !ticks.is_empty() {
+            text.push_str(&format!("\n{}", table(&ticks)));
+        }
+        if !pools.is_empty() {
+            text.push_str(&format!("\n{}", pool::table(&pools)));
+        }
+        if !tensors.is_empty() {
+            text.push_str(&format!("\n{}", tensor::table(&tensors)));
+        }
+        text
     }
+}
+
+fn table(rows: &[&Row]) -> String {
+    let mut table = Table::new([
+        Align::Left,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+    ]);
+    table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            grouped(row.agents),
+            row.threads.to_string(),
+            format!("{:.1}", row.median_ns_per_agent_step),
+            rate(row.agent_steps_per_second_per_core),
+            format!("{:.1}", row.bytes_per_agent),
+        ]);
+    }
+    table.render()
 }
