@@ -2,10 +2,15 @@
 
 mod act;
 pub(crate) mod kernels;
+mod learn;
 mod plan;
 mod scratch;
+mod search;
+mod sequence;
 mod sparse;
 mod states;
 
+pub use learn::LearntCounts;
+pub(crate) use scratch::NONE;
 pub use scratch::Scratch;
 pub use sparse::SparseScratch;

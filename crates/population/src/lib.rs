@@ -9,6 +9,7 @@
 mod chunk;
 mod environment;
 mod error;
+mod experience;
 mod generative;
 mod infer;
 mod memory;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, Model, Precision};
 use populace_pool::SharedResource;
 
 use crate::population::{Population, Source};
@@ -56,7 +56,13 @@ pub fn plan(
     let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
         Ok(Box::new(Generative::new(world, memory)?))
     };
-    let source = Source { model, environment: &environment, steps: Some(steps), keep_arrays };
+    let source = Source {
+        model,
+        answers: Answers::Actions,
+        environment: &environment,
+        steps: Some(steps),
+        keep_arrays,
+    };
     match settings.precision {
         Precision::F32 => plan_in::<f32>(&source, settings),
         Precision::F64 => plan_in::<f64>(&source, settings),

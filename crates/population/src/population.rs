@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use populace_agent::{CompiledModel, Model, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::{Pool, Record, SharedResource};
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
@@ -22,8 +21,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
-/// Where results of single agents go: (agent, lane, beliefs, scratch after the step).
-pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &[Lane<T>], &Scratch<T>) + Sync);
+/// Where results of single agents go: (agent, lane, its model, scratch after the step).
+pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
     memory: EngineMemory,
@@ -56,6 +55,8 @@ struct KeptArrays {
 /// What a population is made from, besides its settings.
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Model,
+    /// What agents are asked.
+    pub(crate) answers: Answers,
     /// Makes the world, its tables in the memory given.
     pub(crate) environment: &'a dyn Fn(&SharedResource) -> Result<Box<dyn Environment>>,
     /// How many steps will be run, where that is known.
@@ -78,9 +79,10 @@ impl<T: Number> Population<T> {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
         let shared = memory.shared();
-        let model = CompiledModel::<T>::compile(source.model, &shared)?;
+        let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
-        let record = RecordLayout::new(&model, settings.belief, source.steps);
+        let soft = environment.is_soft();
+        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
             .ok_or_else(|| {
                 Error::new(
@@ -97,9 +99,9 @@ impl<T: Number> Population<T> {
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
         let count = threads.current_num_threads();
-        let (chunk_agents, batch) = chunk_size(&layout, settings.agents, settings.chunk, count);
+        let (chunk_agents, batch) =
+            chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
         let scratch = memory.scratch();
-        let soft = environment.is_soft();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
         Ok(Self {
             workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
@@ -189,7 +191,8 @@ impl<T: Number> Population<T> {
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
     pub(crate) fn needed_bytes(&self, agents: u64, budget: u64, keep_arrays: bool) -> u128 {
-        let (chunk, _) = chunk_size(&self.layout, agents, self.asked, self.workers.len());
+        let (chunk, _) =
+            chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
         let step = chunk as u64;
         let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
         let rest = match (agents % step) as usize {
@@ -310,6 +313,10 @@ impl<T: Number> Population<T> {
         self.threads.current_num_threads()
     }
 
+    pub(crate) fn planner(&self) -> Planner {
+        self.model.planner()
+    }
+
     pub(crate) fn kept(&self) -> (&[i32], &[i32]) {
         match &self.kept {
             Some(kept) => (&kept.observations, &kept.actions),
@@ -345,6 +352,12 @@ impl<T: Number> Population<T> {
     }
 }
 
+/// Into how many chunks a small population is cut: a few a thread even out the load, more where
+/// agents search, since their trees differ.
+fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
+    if model.planner() == Planner::Search { 16 * threads } else { 4 * threads }
+}
+
 /// Agents of a chunk, and of a batch within it.
 ///
 /// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
@@ -353,12 +366,11 @@ fn chunk_size(
     layout: &ChunkLayout,
     agents: u64,
     asked: Option<usize>,
-    threads: usize,
+    parts: usize,
 ) -> (usize, usize) {
     let population = usize::try_from(agents).unwrap_or(usize::MAX);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
-    // A few chunks a thread even out the load of small populations.
-    let share = population.div_ceil(4 * threads);
+    let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
     match asked {
         None => (chosen, chosen),

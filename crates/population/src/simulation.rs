@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, Model, Planner, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
 use crate::generative::MOST_FACTORS;
@@ -119,7 +119,13 @@ impl Simulation {
         let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
             Ok(Box::new(Generative::new(world, memory)?))
         };
-        let source = Source { model, environment: &environment, steps: Some(steps), keep_arrays };
+        let source = Source {
+            model,
+            answers: Answers::Actions,
+            environment: &environment,
+            steps: Some(steps),
+            keep_arrays,
+        };
         make(&source)
     }
 
@@ -182,6 +188,11 @@ impl Simulation {
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
+    }
+
+    /// How agents weigh their policies.
+    pub fn planner(&self) -> Planner {
+        with!(&self.0, population => population.planner())
     }
 
     /// How many threads step agents.

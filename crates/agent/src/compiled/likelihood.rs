@@ -9,6 +9,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
+use super::learning::Learning;
 use super::rows::{Entry, Rows};
 use super::transition::SPARSE_BELOW;
 use crate::{EPSILON, Model, Result, Tensor};
@@ -67,8 +68,8 @@ pub(crate) struct Evidence<T> {
     pub(crate) table: EvidenceTable<T>,
 }
 
-/// What an outcome says of each joint state: as weights where the model has one factor (whose
-/// posterior is exact in one pass), as logarithms where it has several.
+/// What an outcome says of each joint state: as weights where the model has one factor and one pass
+/// gives its posterior, as logarithms where it has several, or states are inferred from a window.
 #[derive(Debug)]
 pub(crate) enum EvidenceTable<T> {
     /// r\[o, s\] (or its logarithm) of the exceptions; 1 (or 0) elsewhere.
@@ -76,6 +77,8 @@ pub(crate) enum EvidenceTable<T> {
     /// max(A\[o, s\], ε) (or its logarithm), (O + 1, joint): the last row, of a missing
     /// observation, says nothing.
     Dense(Array<T>),
+    /// An agent's own A, (O, joint): where it starts in what a block has learnt.
+    Learnt { first: usize },
 }
 
 impl<T: Real> Evidence<T> {
@@ -83,21 +86,23 @@ impl<T: Real> Evidence<T> {
         model: &Model,
         m: usize,
         structure: Option<&Structure>,
+        learning: Option<&Learning<T>>,
         logarithms: bool,
         memory: &SharedResource,
     ) -> Result<Self> {
         let a = &model.a[m];
         let (outcomes, joint) = (a.rows(), a.columns());
         let say = |weight: f64| if logarithms { weight.ln() } else { weight };
-        let table = match structure {
-            Some(structure) => {
+        let table = match (learning.and_then(|learning| learning.a.get(m)), structure) {
+            (Some(counts), _) => EvidenceTable::Learnt { first: counts.first },
+            (None, Some(structure)) => {
                 let entries = structure.exceptions.iter().map(|&(o, s, value)| {
                     let ratio = value.max(EPSILON) / structure.background[o].max(EPSILON);
                     (o, s, say(ratio))
                 });
                 EvidenceTable::Structured(Rows::new(memory, outcomes, entries)?)
             }
-            None => {
+            (None, None) => {
                 let mut table = Array::zeroed(memory, (outcomes + 1) * joint)?;
                 table[..outcomes * joint].fill(T::from_f64(say(EPSILON)));
                 table[outcomes * joint..].fill(T::from_f64(say(1.0)));

@@ -7,9 +7,6 @@ use crate::{Error, Result};
 impl Model {
     /// Refuses, by name, a model that asks for what the engine does not do yet.
     ///
-    /// `exact` inference without learning is forward filtering of one factor, which the engine
-    /// does.
-    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), naming the first such thing.
@@ -18,14 +15,18 @@ impl Model {
         let algorithm = agent.inference_algo;
         let wanted = [
             (self.dialect == Dialect::Pymdp0, "dialect \"pymdp-0\"".to_owned()),
-            (agent.learn_a, "agent.learn_A".to_owned()),
-            (agent.learn_b, "agent.learn_B".to_owned()),
-            (agent.learn_d, "agent.learn_D".to_owned()),
-            (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
-            (agent.use_inductive, "agent.use_inductive".to_owned()),
-            (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
-                !matches!(algorithm, InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact),
+                self.sophisticated.is_some() && (agent.learn_a || agent.learn_b || agent.learn_d),
+                "sophisticated with learning".to_owned(),
+            ),
+            (
+                agent.use_param_info_gain && (agent.learn_a || agent.learn_b),
+                "agent.use_param_info_gain with learning".to_owned(),
+            ),
+            (agent.use_inductive && agent.learn_b, "agent.use_inductive with learn_B".to_owned()),
+            (agent.learn_d, "agent.learn_D".to_owned()),
+            (
+                matches!(algorithm, InferenceAlgorithm::Vanilla),
                 format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
         ];

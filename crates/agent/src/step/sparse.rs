@@ -9,7 +9,7 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::x_ln_x;
-use super::plan::{Words, score, weigh};
+use super::plan::{Words, combine, weigh};
 use super::scratch::{NONE, Scratch};
 use crate::compiled::outcome::SparseOutcome;
 use crate::compiled::program::Operation;
@@ -169,8 +169,8 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             match operation {
-                Operation::Score => score(simd, rows, &mut words),
-                _ => skip(operation, &mut words),
+                Operation::Belief | Operation::Sparse => skip(operation, &mut words),
+                _ => combine(simd, model, rows, operation, &mut words),
             }
         }
         weigh(simd, model, scratch);
@@ -291,8 +291,12 @@ impl<T: Real> SparseScratch<T> {
                     self.settle(simd, rows);
                 }
             }
-            Operation::Score => {
+            Operation::Score | Operation::LogSumExp | Operation::Max => {
                 let [count, _] = words.take();
+                words.list(count);
+            }
+            Operation::Weight => {
+                let [count, ..] = words.take::<4>();
                 words.list(count);
             }
             _ => unreachable!("a model with a sparse step has no {operation:?}"),

@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod epistemic_chaining;
 mod pool;
 mod subject;
 mod tensor;
@@ -17,7 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, rate};
 use crate::output::{print, print_json};
 use crate::prim::Machine;
-use crate::table::{Align, Table};
+use crate::table::Table;
 use cases::{CASES, Case};
 
 /// Measure this machine, answers checked first
@@ -46,17 +47,19 @@ struct Report {
 #[serde(untagged)]
 enum Measured {
     Ticks(Row),
+    Episode(epistemic_chaining::Row),
     Pool(#[serde(with = "pool::Columns")] populace_pool::workload::Row),
     Tensor(populace_tensor::workload::Row),
 }
 
 impl Measured {
-    /// What to call it where its answer was not the expected one.
+    /// Its name, if its answer was not the expected one.
     fn wrong(&self) -> Option<&str> {
         let (name, checked) = match self {
-            Self::Ticks(row) => (row.name, row.checked),
-            Self::Pool(row) => (row.name.as_str(), row.checked),
-            Self::Tensor(row) => (row.name.as_str(), row.checked),
+            // Refused where they are run.
+            Self::Ticks(_) | Self::Episode(_) => return None,
+            Self::Pool(row) => (&row.name, row.checked),
+            Self::Tensor(row) => (&row.name, row.checked),
         };
         (!checked).then_some(name)
     }
@@ -64,7 +67,7 @@ impl Measured {
 
 /// Every benchmark's name.
 fn names() -> impl Iterator<Item = &'static str> {
-    let cases = CASES.iter().map(|case| case.name);
+    let cases = CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME]);
     cases.chain(pool::SUBJECT.names()).chain(tensor::SUBJECT.names())
 }
 
@@ -103,6 +106,9 @@ impl Bench {
             for threads in threads {
                 benches.push(Measured::Ticks(measure(case, threads)?));
             }
+        }
+        if chosen(epistemic_chaining::NAME) {
+            benches.extend(epistemic_chaining::rows()?.into_iter().map(Measured::Episode));
         }
         benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
         benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));
@@ -157,10 +163,12 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 
 impl Report {
     fn text(&self) -> String {
-        let (mut ticks, mut pools, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ticks, mut episodes) = (Vec::new(), Vec::new());
+        let (mut pools, mut tensors) = (Vec::new(), Vec::new());
         for bench in &self.benches {
             match bench {
                 Measured::Ticks(row) => ticks.push(row),
+                Measured::Episode(row) => episodes.push(row),
                 Measured::Pool(row) => pools.push(row),
                 Measured::Tensor(row) => tensors.push(row),
             }
@@ -168,6 +176,9 @@ impl Report {
         let mut text = format!("{}\n", self.machine);
         if !ticks.is_empty() {
             text.push_str(&format!("\n{}", table(&ticks)));
+        }
+        if !episodes.is_empty() {
+            text.push_str(&format!("\n{}", epistemic_chaining::table(&episodes)));
         }
         if !pools.is_empty() {
             text.push_str(&format!("\n{}", pool::table(&pools)));
@@ -180,14 +191,7 @@ impl Report {
 }
 
 fn table(rows: &[&Row]) -> String {
-    let mut table = Table::new([
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-    ]);
+    let mut table = Table::numbers_after(1);
     table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
     for row in rows {
         table.row([

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::subject::Subject;
 use crate::failure::{Failure, Outcome};
-use crate::table::{Align, Table};
+use crate::table::Table;
 
 pub(super) const SUBJECT: Subject = Subject { name: "pool", workloads: workload::NAMES };
 
@@ -36,15 +36,7 @@ pub(super) fn rows(names: &[String]) -> Outcome<Vec<Row>> {
 }
 
 pub(super) fn table(rows: &[&Row]) -> String {
-    let mut table = Table::new([
-        Align::Left,
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-    ]);
+    let mut table = Table::numbers_after(2);
     table.row(["", "resource", "ns/pair", "99 %", "hits", "waste", "peak/asked"]);
     let percent =
         |share: Option<f64>| share.map_or_else(String::new, |x| format!("{:.1} %", 100.0 * x));

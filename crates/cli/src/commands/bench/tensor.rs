@@ -9,7 +9,7 @@ use populace_tensor::workload::{self, Row};
 use super::subject::Subject;
 use crate::failure::{Failure, Outcome};
 use crate::figures::{rate, seconds};
-use crate::table::{Align, Table};
+use crate::table::Table;
 
 pub(super) const SUBJECT: Subject = Subject { name: "tensor", workloads: workload::NAMES };
 
@@ -32,8 +32,7 @@ pub(super) fn rows(names: &[String], cores: usize) -> Outcome<Vec<Row>> {
 }
 
 pub(super) fn table(rows: &[&Row]) -> String {
-    let mut table =
-        Table::new([Align::Left, Align::Right, Align::Right, Align::Right, Align::Right]);
+    let mut table = Table::numbers_after(1);
     table.row(["", "threads", "a call", "flop/s", "temporary"]);
     for row in rows {
         table.row([
