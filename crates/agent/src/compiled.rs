@@ -2,6 +2,7 @@
 
 mod composition;
 pub(crate) mod inductive;
+pub(crate) mod joint;
 pub(crate) mod learning;
 pub(crate) mod likelihood;
 pub(crate) mod novelty;
@@ -20,9 +21,10 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
-use crate::{ActionSelection, Model, Result, SamplingMode};
+use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use joint::JointOutcome;
 use learning::Learning;
-use likelihood::{Evidence, Structure};
+use likelihood::{Evidence, Said, Structure};
 use plan::Plan;
 pub use plan::{Answers, Planner};
 use search::Search;
@@ -59,6 +61,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) support: Option<Support<T>>,
     /// What agents learn, where they do.
     pub(crate) learning: Option<Learning<T>>,
+    /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
+    pub(crate) joint_outcome: Option<JointOutcome<T>>,
     /// How states are inferred from a window, where they are.
     pub(crate) sequence: Option<Sequence>,
     /// What a sparse belief drops.
@@ -66,6 +70,7 @@ pub struct CompiledModel<T: Real> {
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
+    pub(crate) dialect: Dialect,
     pub(crate) sampling_mode: SamplingMode,
     pub(crate) action_selection: ActionSelection,
 }
@@ -99,15 +104,21 @@ impl<T: Real> CompiledModel<T> {
         let transitions = (0..factors)
             .map(|f| Transition::compile(model, f, learning.as_ref(), memory))
             .collect::<Result<Vec<_>>>()?;
-        // What an agent learns has no structure that is the same for all.
-        let structure = |a| if model.arguments.learn_a { None } else { Structure::of(a) };
+        // What an agent learns has no structure that is the same for all; pymdp-0 adds 1e-16 where
+        // structure would clip.
+        let plain = model.dialect == Dialect::Pymdp0;
+        let structure = |a| if model.arguments.learn_a || plain { None } else { Structure::of(a) };
         let sequence = Sequence::of(model);
-        let logarithms = factors > 1 || sequence.is_some();
+        let said = match model.dialect {
+            Dialect::Pymdp0 => Said::Likelihood,
+            Dialect::Pymdp1 if factors > 1 || sequence.is_some() => Said::Logarithm,
+            Dialect::Pymdp1 => Said::Weight,
+        };
         let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
             .map(|m| {
                 let structure = structures[m].as_ref();
-                Evidence::compile(model, m, structure, learning.as_ref(), logarithms, memory)
+                Evidence::compile(model, m, structure, learning.as_ref(), said, memory)
             })
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
@@ -126,11 +137,13 @@ impl<T: Real> CompiledModel<T> {
             groups: groups(&evidence),
             search: Search::compile(model, plan.scores.len(), memory)?,
             learning,
+            joint_outcome: JointOutcome::compile(model, memory)?,
             sequence,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
+            dialect: model.dialect,
             sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,

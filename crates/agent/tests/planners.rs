@@ -7,7 +7,7 @@ use std::sync::Arc;
 use populace_agent::models::{CueChainingOptions, GridOptions, cue_chaining, grid};
 use populace_agent::random::mix;
 use populace_agent::{
-    ActionSelection, Answers, CompiledModel, Model, Planner, SamplingMode, Scratch,
+    ActionSelection, Answers, CompiledModel, Model, Planner, SamplingMode, Scratch, Window,
 };
 use populace_oracle::random::{Features, case};
 use populace_oracle::{Precision, write_case};
@@ -21,7 +21,7 @@ fn below(seed: u64, place: u64, n: usize) -> usize {
 
 /// Steps a block whose lanes observe different things; answers q_π, the actions, and the scratch.
 fn step(model: &CompiledModel<f64>, seed: u64, memory: &SharedResource) -> Scratch<f64> {
-    let mut scratch = model.scratch(memory).unwrap();
+    let mut scratch = model.scratch(Window::default(), memory).unwrap();
     scratch.start();
     let outcomes = model.num_obs().to_vec();
     for lane in 0..LANES {

@@ -74,8 +74,7 @@ impl RecordLayout {
     ) -> Result<Self> {
         let number_bytes = size_of::<T>();
         let bound = model.support_bound(steps);
-        // Counts grow by what beliefs leave to the unlikeliest states too, so none is dropped.
-        let belief = if model.learns() { Belief::Dense } else { belief };
+        let belief = if model.keeps_all() { Belief::Dense } else { belief };
         let factors = model.num_states().iter().map(|&states| {
             let most = bound.min(states);
             let index_bytes = width_for(states as u64);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use populace_agent::{ModelFile, Precision};
 use populace_oracle::random::{Features, case};
-use populace_oracle::{Algorithm, Case, answers, replay, write_case};
+use populace_oracle::{Algorithm, Case, Dialect, answers, replay, write_case};
 use populace_population::{Belief, Inference, Settings, infer};
 
 const STEPS: usize = 6;
@@ -110,4 +110,10 @@ fn learning_by_filtering() {
 fn sequences() {
     let algorithms = vec![Algorithm::Mmp, Algorithm::Vmp];
     agree(300, &Features { learning: true, algorithms, ..Features::base() });
+}
+
+#[test]
+fn pymdp_0() {
+    let algorithms = vec![Algorithm::Vanilla];
+    agree(300, &Features { algorithms, novelty: false, ..Features::all(Dialect::Pymdp0) });
 }

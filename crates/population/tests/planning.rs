@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use populace_agent::models::Builtin;
 use populace_agent::{ModelFile, Precision, Sophisticated};
 use populace_oracle::random::{Features, case};
-use populace_oracle::{Array, Case, answers, replay, write_case};
+use populace_oracle::{Algorithm, Array, Case, Dialect, answers, replay, write_case};
 use populace_population::{Belief, Inference, Settings, Simulation, infer};
 
 const STEPS: usize = 5;
 
 /// Models compared of each kind: more with `POPULACE_LONG=1`.
 fn wanted() -> usize {
-    if std::env::var_os("POPULACE_LONG").is_some() { 5_000 } else { 300 }
+    if std::env::var_os("POPULACE_LONG").is_some() { 5_000 } else { 200 }
 }
 
 fn ours(case: &Case, seed: u64) -> Inference {
@@ -86,6 +86,32 @@ fn tied(case: &Case, expected: &BTreeMap<String, Array>) -> bool {
 fn novelty_is_the_oracles() {
     let features = Features { novelty: true, ..Features::base() };
     compare(&features, |case| case.problem.arguments.use_param_info_gain);
+}
+
+#[test]
+fn novelty_of_what_is_learnt_is_the_oracles() {
+    for dialect in [Dialect::Pymdp1, Dialect::Pymdp0] {
+        let algorithms = match dialect {
+            Dialect::Pymdp1 => vec![Algorithm::Fpi, Algorithm::Ovf],
+            Dialect::Pymdp0 => vec![Algorithm::Vanilla],
+        };
+        let features = Features {
+            dialect,
+            algorithms,
+            novelty: true,
+            learning: true,
+            soft: false,
+            ..Features::base()
+        };
+        compare(&features, |case| case.problem.arguments.use_param_info_gain);
+    }
+}
+
+#[test]
+fn induction_over_learnt_moves_is_the_oracles() {
+    let features = Features { inductive: true, learning: true, ..Features::base() };
+    let asks = |case: &Case| case.problem.arguments.use_inductive && case.problem.arguments.learn_b;
+    compare(&features, asks);
 }
 
 #[test]

@@ -24,11 +24,17 @@ pub(crate) struct Paths<T> {
     targets: Array<u32>,
     /// Whether a path leads from each state (1 or 0; between, where H is between).
     available: Array<T>,
+    /// H.
+    goal: Array<T>,
+    depth: usize,
+    threshold: T,
+    /// ln ε_ind.
+    cost: T,
 }
 
 /// The rows of I, (depth, S), from the goal and the moves (from, to) above the threshold.
 ///
-/// Only the moves come in: agents that learn B have their own.
+/// Agents that learn B have their own: [`Paths::worth_learnt`].
 pub(crate) fn reachability(goal: &[f64], depth: usize, moves: &[(usize, usize)]) -> Vec<Vec<f64>> {
     let mut rows = vec![goal.to_vec()];
     while rows.len() < depth {
@@ -78,25 +84,81 @@ impl<T: Real> Paths<T> {
             costs: Array::copied(memory, &costs)?,
             targets: Array::copied(memory, &targets)?,
             available: Array::copied(memory, &available)?,
+            goal: Array::copied(memory, &goal.iter().map(|&h| T::from_f64(h)).collect::<Vec<_>>())?,
+            depth: rows.len(),
+            threshold: T::from_f64(arguments.inductive_threshold),
+            cost: T::from_f64(cost),
         })
+    }
+
+    /// How many rows I has.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// What each predicted state is worth to every lane, from its most probable present state.
     pub(crate) fn worth(&self, present: &[Lane<T>], out: &mut [Lane<T>]) {
         let states = self.targets.len();
         for lane in 0..LANES {
-            let mut here = 0;
-            for (state, q) in present.iter().enumerate() {
-                if q[lane] > present[here][lane] {
-                    here = state;
-                }
-            }
+            let here = likeliest(present, lane);
             let costs = &self.costs[self.targets[here] as usize * states..][..states];
             for (out, &cost) in out.iter_mut().zip(costs) {
                 out[lane] = self.available[here] * cost;
             }
         }
     }
+
+    /// As [`Paths::worth`], where every lane has its own B, (U, S', S): the rows of I are found anew,
+    /// in `out` behind the worth of the states.
+    pub(crate) fn worth_learnt(&self, present: &[Lane<T>], b: &[Lane<T>], out: &mut [Lane<T>]) {
+        let states = self.targets.len();
+        let (out, rows) = out.split_at_mut(states);
+        for (row, &goal) in rows.iter_mut().zip(self.goal.iter()) {
+            *row = Lane([goal; LANES]);
+        }
+        for level in 1..self.depth {
+            let (before, now) = rows.split_at_mut(level * states);
+            let (before, now) = (&before[(level - 1) * states..], &mut now[..states]);
+            now.fill(Lane([T::ZERO; LANES]));
+            for (place, from) in b.chunks_exact(states).enumerate() {
+                let reached = &before[place % states];
+                for (now, p) in now.iter_mut().zip(from) {
+                    for lane in 0..LANES {
+                        if reached[lane] > T::ZERO && p[lane] > self.threshold {
+                            now[lane] = T::ONE;
+                        }
+                    }
+                }
+            }
+        }
+        for lane in 0..LANES {
+            let here = likeliest(present, lane);
+            let (mut first, mut sum) = (0, T::ZERO);
+            for level in 0..self.depth {
+                let held = rows[level * states + here][lane];
+                sum += held;
+                if held > rows[first * states + here][lane] {
+                    first = level;
+                }
+            }
+            let available = if sum > T::ONE { T::ONE } else { sum };
+            let target = first.saturating_sub(1) * states;
+            for (out, held) in out.iter_mut().zip(&rows[target..target + states]) {
+                out[lane] = available * (self.cost * (T::ONE - held[lane]));
+            }
+        }
+    }
+}
+
+/// The most probable state of a lane, the lowest of equals.
+fn likeliest<T: Real>(present: &[Lane<T>], lane: usize) -> usize {
+    let mut here = 0;
+    for (state, q) in present.iter().enumerate() {
+        if q[lane] > present[here][lane] {
+            here = state;
+        }
+    }
+    here
 }
 
 #[cfg(test)]

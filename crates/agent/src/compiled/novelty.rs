@@ -6,46 +6,53 @@
 //! w = −[ln S − ln a + ψ(a + 1) − ψ(S + 1)] = φ(S) − φ(a),   φ(x) = ψ(x + 1) − ln x
 //! ```
 //!
-//! and 0 where α = 0. A step gains −Σ_m q_o·(w(pA_m) q) − Σ_f q'_f·(w(pB_f, u) q).
+//! and 0 where α = 0; in pymdp-0, w = 1/Σ(α + 1e-16) − 1/(α + 1e-16). A step gains −Σ_m q_o·(w(pA_m) q) − Σ_f q'_f·(w(pB_f, u) q).
 
-use crate::{EPSILON, Tensor};
+use crate::{Dialect, EPSILON, Tensor};
+
+/// ε of the `pymdp-0` dialect.
+pub(crate) const EPSILON_0: f64 = 1e-16;
 
 /// w of every count, row-major as the counts.
 ///
-/// Only the counts come in: tables of agents that learn follow from theirs alike.
-pub(crate) fn novelty_weights(counts: &Tensor) -> Vec<f64> {
+/// Agents that learn have counts, and so weights, of their own: `step/novelty.rs`.
+pub(crate) fn novelty_weights(counts: &Tensor, dialect: Dialect) -> Vec<f64> {
     let (rows, columns) = (counts.rows(), counts.columns());
     let counts = counts.to_f64();
     let mut weights = vec![0.0; counts.len()];
     for column in 0..columns {
         let entries = || (0..rows).map(|row| row * columns + column);
-        let total: f64 = entries().map(|entry| counts[entry].max(EPSILON)).sum();
-        let of_total = psi_over_ln(total);
+        let (lifted, worth): (fn(f64) -> f64, fn(f64) -> f64) = match dialect {
+            Dialect::Pymdp1 => (|count| count.max(EPSILON), psi_over_ln),
+            Dialect::Pymdp0 => (|count| count + EPSILON_0, f64::recip),
+        };
+        let total = worth(entries().map(|entry| lifted(counts[entry])).sum());
         for entry in entries().filter(|&entry| counts[entry] > 0.0) {
-            weights[entry] = of_total - psi_over_ln(counts[entry].max(EPSILON));
+            weights[entry] = total - worth(lifted(counts[entry]));
         }
     }
     weights
 }
 
 /// From here on the asymptotic series is good to rounding.
-const LARGE: f64 = 12.0;
+pub(crate) const LARGE: f64 = 12.0;
+
+/// B_2k / 2k for k = 1 …
+pub(crate) const SERIES: [f64; 7] = [
+    1.0 / 12.0,
+    -1.0 / 120.0,
+    1.0 / 252.0,
+    -1.0 / 240.0,
+    1.0 / 132.0,
+    -691.0 / 32_760.0,
+    1.0 / 12.0,
+];
 
 /// φ(x) = ψ(x + 1) − ln x for x > 0, within 1e-14 of max(1, φ) below 12 and 1e-15 relative above,
 /// where ψ and ln would cancel.
 ///
 /// x ≥ 12: 1/2x − Σ_k B_2k / (2k·x^2k); below by ψ(x + 1) = ψ(x + 2) − 1/(x + 1).
 fn psi_over_ln(x: f64) -> f64 {
-    /// B_2k / 2k for k = 1 …
-    const SERIES: [f64; 7] = [
-        1.0 / 12.0,
-        -1.0 / 120.0,
-        1.0 / 252.0,
-        -1.0 / 240.0,
-        1.0 / 132.0,
-        -691.0 / 32_760.0,
-        1.0 / 12.0,
-    ];
     let (mut large, mut sum) = (x, 0.0);
     while large < LARGE {
         large += 1.0;
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn what_cannot_be_and_what_is_certain_are_worth_nothing() {
         let counts = Tensor::dense([2, 2], vec![3.0, 1.0, 0.0, 1.0]).unwrap();
-        let weights = novelty_weights(&counts);
+        let weights = novelty_weights(&counts, Dialect::Pymdp1);
         assert!(weights[0].abs() < 1e-15);
         assert_eq!(weights[2], 0.0);
         // ψ(3) − ln 2 − ψ(2) = 1/2 − ln 2, of both equal counts.

@@ -38,7 +38,9 @@ pub(crate) struct DenseOutcome<T> {
 pub(crate) struct LearntOutcome<T> {
     /// The modality.
     pub(crate) m: usize,
-    /// Where the table starts among those of the block.
+    /// Whether it is of what A gains: A, and then w(pA). Else of what outcomes are worth.
+    pub(crate) novel: bool,
+    /// Where the table starts among those of its kind of the block.
     pub(crate) first: usize,
     /// Where each joint state of A stands in a row of the table.
     pub(crate) place: Array<u32>,
@@ -180,7 +182,7 @@ fn learnt<T: Real>(model: &Model, memory: &SharedResource) -> Result<Vec<Array<T
     }
     let factor = |(f, counts): (usize, &Tensor)| {
         let actions = model.actions_of(f);
-        let weights = novelty_weights(counts);
+        let weights = novelty_weights(counts, model.dialect);
         let size = weights.len() / actions;
         let weight = |place: usize| T::from_f64(weights[place % size * actions + place / size]);
         Ok(Array::copied(memory, &(0..weights.len()).map(weight).collect::<Vec<_>>())?)

@@ -42,6 +42,8 @@ pub(super) enum Request {
     Products { rows: Value },
     /// What B of a factor gains: from the beliefs before an action and its own after.
     Learnt { factor: usize, action: usize, after: Value, from: Vec<Value> },
+    /// What a step is worth over all modalities jointly, from the beliefs of all factors.
+    Joint { time: usize, beliefs: Vec<Value> },
     /// The sum of the terms.
     Score { terms: Vec<Value> },
     /// scale · score + habit + future, the first two constants of the plan.
@@ -109,6 +111,7 @@ impl Builder {
             Request::Learnt { after, from, .. } => {
                 std::iter::once(*after).chain(from.iter().copied()).collect()
             }
+            Request::Joint { beliefs, .. } => beliefs.clone(),
             Request::Score { terms } | Request::LogSumExp { terms } | Request::Max { terms } => {
                 terms.clone()
             }
@@ -191,6 +194,7 @@ impl Builder {
                 lists.extend(from);
                 put(Operation::Learnt, &[*factor, *action, out], &lists);
             }
+            Request::Joint { time, beliefs } => put(Operation::Joint, &[*time, out], beliefs),
             Request::Score { terms } => put(Operation::Score, &[terms.len(), out], terms),
             Request::Weight { scale, habit, score, future } => {
                 let terms: Vec<Value> = std::iter::once(*score).chain(*future).collect();
@@ -235,6 +239,8 @@ pub(crate) enum Operation {
     Products,
     /// factor, action, out, belief after, beliefs of the factor's dependencies before.
     Learnt,
+    /// time, out, beliefs of all factors.
+    Joint,
     /// count, out, terms.
     Score,
     /// count (1 or 2), scale, habit, out, score, future if there is one.
@@ -248,7 +254,7 @@ pub(crate) enum Operation {
 impl Operation {
     /// The operation of a word that a builder wrote.
     pub(crate) fn of(word: u32) -> Self {
-        const ALL: [Operation; 12] = [
+        const ALL: [Operation; 13] = [
             Operation::Belief,
             Operation::Sparse,
             Operation::Contract,
@@ -257,6 +263,7 @@ impl Operation {
             Operation::Goal,
             Operation::Products,
             Operation::Learnt,
+            Operation::Joint,
             Operation::Score,
             Operation::Weight,
             Operation::LogSumExp,

@@ -1,6 +1,6 @@
 //! Inference over a window of steps: what it takes, and how much of the past an agent keeps for it.
 
-use crate::{Error, InferenceAlgorithm, Model, Result};
+use crate::{Dialect, Error, InferenceAlgorithm, Model, Result};
 
 /// How states are inferred from a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,9 @@ impl Sequence {
             InferenceAlgorithm::Vmp => Passing::Variational,
             _ => return None,
         };
+        if model.dialect == Dialect::Pymdp0 {
+            return None;
+        }
         Some(Self { passing, horizon: model.arguments.inference_horizon })
     }
 

@@ -142,6 +142,14 @@ impl<T: Real> Transition<T> {
         }
     }
 
+    /// Where an agent's own B starts in what a block has learnt, if it is its own.
+    pub(crate) fn learnt(&self) -> Option<usize> {
+        match &self.table {
+            Table::Learnt { first } => Some(*first),
+            Table::Sparse(_) | Table::Dense(_) => None,
+        }
+    }
+
     /// The rows, where only non-zeros are kept.
     pub(crate) fn sparse(&self) -> Option<&Rows<T>> {
         match &self.table {

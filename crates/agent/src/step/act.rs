@@ -3,9 +3,10 @@
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
-use super::kernels::{ln_clipped, scale, softmax, splat};
+use super::joint::ln;
+use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
-use crate::{ActionSelection, CompiledModel, SamplingMode};
+use crate::{ActionSelection, CompiledModel, Dialect, EPSILON, SamplingMode};
 
 impl<T: Real> CompiledModel<T> {
     /// Chooses the actions of a block from its posterior over policies (pymdp's `sample_action`).
@@ -83,7 +84,7 @@ fn choose<T: Real, S: Simd>(
     match model.action_selection {
         ActionSelection::Deterministic => best(simd, weights),
         ActionSelection::Stochastic => {
-            sharpen(simd, model.alpha, weights);
+            sharpen(simd, model, weights);
             drawn(simd, weights, draws)
         }
     }
@@ -108,14 +109,16 @@ fn choose_weighed<T: Real, S: Simd>(
 
 /// softmax(alpha·ln p), in place.
 #[inline(always)]
-fn sharpen<T: Real, S: Simd>(simd: S, alpha: T, weights: &mut [Lane<T>]) {
-    let mut logarithm = Lane([T::ZERO; LANES]);
+fn sharpen<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, weights: &mut [Lane<T>]) {
+    let alpha = Vector::splat(simd, model.alpha);
     for weight in weights.iter_mut() {
-        let row = std::slice::from_ref(weight);
-        ln_clipped(simd, row, std::slice::from_mut(&mut logarithm));
-        *weight = logarithm;
+        let p = Vector::load(simd, weight);
+        let logarithm = match model.dialect {
+            Dialect::Pymdp1 => p.max(splat(simd, EPSILON)).ln(),
+            Dialect::Pymdp0 => ln(p),
+        };
+        (alpha * logarithm).store(weight);
     }
-    scale(simd, Vector::splat(simd, alpha), weights);
     softmax(simd, weights);
 }
 

@@ -17,7 +17,9 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::joint::own_tables;
 use super::kernels::{contract_lanes, splat};
+use super::novelty::weights;
 use super::scratch::{NONE, Scratch};
 use super::states::product;
 use crate::compiled::learning::{Counts, FLAGS, Family, Joint, Learning, in_file_order};
@@ -33,6 +35,10 @@ pub(crate) struct LearningScratch<T: Real> {
     pub(crate) expected: Array<Lane<T>>,
     /// The outcome tables of the plan.
     pub(crate) outcomes: Array<Lane<T>>,
+    /// The tables of what A gains.
+    pub(crate) gains: Array<Lane<T>>,
+    /// w(pB), where B is learnt and that is worth something.
+    pub(crate) moves: Array<Lane<T>>,
     /// Beliefs of the step before.
     before: Array<Lane<T>>,
     /// What columns sum to.
@@ -48,13 +54,25 @@ impl<T: Real> LearningScratch<T> {
         let size = learning.map_or(0, |learning| learning.counts.len());
         let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
-        let outcomes = model.plan.dense.iter().filter(|table| table.learnt.is_some());
+        let tables = |novel: bool| -> usize {
+            let own =
+                model.plan.dense.iter().filter(|table| {
+                    table.learnt.as_ref().is_some_and(|learnt| learnt.novel == novel)
+                });
+            own.map(|table| table.rows * table.states).sum()
+        };
+        let joint = model.joint_outcome.as_ref().filter(|joint| joint.learnt);
         let learns_b = learning.is_some_and(|learning| !learning.b.is_empty());
         let mask_bytes = model.mask_bytes();
         Ok(Self {
             counts: Array::zeroed(memory, size)?,
             expected: Array::zeroed(memory, size)?,
-            outcomes: Array::zeroed(memory, outcomes.map(|t| t.rows * t.states).sum())?,
+            gains: Array::zeroed(memory, tables(true))?,
+            moves: Array::zeroed(
+                memory,
+                if learns_b && !model.plan.learnt.is_empty() { size } else { 0 },
+            )?,
+            outcomes: Array::zeroed(memory, joint.map_or(tables(false), |joint| joint.size()))?,
             before: Array::zeroed(memory, if learns_b { model.belief_len() } else { 0 })?,
             sums: Array::zeroed(memory, widest.unwrap_or(0))?,
             masks: Array::zeroed(memory, LANES * mask_bytes)?,
@@ -75,18 +93,24 @@ impl<T: Real> LearningScratch<T> {
     }
 }
 
-/// The counts of one agent, in the shapes of the model file's `pA`, `pB` and `pD`.
+/// The counts that a step has updated of one agent, in the shapes of the model file's `pA`, `pB` and `pD`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LearntCounts {
-    /// By modality; empty where A was not updated yet.
+    /// By modality; empty where A was not updated.
     pub a: Vec<Vec<f64>>,
-    /// By factor; empty where B was not updated yet.
+    /// By factor; empty where B was not updated.
     pub b: Vec<Vec<f64>>,
-    /// By factor; empty where D was not updated yet.
+    /// By factor; empty where D was not updated.
     pub d: Vec<Vec<f64>>,
 }
 
 impl<T: Real> CompiledModel<T> {
+    /// Whether a belief must keep every state: counts grow by what it leaves to the unlikeliest states
+    /// too, and `pymdp-0` adds to them before it takes logarithms.
+    pub fn keeps_all(&self) -> bool {
+        self.learns() || self.dialect == Dialect::Pymdp0
+    }
+
     /// Whether agents learn anything.
     pub fn learns(&self) -> bool {
         self.learning.is_some()
@@ -127,7 +151,7 @@ impl<T: Real> CompiledModel<T> {
         }
     }
 
-    /// What an agent has learnt so far.
+    /// The counts that an agent has updated in this step, after [`CompiledModel::learn`].
     pub fn learnt(&self, scratch: &Scratch<T>, lane: usize) -> LearntCounts {
         let Some(learning) = &self.learning else { return LearntCounts::default() };
         let own = &scratch.learning;
@@ -139,7 +163,11 @@ impl<T: Real> CompiledModel<T> {
         LearntCounts {
             a: family(Family::A, &learning.a),
             b: family(Family::B, &learning.b),
-            d: family(Family::D, &learning.d),
+            // D is updated once, at the first step.
+            d: match scratch.taken[0][lane] {
+                NONE => family(Family::D, &learning.d),
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -207,10 +235,29 @@ impl<T: Real> Kernel for Expect<'_, T> {
             let len = own.before.len();
             own.before.copy_from_slice(&scratch.rows[..len]);
         }
+        if let Some(joint) = model.joint_outcome.as_ref().filter(|joint| joint.learnt) {
+            own_tables(simd, joint, learning, &own.expected, &mut own.outcomes);
+        }
         for table in &model.plan.dense {
             if let Some(learnt) = &table.learnt {
-                let out = &mut own.outcomes[learnt.first..][..table.rows * table.states];
-                outcome_table(simd, learnt, &own.expected[learning.a[learnt.m].range()], out);
+                let counts = learning.a[learnt.m];
+                let (a, size) = (&own.expected[counts.range()], table.rows * table.states);
+                if learnt.novel {
+                    let (all, sums) = (&own.counts[counts.range()], &mut own.sums[..counts.joint]);
+                    let out = &mut own.gains[learnt.first..][..size];
+                    gain_table(simd, learning.dialect, learnt, a, all, sums, out);
+                } else {
+                    outcome_table(simd, learnt, a, &mut own.outcomes[learnt.first..][..size]);
+                }
+            }
+        }
+        if !own.moves.is_empty() {
+            for counts in &learning.b {
+                for table in 0..counts.tables {
+                    let range = counts.table(table);
+                    let (all, sums) = (&own.counts[range.clone()], &mut own.sums[..counts.joint]);
+                    weights(simd, learning.dialect, all, None, sums, &mut own.moves[range]);
+                }
             }
         }
     }
@@ -239,6 +286,27 @@ fn normalise<T: Real, S: Simd>(
             (Vector::load(simd, count).max(floor) / Vector::load(simd, sum)).store(out);
         }
     }
+}
+
+/// A before w(pA), its joint states where the plan wants them.
+#[inline(always)]
+fn gain_table<T: Real, S: Simd>(
+    simd: S,
+    dialect: Dialect,
+    learnt: &LearntOutcome<T>,
+    a: &[Lane<T>],
+    counts: &[Lane<T>],
+    sums: &mut [Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let joint = learnt.place.len();
+    let (outcomes, gains) = out.split_at_mut(a.len());
+    for (a, out) in a.chunks_exact(joint).zip(outcomes.chunks_exact_mut(joint)) {
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
+            out[place as usize] = *a;
+        }
+    }
+    weights(simd, dialect, counts, Some(&learnt.place), sums, gains);
 }
 
 /// l before the outcomes of A, its joint states where the plan wants them:

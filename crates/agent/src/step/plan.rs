@@ -3,6 +3,7 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
 use super::search::search;
@@ -112,7 +113,9 @@ pub(super) fn execute<T: Real, S: Simd>(
                 None => contract(simd, &table.values, q, out),
                 Some(learnt) => {
                     let size = table.rows * table.states;
-                    let table = &scratch.learning.outcomes[learnt.first..learnt.first + size];
+                    let own = &scratch.learning;
+                    let tables = if learnt.novel { &own.gains } else { &own.outcomes };
+                    let table = &tables[learnt.first..learnt.first + size];
                     contract_lanes(simd, table, q, out);
                 }
             }
@@ -130,8 +133,21 @@ pub(super) fn execute<T: Real, S: Simd>(
         Operation::Goal => {
             let [factor, out, present] = words.take();
             let states = model.states[factor];
-            let (present, out) = apart(rows, (present, states), (out, states));
-            model.plan.paths[factor].worth(present, out);
+            let paths = &model.plan.paths[factor];
+            let transition = &model.transitions[factor];
+            match transition.learnt() {
+                None => {
+                    let (present, out) = apart(rows, (present, states), (out, states));
+                    paths.worth(present, out);
+                }
+                Some(first) => {
+                    let room = states * (1 + paths.depth());
+                    let (present, out) = apart(rows, (present, states), (out, room));
+                    let size = transition.actions * states * states;
+                    let b = &scratch.learning.expected[first..first + size];
+                    paths.worth_learnt(present, b, out);
+                }
+            }
         }
         Operation::Products => {
             let [len, out, contraction] = words.take();
@@ -150,10 +166,31 @@ pub(super) fn execute<T: Real, S: Simd>(
             let (weighed, room) = scratch.joint.split_at_mut(transition.states);
             let joint = product(simd, beliefs, room);
             let size = transition.states * joint.len();
-            let table = &model.plan.learnt[factor][action * size..][..size];
-            contract(simd, table, joint, weighed);
+            match transition.learnt() {
+                None => {
+                    let table = &model.plan.learnt[factor][action * size..][..size];
+                    contract(simd, table, joint, weighed);
+                }
+                Some(first) => {
+                    let table = &scratch.learning.moves[first + action * size..][..size];
+                    contract_lanes(simd, table, joint, weighed);
+                }
+            }
             let sum = dot(simd, weighed, &rows[after..after + transition.states]);
             (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Joint => {
+            let [time, out] = words.take();
+            let Some(outcome) = &model.joint_outcome else { return };
+            let from = words.list(model.states.len());
+            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
+                let from = from as usize;
+                &rows[from..from + states]
+            });
+            let q = product(simd, beliefs, &mut scratch.joint);
+            let learnt = &scratch.learning.outcomes;
+            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
+            value.store(&mut rows[out]);
         }
         Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
             combine(simd, model, rows, operation, words)

@@ -50,6 +50,10 @@ pub struct Scratch<T: Real> {
     pub(crate) chosen: Vec<[u32; LANES]>,
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
+    /// What the worth of a joint belief is computed in.
+    pub(crate) worth: Array<Lane<T>>,
+    /// What free energies are computed in.
+    pub(crate) wide: Array<Lane<f64>>,
     pub(crate) learning: LearningScratch<T>,
     pub(crate) window: WindowScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
@@ -102,6 +106,11 @@ impl<T: Real> CompiledModel<T> {
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
             draws: vec![[0.0; LANES]; self.states.len()],
+            worth: rows(self.joint_outcome.as_ref().map_or(0, |o| o.joint + 1 + o.gain))?,
+            wide: Array::zeroed(
+                memory,
+                self.joint_outcome.as_ref().map_or(0, |o| total + 2 * o.joint),
+            )?,
             learning: LearningScratch::new(self, memory)?,
             window: WindowScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,

@@ -15,9 +15,10 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
 use super::sequence::InferSequence;
+use super::vanilla;
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
-use crate::{CompiledModel, EPSILON};
+use crate::{CompiledModel, Dialect, EPSILON};
 
 impl<T: Real> CompiledModel<T> {
     /// Infers the states of a block: its beliefs, from the last step's beliefs and actions and the
@@ -46,7 +47,11 @@ impl<T: Real> Kernel for InferStates<'_, T> {
         for f in 0..model.states.len() {
             predict(simd, model, scratch, f);
         }
-        posterior(simd, model, scratch);
+        if model.dialect == Dialect::Pymdp0 {
+            vanilla::infer(simd, model, scratch);
+        } else {
+            posterior(simd, model, scratch);
+        }
     }
 }
 
@@ -178,7 +183,7 @@ fn one_factor<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut
                 }
                 EvidenceTable::Learnt { first } => {
                     let a = &scratch.learning.expected[*first..];
-                    gather_learnt(simd, a, &scratch.observations[m], said);
+                    gather_learnt(simd, EPSILON, a, &scratch.observations[m], said);
                     multiply(simd, said, q);
                 }
             }
@@ -272,10 +277,11 @@ fn gather<T: Real, S: Simd>(
     interleave_with(simd, &rows, out);
 }
 
-/// out\[s\] = max(A\[o of the lane, s\], ε) of every lane's own A, 1 for missing observations.
+/// out\[s\] = max(A\[o of the lane, s\], floor) of every lane's own A, 1 for missing observations.
 #[inline(always)]
 fn gather_learnt<T: Real, S: Simd>(
     simd: S,
+    floor: f64,
     a: &[Lane<T>],
     observed: &[i32; LANES],
     out: &mut [Lane<T>],
@@ -290,9 +296,9 @@ fn gather_learnt<T: Real, S: Simd>(
             }
         }
     }
-    let epsilon = splat::<T, S>(simd, EPSILON);
+    let floor = splat::<T, S>(simd, floor);
     for row in out {
-        Vector::load(simd, row).max(epsilon).store(row);
+        Vector::load(simd, row).max(floor).store(row);
     }
 }
 
@@ -353,6 +359,29 @@ fn fixed_point<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mu
     }
 }
 
+/// Π_m A_m\[o_m\] over the joint states of all factors, in the evidence of the only group.
+#[inline(always)]
+pub(super) fn gather_likelihood<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
+    let joint = scratch.evidence.len();
+    scratch.evidence.fill(Lane([T::ONE; LANES]));
+    for (m, evidence) in model.evidence.iter().enumerate() {
+        let gathered = &mut scratch.joint[..joint];
+        let observed = &scratch.observations[m];
+        match &evidence.table {
+            EvidenceTable::Dense(table) => gather(simd, evidence, table, observed, gathered),
+            EvidenceTable::Learnt { first } => {
+                gather_learnt(simd, 0.0, &scratch.learning.expected[*first..], observed, gathered);
+            }
+            EvidenceTable::Structured(_) => continue,
+        }
+        multiply(simd, gathered, &mut scratch.evidence);
+    }
+}
+
 /// L_g of every group.
 #[inline(always)]
 pub(super) fn gather_groups<T: Real, S: Simd>(
@@ -392,7 +421,7 @@ pub(super) fn gather_groups<T: Real, S: Simd>(
                 EvidenceTable::Learnt { first } => {
                     let gathered = &mut scratch.joint[..group.joint];
                     let a = &scratch.learning.expected[*first..];
-                    gather_learnt(simd, a, &scratch.observations[m], gathered);
+                    gather_learnt(simd, EPSILON, a, &scratch.observations[m], gathered);
                     for row in gathered.iter_mut() {
                         Vector::load(simd, row).ln().store(row);
                     }

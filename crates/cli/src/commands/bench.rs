@@ -1,4 +1,10 @@
 //! `populace bench`: the project's own benchmarks, each answer checked before it is timed.
+//!
+//! What is timed is the steady state, as a long run has it: the ticks from [`WARM_TICKS`] on. The
+//! first ticks of a run may cost more (an agent of the default grid starts with 16 possible states
+//! and after six ticks has one) or less (with slip, beliefs spread first). So a rate agrees with
+//! (t₂ − t₁) / (n₂ − n₁) of two `populace run`s of n₂ > n₁ ≥ [`WARM_TICKS`] steps; `--models`
+//! writes the files for it.
 
 mod cases;
 mod check;
@@ -7,6 +13,7 @@ mod pool;
 mod subject;
 mod tensor;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -29,6 +36,9 @@ pub(crate) struct Bench {
     /// Which [default: all]
     #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     names: Vec<String>,
+    /// Write the models to NAME.safetensors in this directory, and measure nothing
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    models: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -93,11 +103,15 @@ const FEWEST_TICKS: usize = 5;
 
 impl Bench {
     pub(crate) fn execute(&self) -> Outcome {
-        let machine = Machine::this();
         let chosen =
             |name: &str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
+        let cases = CASES.iter().filter(|case| chosen(case.name));
+        if let Some(directory) = &self.models {
+            return write_models(cases, directory);
+        }
+        let machine = Machine::this();
         let mut benches = Vec::new();
-        for case in CASES.iter().filter(|case| chosen(case.name)) {
+        for case in cases {
             check::against_oracle(case)?;
             let mut threads = vec![1];
             if case.agents > 1 && machine.cores > 1 {
@@ -125,6 +139,16 @@ impl Bench {
             None => Ok(()),
         }
     }
+}
+
+/// Every case's model as a file, so that others can be measured on it.
+fn write_models<'a>(cases: impl Iterator<Item = &'a Case>, directory: &Path) -> Outcome {
+    let unwritable = |error| Failure::unwritable(directory, &error);
+    std::fs::create_dir_all(directory).map_err(unwritable)?;
+    for case in cases {
+        (case.model)()?.save(&directory.join(case.name).with_extension("safetensors"))?;
+    }
+    Ok(())
 }
 
 /// The median tick of a case.

@@ -15,7 +15,7 @@ use crate::compiled::outcome::{SparseOutcome, excess, linear};
 use crate::compiled::program::{Builder, Request, Value};
 use crate::compiled::rows::Entry;
 use crate::compiled::transition::{Transition, moves};
-use crate::{Model, Result};
+use crate::{Dialect, Model, Result};
 
 /// What planners share: they ask for steps, and put what these are worth together.
 pub(super) struct Draft<'a, T: Real> {
@@ -98,7 +98,12 @@ impl<'a, T: Real> Draft<'a, T> {
             }
             if self.model.arguments.use_inductive {
                 let goal = Request::Goal { factor, present: root };
-                let goal = self.builder.value(goal, transition.states);
+                // Agents that learn B find their own paths, in rows behind.
+                let depth = match self.model.arguments.learn_b {
+                    true => self.model.arguments.inductive_depth,
+                    false => 0,
+                };
+                let goal = self.builder.value(goal, transition.states * (1 + depth));
                 self.builder.emit(goal);
                 self.goals.push(goal);
             }
@@ -118,6 +123,14 @@ impl<'a, T: Real> Draft<'a, T> {
             }
         }
         let mut terms = Vec::new();
+        if self.model.dialect == Dialect::Pymdp0 {
+            let request = Request::Joint { time: self.joint_time(place), beliefs: beliefs.clone() };
+            terms.push(self.emitted(request));
+            if self.model.arguments.use_param_info_gain {
+                self.novelty(before, &beliefs, actions, &mut terms)?;
+            }
+            return Ok(Step { beliefs, terms });
+        }
         for m in 0..self.model.a.len() {
             if let Some(value) = self.outcome(before, &beliefs, actions, m, place)? {
                 self.builder.emit(value);
@@ -156,6 +169,12 @@ impl<'a, T: Real> Draft<'a, T> {
         Ok(())
     }
 
+    /// Which row of the utility counts at a step, where modalities count jointly.
+    fn joint_time(&self, place: Place) -> usize {
+        let timed = self.model.c.iter().any(|c| c.shape().len() == 2);
+        if timed { place.depth } else { 0 }
+    }
+
     /// The sum of terms.
     pub(super) fn score(&mut self, terms: Vec<Value>) -> Value {
         self.emitted(Request::Score { terms })
@@ -173,8 +192,9 @@ impl<'a, T: Real> Draft<'a, T> {
     fn composes(&self, factor: usize) -> bool {
         let transition = &self.transitions[factor];
         let b = &self.model.b[factor];
-        transition.dependencies == [factor]
-            && !self.model.arguments.learn_b
+        // What agents learn is not the same for all.
+        !self.model.arguments.learn_b
+            && transition.dependencies == [factor]
             && (transition.sparse().is_some()
                 || moves(b, transition.actions).count() <= b.columns())
     }
@@ -367,14 +387,21 @@ impl<'a, T: Real> Draft<'a, T> {
         let joint = self.model.a[m].columns();
         let place: Vec<u32> =
             (0..joint).map(|column| self.place(m, order, column) as u32).collect();
-        let before = self.dense.iter().filter(|table| table.learnt.is_some());
         Ok(LearntOutcome {
             m,
-            first: before.map(|table| table.rows * table.states).sum(),
+            novel: false,
+            first: self.learnt_before(false),
             place: Array::copied(self.memory, &place)?,
             preferences: Array::copied(self.memory, &preferences)?,
             gain: arguments.use_states_info_gain,
         })
+    }
+
+    /// The size of the tables of a kind that every block makes, so far.
+    fn learnt_before(&self, novel: bool) -> usize {
+        let alike =
+            |table: &&DenseOutcome<T>| table.learnt.as_ref().is_some_and(|it| it.novel == novel);
+        self.dense.iter().filter(alike).map(|table| table.rows * table.states).sum()
     }
 
     /// A and then w(pA), the factors' axes in the reverse of `order`.
@@ -384,7 +411,25 @@ impl<'a, T: Real> Draft<'a, T> {
         }
         let a = &self.model.a[m];
         let (outcomes, joint) = (a.rows(), a.columns());
-        let weights = novelty_weights(&self.model.p_a[m]);
+        let states = self.transitions[order[0]].states;
+        let rows = 2 * outcomes * joint / states;
+        if self.model.arguments.learn_a {
+            let place: Vec<u32> =
+                (0..joint).map(|column| self.place(m, order, column) as u32).collect();
+            let learnt = LearntOutcome {
+                m,
+                novel: true,
+                first: self.learnt_before(true),
+                place: Array::copied(self.memory, &place)?,
+                preferences: Array::zeroed(self.memory, 0)?,
+                gain: false,
+            };
+            let values = Array::zeroed(self.memory, 0)?;
+            self.dense.push(DenseOutcome { values, states, rows, learnt: Some(learnt) });
+            self.gains.insert(m, self.dense.len() - 1);
+            return Ok(self.dense.len() - 1);
+        }
+        let weights = novelty_weights(&self.model.p_a[m], self.model.dialect);
         let mut values = Array::zeroed(self.memory, 2 * outcomes * joint)?;
         for column in 0..joint {
             let place = self.place(m, order, column);
@@ -395,8 +440,6 @@ impl<'a, T: Real> Draft<'a, T> {
                 values[(outcomes + o) * joint + place] = T::from_f64(weights[o * joint + column]);
             }
         }
-        let states = self.transitions[order[0]].states;
-        let rows = 2 * outcomes * joint / states;
         self.dense.push(DenseOutcome { values, states, rows, learnt: None });
         self.gains.insert(m, self.dense.len() - 1);
         Ok(self.dense.len() - 1)

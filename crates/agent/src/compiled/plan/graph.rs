@@ -59,14 +59,16 @@ pub(super) fn habits(model: &Model, answers: Answers) -> Option<Vec<Vec<f64>>> {
         }
     }
     match &model.e {
-        Some(e) => factorised(e, actions, arguments.policy_len),
+        Some(e) => {
+            let ln_e: Vec<f64> = e.iter().map(|&e| model.dialect.ln(e)).collect();
+            factorised(&ln_e, actions, arguments.policy_len)
+        }
         None => Some(uniform()),
     }
 }
 
-/// h with Σ_t h\[t\]\[a_t\] = ln max(E, ε) for every policy, or `None` where there is no such h.
-fn factorised(e: &[f64], actions: usize, steps: usize) -> Option<Vec<Vec<f64>>> {
-    let ln_e: Vec<f64> = e.iter().map(|&e| e.max(EPSILON).ln()).collect();
+/// h with Σ_t h\[t\]\[a_t\] = ln E for every policy, or `None` where there is no such h.
+fn factorised(ln_e: &[f64], actions: usize, steps: usize) -> Option<Vec<Vec<f64>>> {
     // A policy's index is a number of `steps` digits, the first step's the highest.
     let place = |step: usize| actions.pow((steps - 1 - step) as u32);
     let habits: Vec<Vec<f64>> = (0..steps)

@@ -7,7 +7,7 @@ use populace_tensor::simd::Real;
 use super::draft::{Draft, Place};
 use super::{Drafted, Planner};
 use crate::compiled::program::Value;
-use crate::{EPSILON, Model, Policies, Result};
+use crate::{Model, Policies, Result};
 
 /// Drafts every policy's score.
 pub(super) fn draft<T: Real>(
@@ -19,8 +19,8 @@ pub(super) fn draft<T: Real>(
     let mut scores = vec![0; policies.count];
     descend(draft, policies, &root, 0, (0..policies.count).collect(), &mut scores)?;
     let ln_habit = match &model.e {
-        Some(e) => e.iter().map(|&e| e.max(EPSILON).ln()).collect(),
-        None => vec![(1.0 / policies.count as f64).max(EPSILON).ln(); policies.count],
+        Some(e) => e.iter().map(|&e| model.dialect.ln(e)).collect(),
+        None => vec![model.dialect.ln(1.0 / policies.count as f64); policies.count],
     };
     let first = (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied());
     Ok(Drafted {
