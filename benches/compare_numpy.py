@@ -1,10 +1,13 @@
-"""Sets NumPy's times beside the workload of crates/tensor, in one run, and prints the ratios.
+"""Sets NumPy's times beside those of `populace bench tensor`, in one run, and prints the ratios.
 
-    python benches/compare_numpy.py [--threads 1 2] [--milliseconds 60] [--rounds 3] [--filter TEXT] [--json FILE]
+    cargo build --release
+    python benches/compare_numpy.py [matmul|dot|einsum|matvecs ...] [--threads 1 2] [--rounds 3]
+                                    [--milliseconds 50] [--filter TEXT] [--json FILE]
 
 Both sides write into a given output. NumPy runs with its best kernels: where the processor has
 AVX-512, OPENBLAS_CORETYPE=SkylakeX. The two take turns, round by round; the fastest call of all
-rounds counts on both sides, so that a busy machine disturbs both alike.
+rounds counts on both sides, so that a busy machine disturbs both alike. Threads that are not 1
+must be as many as the machine has.
 """
 
 import argparse
@@ -68,52 +71,54 @@ def has_avx512():
         return False
 
 
+def numpy_on(threads, milliseconds):
+    """A process that measures NumPy; whatever the caller's environment says of OpenBLAS is set aside."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    environment["OPENBLAS_NUM_THREADS"] = str(threads)
+    if has_avx512():
+        environment["OPENBLAS_CORETYPE"] = "SkylakeX"
+    return subprocess.Popen(
+        [sys.executable, __file__, "--worker", str(milliseconds)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("workloads", nargs="*")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--milliseconds", type=int, default=60)
+    parser.add_argument("--milliseconds", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--filter", default="")
     parser.add_argument("--json")
-    parser.add_argument("--binary", default=str(ROOT / "target/release/examples/measure"))
+    parser.add_argument("--binary", default=str(ROOT / "target/release/populace"))
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         return numpy_worker(options.worker)
 
-    results = []
-    for threads in options.threads:
-        # Whatever the caller's environment says of OpenBLAS is set aside.
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
-        environment["OPENBLAS_NUM_THREADS"] = str(threads)
-        if has_avx512():
-            environment["OPENBLAS_CORETYPE"] = "SkylakeX"
-        worker = subprocess.Popen(
-            [sys.executable, __file__, "--worker", str(options.milliseconds)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )
-        fastest = {}
-        for _ in range(options.rounds):
-            command = [options.binary, str(threads), str(options.milliseconds), options.filter]
-            ours = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            for line in ours.stdout:
-                row = json.loads(line)
-                assert row["checked"], row
-                # Our process waits at its pipe while NumPy works, and the other way round.
-                os.kill(ours.pid, 19)
-                worker.stdin.write(line)
-                worker.stdin.flush()
-                theirs = float(worker.stdout.readline())
-                os.kill(ours.pid, 18)
-                known = fastest.setdefault(row["name"], [row, row["seconds"], theirs])
-                known[1:] = min(known[1], row["seconds"]), min(known[2], theirs)
-            assert ours.wait() == 0
+    fastest = {}
+    workers = {threads: numpy_on(threads, options.milliseconds) for threads in options.threads}
+    for _ in range(options.rounds):
+        command = [options.binary, "bench", "tensor", "--json", *options.workloads]
+        rows = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["benches"]
+        for row in rows:
+            if row["threads"] not in workers or options.filter not in row["name"]:
+                continue
+            worker = workers[row["threads"]]
+            worker.stdin.write(json.dumps(row) + "\n")
+            worker.stdin.flush()
+            theirs = float(worker.stdout.readline())
+            known = fastest.setdefault((row["threads"], row["name"]), [row, row["seconds"], theirs])
+            known[1:] = min(known[1], row["seconds"]), min(known[2], theirs)
+    for worker in workers.values():
         worker.stdin.close()
-        for name, (row, own, theirs) in fastest.items():
-            rate = 2e-9 * row["multiply_adds"] / own
-            print(f"{threads} threads  {own * 1e6:10.2f} us  numpy {theirs * 1e6:10.2f} us  ratio {own / theirs:6.3f}"
-                  f"  {rate:6.1f} Gflop/s  {name}{'' if own <= theirs else '   SLOWER'}")
-            results.append({"threads": threads, "name": name, "seconds": own, "numpy_seconds": theirs})
+    results = []
+    for (threads, name), (row, own, theirs) in sorted(fastest.items(), key=lambda entry: entry[0][0]):
+        rate = 2e-9 * row["multiply_adds"] / own
+        print(f"{threads} threads  {own * 1e6:10.2f} us  numpy {theirs * 1e6:10.2f} us  ratio {own / theirs:6.3f}"
+              f"  {rate:6.1f} Gflop/s  {name}{'' if own <= theirs else '   SLOWER'}")
+        results.append({"threads": threads, "name": name, "seconds": own, "numpy_seconds": theirs})
     slower = [entry for entry in results if entry["seconds"] > entry["numpy_seconds"]]
     print(f"{len(slower)} of {len(results)} slower than NumPy")
     if options.json:

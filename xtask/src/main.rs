@@ -17,7 +17,8 @@ The project's chores.
 
 Usage: cargo xtask CHORE
 
-  test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README;
+  test [--long]   everything a change must pass: format, lints, docs, licences, tests, models (loom,
+                  shuttle), README;
                   --long also runs the tests that take minutes
   readme          write into README.md what its examples print
   bench [NAME…]   populace bench, its results kept in benches/record

@@ -1,6 +1,6 @@
 //! Steps of a chore: each is named, timed and remembered, and a failed one does not hide the next.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a step answers: nothing, or why it failed.
@@ -61,6 +61,20 @@ pub(crate) fn command(command: &mut Command) -> Outcome {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{shown}: {status}")),
         Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+/// Runs a command to its end, then shows its standard output, and answers it.
+pub(crate) fn shown(command: &mut Command) -> (String, Outcome) {
+    let name = format!("{command:?}");
+    match command.stderr(Stdio::inherit()).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            print!("{text}");
+            let status = output.status;
+            (text, if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) })
+        }
+        Err(error) => (String::new(), Err(format!("{name}: {error}"))),
     }
 }
 

@@ -15,7 +15,8 @@ pub enum Purpose {
     Observe = 3,
 }
 
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+/// SplitMix64's increment: 2^64 over the golden ratio, made odd.
+pub(crate) const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// SplitMix64's output function (David Stafford's thirteenth variant).
 #[inline(always)]
@@ -34,8 +35,8 @@ pub struct Stream(u64);
 impl Stream {
     /// The stream of a purpose at a tick of a run.
     pub const fn new(seed: u64, tick: u64, purpose: Purpose) -> Self {
-        let run = mix(seed.wrapping_add(GOLDEN));
-        let when = mix(tick.wrapping_mul(GOLDEN).wrapping_add(purpose as u64));
+        let run = mix(seed.wrapping_add(GAMMA));
+        let when = mix(tick.wrapping_mul(GAMMA).wrapping_add(purpose as u64));
         Self(mix(run ^ when))
     }
 
@@ -51,7 +52,7 @@ impl Stream {
     /// ```
     #[inline(always)]
     pub const fn uniform(self, place: u64) -> f64 {
-        let bits = mix(self.0.wrapping_add(GOLDEN.wrapping_mul(place.wrapping_add(1))));
+        let bits = mix(self.0.wrapping_add(GAMMA.wrapping_mul(place.wrapping_add(1))));
         (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 }

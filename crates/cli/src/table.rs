@@ -21,6 +21,11 @@ impl<const N: usize> Table<N> {
         Self { align, rows: Vec::new() }
     }
 
+    /// An empty table whose first `words` columns hold words, the others numbers.
+    pub(crate) fn numbers_after(words: usize) -> Self {
+        Self::new(std::array::from_fn(|at| if at < words { Align::Left } else { Align::Right }))
+    }
+
     /// Appends a row.
     pub(crate) fn row(&mut self, cells: [impl Into<String>; N]) {
         self.rows.push(cells.map(Into::into));

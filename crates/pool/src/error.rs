@@ -72,6 +72,8 @@ pub enum ErrorKind {
     Foreign {
         /// What was asked to take it back.
         by: &'static str,
+        /// How many bytes the handle holds.
+        held_bytes: u64,
     },
     /// The host cannot read this resource's memory.
     NotHostAccessible {
@@ -180,9 +182,23 @@ impl fmt::Display for Error {
             ErrorKind::BadLayout { requested_bytes: 0, .. } => {
                 write!(f, "a block of 0 bytes was requested; the least is 1")
             }
+            ErrorKind::BadLayout { align_bytes, .. } if !align_bytes.is_power_of_two() => {
+                write!(f, "an alignment of {align_bytes} was requested; it must be a power of two")
+            }
+            ErrorKind::BadLayout { requested_bytes, align_bytes }
+                if requested_bytes.saturating_add(*align_bytes) > isize::MAX as u64 =>
+            {
+                let most = isize::MAX;
+                write!(
+                    f,
+                    "a block of {requested_bytes} bytes aligned to {align_bytes} was requested; \
+                     the address space has {most}"
+                )
+            }
             ErrorKind::BadLayout { requested_bytes, align_bytes } => write!(
                 f,
-                "a block of {requested_bytes} bytes aligned to {align_bytes} is not possible"
+                "a block of {requested_bytes} bytes was requested, but this resource aligns none to \
+                 {align_bytes}"
             ),
             ErrorKind::BadShape { shape, item_bytes, rule } => {
                 write!(f, "a matrix of shape {shape:?} with elements of {item_bytes} bytes: {rule}")
@@ -195,9 +211,11 @@ impl fmt::Display for Error {
             ErrorKind::WrongDtype { asked, is } => {
                 write!(f, "the matrix's elements are {is}, and were asked for as {asked}")
             }
-            ErrorKind::Foreign { by } => {
-                write!(f, "this {by} did not make the handle that it was asked to take back")
-            }
+            ErrorKind::Foreign { by, held_bytes } => write!(
+                f,
+                "this {by} was asked to take back {} that it did not give; they went home",
+                Bytes(*held_bytes)
+            ),
             ErrorKind::NotHostAccessible { requested_bytes } => write!(
                 f,
                 "{} were requested as a buffer, but the host cannot read this resource's memory; \

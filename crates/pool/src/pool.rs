@@ -177,7 +177,8 @@ impl Pool {
         if buffer.region().is_from(self.handle.core) {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Foreign { by: "pool" }))
+            let held_bytes = buffer.len() as u64;
+            Err(Error::new(ErrorKind::Foreign { by: "pool", held_bytes }))
         }
     }
 

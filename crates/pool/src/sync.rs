@@ -55,3 +55,21 @@ impl<T> UnsafeCell<T> {
         work(self.0.get())
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    use super::Mutex;
+
+    #[test]
+    fn a_poisoned_lock_is_taken_like_any_other() {
+        let lock = Mutex::new(7);
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _held = lock.lock();
+            resume_unwind(Box::new(()));
+        }));
+        assert!(panicked.is_err() && lock.0.is_poisoned());
+        assert_eq!(*lock.lock(), 7);
+    }
+}

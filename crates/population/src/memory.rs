@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use populace_pool::{Charge, Class, Ledger, Limit, Pages, Pool, SharedResource, SizeClasses};
+use populace_pool::{
+    Charge, Class, Ledger, Limit, Pages, Pool, Record, SharedResource, SizeClasses,
+};
 
 use crate::Result;
 
@@ -61,6 +63,8 @@ pub struct Tiers {
 pub(crate) struct EngineMemory {
     root: Arc<Limit<Pages>>,
     pool: Pool,
+    /// The pool as chunks and workers see it.
+    pooled: SharedResource,
     ledger: Arc<Ledger>,
 }
 
@@ -93,7 +97,15 @@ impl EngineMemory {
             .max_idle_bytes(most_idle_bytes(budget_bytes))
             .max_idle_count(usize::MAX)
             .build()?;
-        Ok(Self { root, pool, ledger: Arc::new(Ledger::default()) })
+        let pooled = pool.resource();
+        Ok(Self { root, pool, pooled, ledger: Arc::new(Ledger::default()) })
+    }
+
+    /// The same, with what is asked of the pool written down.
+    pub(crate) fn recorded(budget_bytes: u64) -> Result<(Self, Arc<Record<Pool>>)> {
+        let memory = Self::new(budget_bytes)?;
+        let record = Arc::new(Record::new(memory.pool.clone()));
+        Ok((Self { pooled: record.clone(), ..memory }, record))
     }
 
     fn charged(&self, upstream: SharedResource, class: Class) -> SharedResource {
@@ -106,7 +118,7 @@ impl EngineMemory {
     }
 
     pub(crate) fn agents(&self) -> SharedResource {
-        self.charged(self.pool.resource(), AGENTS)
+        self.charged(self.pooled.clone(), AGENTS)
     }
 
     pub(crate) fn shared(&self) -> SharedResource {
@@ -114,7 +126,7 @@ impl EngineMemory {
     }
 
     pub(crate) fn scratch(&self) -> SharedResource {
-        self.charged(self.pool.resource(), SCRATCH)
+        self.charged(self.pooled.clone(), SCRATCH)
     }
 
     /// The split of engine bytes now; only exact while nothing is being allocated.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
-use populace_pool::SharedResource;
+use populace_pool::{Pool, Record, SharedResource};
 use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -68,13 +68,16 @@ pub(crate) struct Source<'a> {
 impl<T: Number> Population<T> {
     /// Everything but the agents: what does not grow with their number.
     pub(crate) fn prepare(source: &Source<'_>, settings: &Settings) -> Result<Self> {
+        Self::prepare_in(EngineMemory::new(settings.budget_bytes)?, source, settings)
+    }
+
+    fn prepare_in(memory: EngineMemory, source: &Source<'_>, settings: &Settings) -> Result<Self> {
         if settings.agents == 0 {
             return Err(Error::invalid("agents: 0 are no population"));
         }
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
-        let memory = EngineMemory::new(settings.budget_bytes)?;
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -141,6 +144,18 @@ impl<T: Number> Population<T> {
         }
         population.fill(agents, source.keep_arrays)?;
         Ok(population)
+    }
+
+    /// A population at its first tick, and what its chunks and workers ask of the pool, written down.
+    /// The budget holds, but nobody asks beforehand what the worst case needs.
+    pub(crate) fn recorded(
+        source: &Source<'_>,
+        settings: &Settings,
+    ) -> Result<(Self, Arc<Record<Pool>>)> {
+        let (memory, record) = EngineMemory::recorded(settings.budget_bytes)?;
+        let mut population = Self::prepare_in(memory, source, settings)?;
+        population.fill(settings.agents, source.keep_arrays)?;
+        Ok((population, record))
     }
 
     fn fill(&mut self, agents: u64, keep_arrays: bool) -> Result<()> {

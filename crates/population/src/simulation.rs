@@ -1,7 +1,9 @@
 //! A population and its world, in the precision that was asked for.
 
+use std::sync::Arc;
+
 use populace_agent::{Answers, Model, Planner, Precision};
-use populace_pool::SharedResource;
+use populace_pool::{Pool, Record, SharedResource};
 
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
@@ -55,6 +57,60 @@ impl Simulation {
         steps: u64,
         keep_arrays: bool,
     ) -> Result<Self> {
+        Self::in_world(model, process, steps, keep_arrays, |source| {
+            Ok(Self(match settings.precision {
+                Precision::F32 => Inner::F32(Box::new(Population::new(source, settings)?)),
+                Precision::F64 => Inner::F64(Box::new(Population::new(source, settings)?)),
+            }))
+        })
+    }
+
+    /// As [`Simulation::new`], with everything that agents and threads ask of the pool written down,
+    /// to be replayed and learned from ([`Record::trace`]). The worst case is not asked for beforehand.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Simulation::new`]; the memory of the beginning does not fit the budget.
+    ///
+    /// ```
+    /// use populace_agent::models::{GridOptions, grid};
+    /// use populace_population::{Settings, Simulation};
+    ///
+    /// let model = grid(&GridOptions { side: 5, slip: 0.1, ..GridOptions::default() })?;
+    /// let settings = Settings { agents: 100, threads: 1, ..Settings::default() };
+    /// let (mut simulation, record) = Simulation::recorded(&model, None, &settings, 5)?;
+    /// simulation.tick()?;
+    /// assert!(record.trace().allocations() > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recorded(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+    ) -> Result<(Self, Arc<Record<Pool>>)> {
+        Self::in_world(model, process, steps, false, |source| {
+            Ok(match settings.precision {
+                Precision::F32 => {
+                    let (population, record) = Population::recorded(source, settings)?;
+                    (Self(Inner::F32(Box::new(population))), record)
+                }
+                Precision::F64 => {
+                    let (population, record) = Population::recorded(source, settings)?;
+                    (Self(Inner::F64(Box::new(population))), record)
+                }
+            })
+        })
+    }
+
+    /// What `make` makes of agents of `model` in the world of `process`.
+    fn in_world<R>(
+        model: &Model,
+        process: Option<&Model>,
+        steps: u64,
+        keep_arrays: bool,
+        make: impl FnOnce(&Source<'_>) -> Result<R>,
+    ) -> Result<R> {
         let world = process.unwrap_or(model);
         if let Some(process) = process {
             process.check()?;
@@ -70,10 +126,7 @@ impl Simulation {
             steps: Some(steps),
             keep_arrays,
         };
-        Ok(Self(match settings.precision {
-            Precision::F32 => Inner::F32(Box::new(Population::new(&source, settings)?)),
-            Precision::F64 => Inner::F64(Box::new(Population::new(&source, settings)?)),
-        }))
+        make(&source)
     }
 
     /// Steps every agent once.

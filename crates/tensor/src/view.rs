@@ -60,6 +60,15 @@ fn inside(layout: &Layout, offset: usize, available: usize) -> Result<()> {
     }
 }
 
+/// The layout of `shape` over all of `available` elements, row-major.
+fn all_of(available: usize, shape: &[usize]) -> Result<Layout> {
+    let needed = element_count(shape)?;
+    if needed != available {
+        return Err(Error::new(ErrorKind::OutOfBounds { available, needed }));
+    }
+    Layout::row_major(shape)
+}
+
 /// Checks that a buffer holds `shape` and is aligned for `T`.
 fn of_bytes<T: Element>(buffer: &Buffer, shape: &[usize]) -> Result<Layout> {
     let layout = Layout::row_major(shape)?;
@@ -83,11 +92,7 @@ impl<'a, T: Element> View<'a, T> {
     /// # Ok::<(), populace_tensor::Error>(())
     /// ```
     pub fn new(elements: &'a [T], shape: &[usize]) -> Result<Self> {
-        let needed = element_count(shape)?;
-        if needed != elements.len() {
-            return Err(Error::new(ErrorKind::OutOfBounds { available: elements.len(), needed }));
-        }
-        let layout = Layout::row_major(shape)?;
+        let layout = all_of(elements.len(), shape)?;
         Ok(Self { first: NonNull::from(elements).cast(), layout, memory: PhantomData })
     }
 
@@ -225,11 +230,7 @@ impl<'a, T: Element> ViewMut<'a, T> {
     ///
     /// The slice holds fewer or more elements than the shape.
     pub fn new(elements: &'a mut [T], shape: &[usize]) -> Result<Self> {
-        let needed = element_count(shape)?;
-        if needed != elements.len() {
-            return Err(Error::new(ErrorKind::OutOfBounds { available: elements.len(), needed }));
-        }
-        let layout = Layout::row_major(shape)?;
+        let layout = all_of(elements.len(), shape)?;
         Ok(Self { first: NonNull::from(elements).cast(), layout, memory: PhantomData })
     }
 

@@ -34,6 +34,9 @@ pub struct Row {
     pub checked: bool,
 }
 
+/// The workloads that the cases belong to.
+pub const NAMES: &[&str] = &["matmul", "dot", "einsum", "matvecs"];
+
 /// What is measured: an operation on operands of some shapes.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -46,6 +49,16 @@ impl Case {
     /// What is calculated, its sizes and type.
     pub fn name(&self) -> String {
         format!("{} {:?} {}", self.operation, self.shapes, self.dtype)
+    }
+
+    /// The workload that it belongs to, one of [`NAMES`].
+    pub fn workload(&self) -> &'static str {
+        match self.operation {
+            Operation::Matmul => "matmul",
+            Operation::Dot => "dot",
+            Operation::Einsum(_) => "einsum",
+            Operation::Matvecs => "matvecs",
+        }
     }
 }
 

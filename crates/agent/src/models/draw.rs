@@ -9,9 +9,7 @@
 //! drawn first. A run's own numbers are keyed otherwise (see `random`), so a run whose seed is the
 //! world's does not retrace the world.
 
-use crate::random::mix;
-
-const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+use crate::random::{GAMMA, mix};
 
 /// 64 random bits.
 pub(super) fn draw(seed: u64, stream: u64, index: u64) -> u64 {

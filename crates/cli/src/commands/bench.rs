@@ -9,6 +9,9 @@
 mod cases;
 mod check;
 mod epistemic_chaining;
+mod pool;
+mod subject;
+mod tensor;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,7 +25,7 @@ use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, rate};
 use crate::output::{print, print_json};
 use crate::prim::Machine;
-use crate::table::{Align, Table};
+use crate::table::Table;
 use cases::{CASES, Case};
 
 /// Measure this machine, answers checked first
@@ -42,7 +45,7 @@ pub(crate) struct Bench {
 }
 
 /// What was measured, and where.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Report {
     version: u32,
     machine: Machine,
@@ -50,16 +53,32 @@ struct Report {
 }
 
 /// A row of the report: its fields are its kind's own.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Measured {
     Ticks(Row),
     Episode(epistemic_chaining::Row),
+    Pool(#[serde(with = "pool::Columns")] populace_pool::workload::Row),
+    Tensor(populace_tensor::workload::Row),
+}
+
+impl Measured {
+    /// Its name, if its answer was not the expected one.
+    fn wrong(&self) -> Option<&str> {
+        let (name, checked) = match self {
+            // Refused where they are run.
+            Self::Ticks(_) | Self::Episode(_) => return None,
+            Self::Pool(row) => (&row.name, row.checked),
+            Self::Tensor(row) => (&row.name, row.checked),
+        };
+        (!checked).then_some(name)
+    }
 }
 
 /// Every benchmark's name.
 fn names() -> impl Iterator<Item = &'static str> {
-    CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME])
+    let cases = CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME]);
+    cases.chain(pool::SUBJECT.names()).chain(tensor::SUBJECT.names())
 }
 
 /// One benchmark on so many threads.
@@ -105,11 +124,20 @@ impl Bench {
         if chosen(epistemic_chaining::NAME) {
             benches.extend(epistemic_chaining::rows()?.into_iter().map(Measured::Episode));
         }
+        benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
+        benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));
         let report = Report { version: 1, machine, benches };
         if self.json {
-            return print_json(&report);
+            print_json(&report)?;
+        } else {
+            print(&report.text())?;
         }
-        print(&report.text())
+        match report.benches.iter().find_map(Measured::wrong) {
+            Some(name) => {
+                Err(Failure::other(format!("{name}: the answer is not the expected one")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -160,10 +188,13 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 impl Report {
     fn text(&self) -> String {
         let (mut ticks, mut episodes) = (Vec::new(), Vec::new());
+        let (mut pools, mut tensors) = (Vec::new(), Vec::new());
         for bench in &self.benches {
             match bench {
                 Measured::Ticks(row) => ticks.push(row),
                 Measured::Episode(row) => episodes.push(row),
+                Measured::Pool(row) => pools.push(row),
+                Measured::Tensor(row) => tensors.push(row),
             }
         }
         let mut text = format!("{}\n", self.machine);
@@ -173,19 +204,18 @@ impl Report {
         if !episodes.is_empty() {
             text.push_str(&format!("\n{}", epistemic_chaining::table(&episodes)));
         }
+        if !pools.is_empty() {
+            text.push_str(&format!("\n{}", pool::table(&pools)));
+        }
+        if !tensors.is_empty() {
+            text.push_str(&format!("\n{}", tensor::table(&tensors)));
+        }
         text
     }
 }
 
 fn table(rows: &[&Row]) -> String {
-    let mut table = Table::new([
-        Align::Left,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-        Align::Right,
-    ]);
+    let mut table = Table::numbers_after(1);
     table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
     for row in rows {
         table.row([

@@ -113,15 +113,7 @@ impl Report {
                 None => format!("of {} steps, too many to enumerate", self.policy_len),
             },
         ]);
-        let mut tensors = Table::new([
-            Align::Left,
-            Align::Left,
-            Align::Left,
-            Align::Left,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-        ]);
+        let mut tensors = Table::numbers_after(4);
         tensors.row(["", "shape", "dtype", "form", "non-zero", "dense", "sparse"]);
         for row in &self.tensors {
             tensors.row([

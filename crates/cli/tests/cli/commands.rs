@@ -170,3 +170,40 @@ fn a_benchmark_is_checked_against_the_oracle_and_says_where_it_ran() {
     );
     assert!((nanoseconds * rate / 1e9 - 1.0).abs() < 1e-9, "{row}");
 }
+
+#[test]
+fn the_pools_workloads_run_beside_the_systems_allocator() {
+    let report = Place::new().json(&["bench", "pool", "sequential", "interleaved"]);
+    let rows = report["benches"].as_array().unwrap();
+    let seen: Vec<_> =
+        rows.iter().map(|row| (row["name"].as_str().unwrap(), &row["resource"])).collect();
+    let (pool, system) = (serde_json::json!("pool"), serde_json::json!("system"));
+    assert_eq!(
+        seen,
+        [
+            ("sequential", &pool),
+            ("sequential", &system),
+            ("interleaved", &pool),
+            ("interleaved", &system)
+        ]
+    );
+    for row in rows {
+        assert_eq!(row["checked"], true, "{row}");
+        assert!(row["ns_per_pair_median"].as_f64().unwrap() > 0.0);
+        let counted = row["resource"] == "pool";
+        for count in ["hit_rate", "internal_waste", "peak_reserved_over_requested"] {
+            assert_eq!(row[count].is_number(), counted, "{row}");
+            assert_eq!(row.get(count).unwrap().is_null(), !counted, "{row}");
+        }
+    }
+}
+
+#[test]
+fn tensor_operations_are_checked_before_they_are_timed() {
+    let report = Place::new().json(&["bench", "matvecs"]);
+    let rows = report["benches"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!((&row["checked"], &row["operation"]), (&true.into(), &"matvecs".into()));
+    }
+}
