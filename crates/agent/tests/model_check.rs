@@ -179,12 +179,15 @@ fn pymdp_0_refuses_what_it_lacks() {
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
     let cases: &[(&str, fn(&mut Model))] = &[
-        ("dialect \"pymdp-0\"", |m| *m = pymdp_0()),
-        ("agent.learn_A", |m| m.arguments.learn_a = true),
-        ("agent.use_param_info_gain", |m| m.arguments.use_param_info_gain = true),
-        ("agent.use_inductive", |m| m.arguments.use_inductive = true),
-        ("sophisticated", |m| m.sophisticated = Some(Sophisticated::default())),
-        ("agent.inference_algo \"mmp\"", |m| m.arguments.inference_algo = InferenceAlgorithm::Mmp),
+        ("sophisticated with learning", |m| {
+            m.sophisticated = Some(Sophisticated::default());
+            m.arguments.learn_a = true;
+        }),
+        ("agent.learn_D in pymdp-1", |m| m.arguments.learn_d = true),
+        ("agent.inference_algo \"mmp\"", |m| {
+            *m = pymdp_0();
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+        }),
     ];
     for (name, change) in cases {
         let error = with(change).supported().unwrap_err();

@@ -372,9 +372,17 @@ fn chunk_size(
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
     let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
+    // Places in a chunk's records are counted in 4 bytes.
+    let most = (u32::MAX as usize / layout.record.most_bytes().max(1)).max(1);
     match asked {
-        None => (chosen, chosen),
-        Some(batch) if batch >= chosen => (batch.min(population), batch.min(population)),
-        Some(batch) => (chosen.div_ceil(batch) * batch, batch),
+        None => (chosen.min(most), chosen.min(most)),
+        Some(batch) if batch >= chosen => {
+            let agents = batch.min(population).min(most);
+            (agents, agents)
+        }
+        Some(batch) => {
+            let agents = chosen.div_ceil(batch) * batch;
+            if agents <= most { (agents, batch) } else { (batch.min(most), batch.min(most)) }
+        }
     }
 }

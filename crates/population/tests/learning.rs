@@ -1,5 +1,7 @@
 //! Populations that learn: their memory, and that nothing but the model decides what they learn.
 
+#![allow(clippy::unwrap_used)] // tests' helpers
+
 use populace_agent::Model;
 use populace_agent::models::{TmazeOptions, tmaze};
 use populace_population::{ErrorKind, Settings, Simulation};

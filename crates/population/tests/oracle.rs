@@ -103,17 +103,19 @@ fn filtering() {
 #[test]
 fn learning_by_filtering() {
     let algorithms = vec![Algorithm::Fpi, Algorithm::Ovf, Algorithm::Exact];
-    agree(600, &Features { learning: true, algorithms, ..Features::base() });
+    let features = Features { learning: true, algorithms, ..Features::base() };
+    agree(600, &Features { novelty: true, inductive: true, ..features });
 }
 
 #[test]
 fn sequences() {
     let algorithms = vec![Algorithm::Mmp, Algorithm::Vmp];
-    agree(300, &Features { learning: true, algorithms, ..Features::base() });
+    let features = Features { learning: true, algorithms, ..Features::base() };
+    agree(300, &Features { novelty: true, inductive: true, ..features });
 }
 
 #[test]
 fn pymdp_0() {
     let algorithms = vec![Algorithm::Vanilla];
-    agree(300, &Features { algorithms, novelty: false, ..Features::all(Dialect::Pymdp0) });
+    agree(300, &Features { algorithms, ..Features::all(Dialect::Pymdp0) });
 }

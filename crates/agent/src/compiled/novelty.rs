@@ -19,13 +19,17 @@ pub(crate) const EPSILON_0: f64 = 1e-16;
 pub(crate) fn novelty_weights(counts: &Tensor, dialect: Dialect) -> Vec<f64> {
     let (rows, columns) = (counts.rows(), counts.columns());
     let counts = counts.to_f64();
+    let lifted = |count: f64| match dialect {
+        Dialect::Pymdp1 => count.max(EPSILON),
+        Dialect::Pymdp0 => count + EPSILON_0,
+    };
+    let worth = |count: f64| match dialect {
+        Dialect::Pymdp1 => psi_over_ln(count),
+        Dialect::Pymdp0 => count.recip(),
+    };
     let mut weights = vec![0.0; counts.len()];
     for column in 0..columns {
         let entries = || (0..rows).map(|row| row * columns + column);
-        let (lifted, worth): (fn(f64) -> f64, fn(f64) -> f64) = match dialect {
-            Dialect::Pymdp1 => (|count| count.max(EPSILON), psi_over_ln),
-            Dialect::Pymdp0 => (|count| count + EPSILON_0, f64::recip),
-        };
         let total = worth(entries().map(|entry| lifted(counts[entry])).sum());
         for entry in entries().filter(|&entry| counts[entry] > 0.0) {
             weights[entry] = total - worth(lifted(counts[entry]));

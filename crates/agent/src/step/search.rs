@@ -298,7 +298,7 @@ impl<T: Real> Trees<T> {
             let (outcome, p) = self.ranked[m][place];
             let both = probability * p;
             // Descending, and no later factor is above 1: nothing likely enough comes after.
-            if !(both > under.threshold) {
+            if both <= under.threshold {
                 break;
             }
             self.chosen[m] = outcome;

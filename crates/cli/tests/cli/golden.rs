@@ -15,16 +15,28 @@ struct Tolerance {
 
 const F64: Tolerance = Tolerance { relative: 1e-9, floor: 1e-12, gap: 1e-6 };
 const F32: Tolerance = Tolerance { relative: 1e-4, floor: 1e-4, gap: 1e-4 };
+/// Learning and inference over windows carry rounding from step to step.
+const F32_LONG: Tolerance = Tolerance { relative: 1e-3, floor: 1e-3, gap: 1e-3 };
 /// Its iteration oscillates and amplifies rounding.
 const F32_DENSE888: Tolerance = Tolerance { relative: 5e-2, floor: 5e-2, gap: 5e-2 };
+
+/// What is allowed in double and in single precision.
+fn tolerances(name: &str) -> [Tolerance; 2] {
+    let long = ["learn", "mmp", "vmp", "ovf"].iter().any(|what| name.contains(what));
+    match name {
+        "dense888" => [F64, F32_DENSE888],
+        // Searches were recorded in single precision.
+        _ if name.starts_with("sophisticated") => [F32, F32],
+        _ if long || name == "novelty" => [F64, F32_LONG],
+        _ => [F64, F32],
+    }
+}
 
 fn answers_as_pymdp(name: &str) {
     let path = golden(name);
     let reference = File::read(&path);
     let place = Place::new();
-    for (precision, tolerance) in
-        [("f64", F64), ("f32", if name == "dense888" { F32_DENSE888 } else { F32 })]
-    {
+    for (precision, tolerance) in ["f64", "f32"].into_iter().zip(tolerances(name)) {
         for belief in ["dense", "sparse", "auto"] {
             for agents in ["1", "37"] {
                 let case = format!("{name} {precision} {belief} × {agents}");
@@ -91,30 +103,23 @@ macro_rules! golden {
 }
 
 golden! {
-    cue_chaining dense888
-    edges_four_factors edges_four_factors_len2 edges_given_policies
-    exact_hmm
-    factored_fpi factored_habit factored_iter4 factored_marginal factored_soft_observations
-    factored_timed_C factored_zeros
-    grid10_deterministic grid20_len1 grid5_len1 grid5_len3 grid5_missing
-    multi_action multi_action_uncontrolled
-    no_info_gain no_utility
-    tmaze
+    cue_chaining dense888 edges_four_factors edges_four_factors_len2 edges_given_policies
+    edges_two_goals exact_hmm exact_learn_B factored_fpi factored_habit factored_iter4
+    factored_marginal factored_soft_observations factored_timed_C factored_zeros
+    grid10_deterministic grid10_inductive grid20_len1 grid5_len1 grid5_len3 grid5_missing
+    inductive_learn_B learn_A learn_AB_rates learn_B learn_soft learn_zeros_missing
+    mmp_cross_factor mmp_full mmp_horizon3 mmp_missing multi_action multi_action_uncontrolled
+    no_info_gain no_utility novelty ovf sophisticated_factored sophisticated_h1 sophisticated_h2
+    sophisticated_h3 sophisticated_wide tmaze vmp_cross_factor vmp_full vmp_horizon3
+    v0_factored v0_factored_full v0_grid5_len1 v0_grid5_len2 v0_grid8_deterministic v0_habit
+    v0_learn_A v0_learn_AB_rates v0_learn_B v0_learn_D v0_no_info_gain v0_no_utility
+    v0_redundant_modalities
 }
 
 /// What comes with later issues is refused by name, not answered wrongly.
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    for (name, culprit) in [
-        ("learn_A", "learn_A"),
-        ("novelty", "learn_A"),
-        ("mmp_full", "mmp"),
-        ("vmp_full", "vmp"),
-        ("ovf", "learn_B"),
-        ("grid10_inductive", "use_inductive"),
-        ("edges_two_goals", "use_inductive"),
-        ("sophisticated_h1", "sophisticated"),
-    ] {
+    for (name, culprit) in [("v0_mmp", "mmp"), ("v0_mmp_len2", "mmp")] {
         let place = Place::new();
         place
             .run(&["infer", golden(name).to_str().unwrap(), "-o", "out"])

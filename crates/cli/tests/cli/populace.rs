@@ -101,6 +101,7 @@ impl Ran {
 
 /// A reference run of pymdp 1.
 pub(crate) fn golden(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/pymdp-1");
-    root.join(name).with_extension("safetensors")
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let dialect = if name.starts_with("v0_") { "pymdp-0" } else { "pymdp-1" };
+    root.join(dialect).join(name).with_extension("safetensors")
 }

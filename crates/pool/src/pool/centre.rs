@@ -8,6 +8,8 @@
 use std::alloc::Layout;
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{Block, Eviction};
@@ -18,6 +20,9 @@ struct Idle {
     block: Block,
     stamp: u64,
 }
+
+/// Blocks on their way out: rarely more than one, so that giving memory back allocates none.
+pub(super) type EvictedBlocks = SmallVec<[Evicted; 8]>;
 
 /// A block on its way back to the upstream, with the layout that it came by.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +146,7 @@ impl Centre {
     }
 
     /// Puts a block down; whatever no longer fits, itself perhaps, goes to `evicted`.
-    pub(crate) fn put(&self, class: usize, block: Block, stamp: u64, evicted: &mut Vec<Evicted>) {
+    pub(crate) fn put(&self, class: usize, block: Block, stamp: u64, evicted: &mut EvictedBlocks) {
         let queue = &self.queues[class];
         if self.make_room(block, queue.layout, evicted) {
             self.push(queue, &[block], stamp, evicted);
@@ -154,7 +159,7 @@ impl Centre {
         class: usize,
         blocks: &[Block],
         stamp: u64,
-        evicted: &mut Vec<Evicted>,
+        evicted: &mut EvictedBlocks,
     ) {
         let bytes = blocks.iter().map(|block| block.size_bytes as u64).sum();
         if self.reserve(bytes) {
@@ -165,7 +170,7 @@ impl Centre {
     }
 
     /// Queues blocks whose bytes are reserved.
-    fn push(&self, queue: &Queue, blocks: &[Block], stamp: u64, evicted: &mut Vec<Evicted>) {
+    fn push(&self, queue: &Queue, blocks: &[Block], stamp: u64, evicted: &mut EvictedBlocks) {
         let mut idle = queue.idle.lock();
         // Blocks that waited in a magazine may be older than what lies here.
         let behind = idle.iter().rev().take_while(|other| other.stamp > stamp).count();
@@ -187,7 +192,7 @@ impl Centre {
         layout: Layout,
         block: Block,
         stamp: u64,
-        evicted: &mut Vec<Evicted>,
+        evicted: &mut EvictedBlocks,
     ) {
         if !self.make_room(block, layout, evicted) {
             return;
@@ -202,7 +207,7 @@ impl Centre {
 
     /// Reserves a block's bytes, at the price of the least recently used; `false`, with the block
     /// itself evicted, if nothing is left to evict instead.
-    fn make_room(&self, block: Block, layout: Layout, evicted: &mut Vec<Evicted>) -> bool {
+    fn make_room(&self, block: Block, layout: Layout, evicted: &mut EvictedBlocks) -> bool {
         let fits = self.reserve_evicting(block.size_bytes as u64, evicted);
         if !fits {
             evicted.push(Evicted { block, layout, cause: Eviction::Bytes });
@@ -211,7 +216,7 @@ impl Centre {
     }
 
     /// Reserves bytes, at the price of the least recently used blocks.
-    pub(crate) fn reserve_evicting(&self, bytes: u64, evicted: &mut Vec<Evicted>) -> bool {
+    pub(crate) fn reserve_evicting(&self, bytes: u64, evicted: &mut EvictedBlocks) -> bool {
         while !self.reserve(bytes) {
             let fits = bytes <= self.reserved_bytes.limit;
             match fits.then(|| self.take_oldest()).flatten() {
@@ -237,7 +242,7 @@ impl Centre {
             .is_ok()
     }
 
-    fn leave(&self, block: Block, layout: Layout, cause: Eviction, evicted: &mut Vec<Evicted>) {
+    fn leave(&self, block: Block, layout: Layout, cause: Eviction, evicted: &mut EvictedBlocks) {
         self.reserved_bytes.used.fetch_sub(block.size_bytes as u64, Ordering::Relaxed);
         evicted.push(Evicted { block, layout, cause });
     }
@@ -252,7 +257,7 @@ impl Centre {
                 && queue.is_none_or(|queue| first.stamp <= oldest(&queue))
             {
                 let (layout, Idle { block, .. }) = unclassed.remove(0);
-                let mut out = Vec::with_capacity(1);
+                let mut out = EvictedBlocks::new();
                 self.leave(block, layout, Eviction::Bytes, &mut out);
                 return out.pop();
             }
@@ -270,7 +275,7 @@ impl Centre {
     }
 
     /// Takes out every block that was put down before `stamp`; all of them for `u64::MAX`.
-    pub(crate) fn take_older(&self, stamp: u64, cause: Eviction, evicted: &mut Vec<Evicted>) {
+    pub(crate) fn take_older(&self, stamp: u64, cause: Eviction, evicted: &mut EvictedBlocks) {
         for queue in &self.queues {
             let mut idle = queue.idle.lock();
             while let Some(first) = idle.front().filter(|first| first.stamp < stamp) {
@@ -290,7 +295,7 @@ impl Centre {
     }
 
     /// Takes out the least recently used until at most `bytes` are left.
-    pub(crate) fn take_down_to(&self, bytes: u64, evicted: &mut Vec<Evicted>) {
+    pub(crate) fn take_down_to(&self, bytes: u64, evicted: &mut EvictedBlocks) {
         while self.reserved_bytes() > bytes {
             match self.take_oldest() {
                 Some(oldest) => evicted.push(Evicted { cause: Eviction::Trim, ..oldest }),

@@ -15,9 +15,9 @@
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-use super::centre::{Centre, Evicted};
+use super::centre::{Centre, Evicted, EvictedBlocks};
 use super::gauges::Gauges;
-use super::slot::{Kept, Slot};
+use super::slot::{Blocks, Kept, Slot};
 use super::{Contents, SizeClasses};
 use crate::spin::SpinLock;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
@@ -224,7 +224,7 @@ impl Core {
         let allowed = peak.saturating_add((peak as f64 * share) as u64);
         let excess = (reserved + bytes).saturating_sub(allowed);
         if excess > 0 {
-            let mut evicted = Vec::new();
+            let mut evicted = EvictedBlocks::new();
             // Magazines are emptied into the centre first, as its newest: what they hold counts too.
             self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
             let left = self.centre.reserved_bytes().saturating_sub(excess);
@@ -282,13 +282,13 @@ impl Core {
         let this = unsafe { core.as_ref() };
         let slot = this.slot(thread);
         let stamp = this.parts.clock.nanoseconds();
-        let mut evicted = Vec::new();
+        let mut evicted = EvictedBlocks::new();
         if class >= this.centre.classes() {
             this.gauges.unclassed_released(block);
             let upstream_layout = Self::known_unclassed_layout(layout);
             this.centre.put_unclassed(upstream_layout, block, stamp, &mut evicted);
         } else {
-            let mut spilled = Vec::new();
+            let mut spilled = Blocks::new();
             let room = slot.with(|slot| {
                 slot.lease(class, block, |bytes| this.centre.reserve_evicting(bytes, &mut evicted));
                 slot.spill(class, &mut spilled);
@@ -399,7 +399,7 @@ impl Core {
     /// `cleaned` is when the magazines were last looked through: what lay unused since then is at least
     /// that old.
     fn clean(&self, cleaned: u64, now: u64) -> u64 {
-        let mut evicted = Vec::new();
+        let mut evicted = EvictedBlocks::new();
         self.drain_slots(cleaned, &mut evicted, Slot::drain_unused);
         let oldest = now.saturating_sub(self.parts.time_to_live_ns);
         self.centre.take_older(oldest, Eviction::Age, &mut evicted);
@@ -413,7 +413,7 @@ impl Core {
 
     /// Gives back the least recently used until at most `bytes` lie idle.
     pub(super) fn trim_to(&self, bytes: u64) -> u64 {
-        let mut evicted = Vec::new();
+        let mut evicted = EvictedBlocks::new();
         self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
         if bytes == 0 {
             self.centre.take_older(u64::MAX, Eviction::Trim, &mut evicted);
@@ -426,10 +426,10 @@ impl Core {
     fn drain_slots(
         &self,
         stamp: u64,
-        evicted: &mut Vec<Evicted>,
-        drain: impl Fn(&mut Slot, usize, &mut Vec<Block>) -> u64,
+        evicted: &mut EvictedBlocks,
+        drain: impl Fn(&mut Slot, usize, &mut Blocks) -> u64,
     ) {
-        let mut blocks = Vec::new();
+        let mut blocks = Blocks::new();
         for slot in &self.slots {
             for class in 0..self.centre.classes() {
                 self.centre.unreserve(slot.with(|slot| drain(slot, class, &mut blocks)));
@@ -450,7 +450,7 @@ impl Core {
         self.centre.reserved_bytes().saturating_sub(room)
     }
 
-    fn give_back(&self, evicted: Vec<Evicted>) -> u64 {
+    fn give_back(&self, evicted: EvictedBlocks) -> u64 {
         let mut freed = 0;
         for Evicted { block, layout, cause } in evicted {
             let bytes = block.size_bytes as u64;

@@ -10,7 +10,12 @@
 //! Invariants, per slot: Σ magazines' bytes ≤ Σ leases = `leased_bytes` ≤ `max_leased_bytes`; a magazine's
 //! length ≤ its capacity; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
 
+use smallvec::SmallVec;
+
 use crate::Block;
+
+/// Blocks on their way from a magazine to the centre.
+pub(crate) type Blocks = SmallVec<[Block; 64]>;
 
 /// The blocks and counts of one class in one slot.
 #[derive(Debug, Default)]
@@ -179,7 +184,7 @@ impl Slot {
     }
 
     /// Moves the longest-idle half of a full magazine into `out`; nothing if there is room.
-    pub(crate) fn spill(&mut self, class: usize, out: &mut Vec<Block>) {
+    pub(crate) fn spill(&mut self, class: usize, out: &mut Blocks) {
         let magazine = &self.magazines[class];
         if magazine.blocks.len() == magazine.blocks.capacity() {
             self.drain(class, magazine.blocks.len().div_ceil(2), out);
@@ -188,7 +193,7 @@ impl Slot {
 
     /// Moves into `out` what lay unused since this was last called; answers the lease that is returned if
     /// that was everything, in bytes.
-    pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Vec<Block>) -> u64 {
+    pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Blocks) -> u64 {
         let low = self.magazines[class].low;
         if low > 0 && low == self.magazines[class].blocks.len() {
             return self.drain_all(class, out);
@@ -199,9 +204,9 @@ impl Slot {
     }
 
     /// Moves everything of a class into `out`; answers the lease that is returned, in bytes.
-    pub(crate) fn drain_all(&mut self, class: usize, out: &mut Vec<Block>) -> u64 {
+    pub(crate) fn drain_all(&mut self, class: usize, out: &mut Blocks) -> u64 {
         let magazine = &mut self.magazines[class];
-        out.append(&mut magazine.blocks);
+        out.extend(magazine.blocks.drain(..));
         magazine.blocks = Vec::new();
         magazine.low = 0;
         let returned = std::mem::take(&mut magazine.leased_bytes);
@@ -209,7 +214,7 @@ impl Slot {
         returned
     }
 
-    fn drain(&mut self, class: usize, count: usize, out: &mut Vec<Block>) {
+    fn drain(&mut self, class: usize, count: usize, out: &mut Blocks) {
         let magazine = &mut self.magazines[class];
         out.extend(magazine.blocks.drain(..count));
         magazine.low = magazine.low.min(magazine.blocks.len());

@@ -224,15 +224,20 @@ impl Constants {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::Dialect;
 
     #[test]
     fn a_habit_is_factorised_where_it_is_a_product_and_only_there() {
         let (first, second) = ([0.2, 0.8], [0.5, 0.5]);
         let product: Vec<f64> = first.iter().flat_map(|a| second.map(|b| a * b)).collect();
-        let habits = factorised(&product, 2, 2).unwrap();
+        let of = |e: &[f64]| {
+            let ln_e: Vec<f64> = e.iter().map(|&e| Dialect::Pymdp1.ln(e)).collect();
+            factorised(&ln_e, 2, 2)
+        };
+        let habits = of(&product).unwrap();
         assert!((habits[0][1] - 4_f64.ln()).abs() < 1e-12);
         assert_eq!(habits[1], [0.0, 0.0]);
-        assert_eq!(factorised(&[0.1, 0.2, 0.3, 0.4], 2, 2), None);
-        assert_eq!(factorised(&[0.0, 0.5, 0.5, 0.0], 2, 2), None);
+        assert_eq!(of(&[0.1, 0.2, 0.3, 0.4]), None);
+        assert_eq!(of(&[0.0, 0.5, 0.5, 0.0]), None);
     }
 }
