@@ -89,6 +89,17 @@ fn workloads_come_out_as_they_must() {
     }
 }
 
+/// What a run asks for is what learned classes are for.
+#[test]
+fn learned_classes_waste_less_than_geometric_ones_on_the_agents_trace() {
+    let trace = Trace::from_bytes(include_bytes!("../traces/agents.trace")).unwrap();
+    let learned = trace.learn(0.05).unwrap();
+    assert!(learned.learned_waste < 0.1 * learned.geometric_waste, "{learned:?}");
+    let rows = workload::run("agents").unwrap();
+    let row = rows.iter().find(|row| row.name == "agents" && row.resource == "pool").unwrap();
+    assert!(row.peak_reserved_over_requested.unwrap() <= 1.1, "{row:?}");
+}
+
 #[test]
 fn unknown_workloads_are_named() {
     let error = workload::run("fast").unwrap_err().to_string();

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! 20,000 agents live 60 ticks in a 20 × 20 grid where one move in ten slips, so that beliefs spread
-//! and shrink all the time, and chunks with them. Chunks of 64 agents make many requests; one thread, so that the order of requests, and with
-//! it the file, is the same every time.
+//! and shrink, and chunks with them. One thread, so that the order of requests, and with it the file,
+//! is the same every time.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ const TICKS: u64 = 60;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).map(PathBuf::from).ok_or("which file?")?;
     let model = grid(&GridOptions { slip: 0.1, ..GridOptions::default() })?;
-    let settings = Settings { agents: 20_000, threads: 1, chunk: Some(64), ..Settings::default() };
+    let settings = Settings { agents: 20_000, threads: 1, ..Settings::default() };
     let (mut simulation, record) = Simulation::recorded(&model, None, &settings, TICKS)?;
     for _ in 0..TICKS {
         simulation.tick()?;
