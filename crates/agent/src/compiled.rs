@@ -140,6 +140,11 @@ impl<T: Real> CompiledModel<T> {
         self.ln_habit.len()
     }
 
+    /// D of all factors, one after another.
+    pub fn initial(&self) -> &[T] {
+        &self.initial
+    }
+
     /// Σ S_f: the numbers of a dense belief.
     pub fn belief_len(&self) -> usize {
         self.first_row[self.states.len()]
