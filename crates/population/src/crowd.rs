@@ -289,7 +289,8 @@ impl<T: Number> Population<T> {
                 let (columns, stream) = chunk.parts(layout);
                 let stream: &[u8] = cast_slice(stream);
                 let born = |id: u64| columns.action((id - first) as usize) != NOT_BORN;
-                let length = |id: u64, v: usize| columns.length((id - first) as usize * variable + v);
+                let length =
+                    |id: u64, v: usize| columns.length((id - first) as usize * variable + v);
                 if next < first {
                     (next, at) = (first, 0);
                 }
