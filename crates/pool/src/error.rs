@@ -8,9 +8,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Why memory was not given.
 ///
 /// The message names the request, the limit and what remains of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Error {
-    kind: ErrorKind,
+    /// Boxed, so that a result is no larger than what it gives on the fast path.
+    kind: Box<ErrorKind>,
 }
 
 /// The kinds of [`Error`].
@@ -26,12 +27,79 @@ pub enum ErrorKind {
         /// The limit, in bytes.
         limit_bytes: u64,
     },
+    /// A budget would be exceeded.
+    OverBudget {
+        /// Which level of the tree refused.
+        budget: String,
+        /// What was asked for, in bytes.
+        requested_bytes: u64,
+        /// What was taken already, in bytes.
+        used_bytes: u64,
+        /// The level's limit, in bytes.
+        limit_bytes: u64,
+        /// The largest holders under that level and their bytes, largest first; five at most.
+        holders: Vec<(String, u64)>,
+    },
     /// The size cannot be represented or the alignment is not supported.
     BadLayout {
         /// What was asked for, in bytes.
         requested_bytes: u64,
         /// The alignment asked for, in bytes.
         align_bytes: u64,
+    },
+    /// The bytes of a shape cannot be counted.
+    BadShape {
+        /// The lengths of the axes.
+        shape: Vec<usize>,
+        /// Bytes of one element.
+        item_bytes: usize,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// A spelling that names no element type.
+    UnknownDtype {
+        /// The spelling.
+        dtype: String,
+    },
+    /// Elements were asked for as another type than theirs.
+    WrongDtype {
+        /// The type asked for.
+        asked: &'static str,
+        /// The type that they are.
+        is: &'static str,
+    },
+    /// A handle was given to something that did not make it.
+    Foreign {
+        /// What was asked to take it back.
+        by: &'static str,
+    },
+    /// The host cannot read this resource's memory.
+    NotHostAccessible {
+        /// What was asked for, in bytes.
+        requested_bytes: u64,
+    },
+    /// A setting makes no sense.
+    BadSetting {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// A trace file is damaged, truncated or of a version that this build does not read.
+    BadTrace {
+        /// Where in the file, in bytes.
+        offset_bytes: u64,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// A failure that was asked for.
+    Injected {
+        /// What was asked for, in bytes.
+        requested_bytes: u64,
+        /// Which allocation it was, from 1.
+        allocation: u64,
     },
     /// The operating system refused.
     System {
@@ -40,43 +108,142 @@ pub enum ErrorKind {
         /// The operating system's error number.
         errno: i32,
     },
+    /// No workload has this name.
+    UnknownWorkload {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: &'static [&'static str],
+    },
+    /// This platform cannot do it.
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
 }
 
 impl Error {
     /// Makes an error of a kind.
+    #[cold]
     pub fn new(kind: ErrorKind) -> Self {
-        Self { kind }
+        Self { kind: Box::new(kind) }
     }
 
     /// What kind of error this is.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
+
+    #[cold]
+    pub(crate) fn bad_layout(requested_bytes: usize, align_bytes: usize) -> Self {
+        Self::new(ErrorKind::BadLayout {
+            requested_bytes: requested_bytes as u64,
+            align_bytes: align_bytes as u64,
+        })
+    }
+
+    #[cold]
+    pub(crate) fn system(requested_bytes: usize, errno: i32) -> Self {
+        if errno == crate::prim::NOT_THERE {
+            return Self::new(ErrorKind::Unsupported { what: "memory of this kind" });
+        }
+        Self::new(ErrorKind::System { requested_bytes: requested_bytes as u64, errno })
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            ErrorKind::OverLimit { requested_bytes, used_bytes, limit_bytes } => write!(
-                f,
-                "{} requested, but {} of the limit of {} is taken and {} remains",
-                Bytes(requested_bytes),
-                Bytes(used_bytes),
-                Bytes(limit_bytes),
-                Bytes(limit_bytes.saturating_sub(used_bytes)),
-            ),
+        match &*self.kind {
+            ErrorKind::OverLimit { requested_bytes, used_bytes, limit_bytes } => {
+                over(f, *requested_bytes, *used_bytes, *limit_bytes, "the limit")
+            }
+            ErrorKind::OverBudget { budget, requested_bytes, used_bytes, limit_bytes, holders } => {
+                over(
+                    f,
+                    *requested_bytes,
+                    *used_bytes,
+                    *limit_bytes,
+                    &format!("budget '{budget}'"),
+                )?;
+                for (index, (name, bytes)) in holders.iter().enumerate() {
+                    let before = if index == 0 { "; largest holders: " } else { ", " };
+                    write!(f, "{before}{name} {}", Bytes(*bytes))?;
+                }
+                Ok(())
+            }
+            ErrorKind::BadLayout { requested_bytes: 0, .. } => {
+                write!(f, "a block of 0 bytes was requested; the least is 1")
+            }
             ErrorKind::BadLayout { requested_bytes, align_bytes } => write!(
                 f,
                 "a block of {requested_bytes} bytes aligned to {align_bytes} is not possible"
             ),
+            ErrorKind::BadShape { shape, item_bytes, rule } => {
+                write!(f, "a matrix of shape {shape:?} with elements of {item_bytes} bytes: {rule}")
+            }
+            ErrorKind::UnknownDtype { dtype } => write!(
+                f,
+                "'{dtype}' names no element type; known are float64, float32, float16, bfloat16, \
+                 int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool and their short forms"
+            ),
+            ErrorKind::WrongDtype { asked, is } => {
+                write!(f, "the matrix's elements are {is}, and were asked for as {asked}")
+            }
+            ErrorKind::Foreign { by } => {
+                write!(f, "this {by} did not make the handle that it was asked to take back")
+            }
+            ErrorKind::NotHostAccessible { requested_bytes } => write!(
+                f,
+                "{} were requested as a buffer, but the host cannot read this resource's memory; \
+                 take a region instead",
+                Bytes(*requested_bytes)
+            ),
+            ErrorKind::BadSetting { name, value, rule } => {
+                write!(f, "{name} is {value}, but {rule}")
+            }
+            ErrorKind::BadTrace { offset_bytes, problem } => {
+                write!(f, "the trace is not readable at byte {offset_bytes}: {problem}")
+            }
+            ErrorKind::Injected { requested_bytes, allocation } => write!(
+                f,
+                "allocation {allocation}, of {}, was made to fail",
+                Bytes(*requested_bytes)
+            ),
             ErrorKind::System { requested_bytes, errno } => write!(
                 f,
                 "the operating system refused {}: {}",
-                Bytes(requested_bytes),
-                std::io::Error::from_raw_os_error(errno)
+                Bytes(*requested_bytes),
+                std::io::Error::from_raw_os_error(*errno)
             ),
+            ErrorKind::UnknownWorkload { name, known } => {
+                write!(f, "no workload is called '{name}'; there are {}", known.join(", "))
+            }
+            ErrorKind::Unsupported { what } => write!(f, "this platform has no {what}"),
         }
     }
+}
+
+fn over(
+    f: &mut fmt::Formatter<'_>,
+    requested: u64,
+    used: u64,
+    limit: u64,
+    what: &str,
+) -> fmt::Result {
+    write!(
+        f,
+        "{} requested, but {} of {what} of {} is taken and {} remains",
+        Bytes(requested),
+        Bytes(used),
+        Bytes(limit),
+        Bytes(limit.saturating_sub(used)),
+    )
 }
 
 impl std::error::Error for Error {}

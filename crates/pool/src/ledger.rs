@@ -1,16 +1,8 @@
-//! Whose bytes they are: one counter a class, always on.
+//! Bytes by class: one counter a class, always on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What memory is used for. The pool does not know what the classes mean; whoever makes a
-/// [`Ledger`] names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Class(pub u8);
-
-impl Class {
-    /// How many classes a ledger can tell apart.
-    pub const COUNT: usize = 8;
-}
+use crate::Class;
 
 /// Bytes by class, and what rounding added.
 ///
@@ -22,9 +14,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// What a class uses now, in bytes, as requested (without padding).
+    /// What a class uses now, in bytes, as requested (without padding); 0 for a class that no
+    /// ledger can hold.
     pub fn used_bytes(&self, class: Class) -> u64 {
-        self.used_bytes[usize::from(class.0)].load(Ordering::Relaxed)
+        self.used_bytes.get(usize::from(class.0)).map_or(0, |bytes| bytes.load(Ordering::Relaxed))
     }
 
     /// What rounding adds now, in bytes.

@@ -5,7 +5,11 @@
 
 use std::sync::Arc;
 
-use populace_pool::{Charge, Class, Ledger, Limit, Pages, SharedResource};
+use std::time::Duration;
+
+use populace_pool::{Charge, Class, Ledger, Limit, Pages, Pool, SharedResource, SizeClasses};
+
+use crate::Result;
 
 const AGENTS: Class = Class(0);
 const SHARED: Class = Class(1);
@@ -46,12 +50,26 @@ pub struct Tiers {
     pub initial: u64,
 }
 
-/// The root resource, its limit and the classes charged to it.
+/// The root resource with its limit, the pool over it, and the classes charged to what it gives:
+///
+/// ```text
+/// pages ◄─ limit (the budget) ◄─ pool (what comes back) ◄─ charge (agents, shared, scratch)
+/// ```
 #[derive(Clone)]
 pub(crate) struct EngineMemory {
     root: Arc<Limit<Pages>>,
+    pool: Pool,
     ledger: Arc<Ledger>,
 }
+
+/// What the pool keeps from one tick to the next, in bytes, and as a share of the budget.
+const IDLE_BYTES: u64 = 8 << 20;
+const IDLE_SHARE: u64 = 32;
+
+/// Sizes that the pool keeps by class, in pages; larger ones are kept by their own size. A class of
+/// its own for every number of pages: the engine chooses sizes that recur, so rounding up would only
+/// waste.
+const CLASS_PAGES: usize = 16;
 
 /// The page that the root rounds up to, in bytes.
 pub(crate) fn page_bytes() -> u64 {
@@ -59,15 +77,35 @@ pub(crate) fn page_bytes() -> u64 {
 }
 
 impl EngineMemory {
-    pub(crate) fn new(budget_bytes: u64) -> Self {
-        Self {
-            root: Arc::new(Limit::new(Pages, budget_bytes, page_bytes())),
-            ledger: Arc::new(Ledger::default()),
-        }
+    pub(crate) fn new(budget_bytes: u64) -> Result<Self> {
+        let root = Arc::new(Limit::new(Pages, budget_bytes, page_bytes()));
+        let sizes: Vec<usize> =
+            (1..=CLASS_PAGES).map(|pages| pages * Pages::page_bytes()).collect();
+        // Nothing is evicted within a tick, where memory only grows; `trim` bounds what stays.
+        let pool = Pool::builder(root.clone())
+            .classes(SizeClasses::new(&sizes)?)
+            .max_idle_bytes(u64::MAX)
+            .max_idle_count(usize::MAX)
+            .time_to_live(Duration::MAX)
+            .build()?;
+        Ok(Self { root, pool, ledger: Arc::new(Ledger::default()) })
     }
 
     fn charged(&self, class: Class) -> SharedResource {
-        Arc::new(Charge::new(self.root.clone(), self.ledger.clone(), class))
+        Arc::new(Charge::new(self.pool.resource(), self.ledger.clone(), class))
+    }
+
+    /// Gives back what the pool should not keep from one tick to the next.
+    pub(crate) fn trim(&self) {
+        let kept = IDLE_BYTES.min(self.root.limit_bytes() / IDLE_SHARE);
+        if self.pool.idle_bytes() > kept {
+            self.pool.trim_to(kept);
+        }
+    }
+
+    /// Bytes mapped at the root.
+    pub(crate) fn engine_bytes(&self) -> u64 {
+        self.root.used_bytes()
     }
 
     pub(crate) fn agents(&self) -> SharedResource {
@@ -88,7 +126,7 @@ impl EngineMemory {
             agents: self.ledger.used_bytes(AGENTS),
             shared: self.ledger.used_bytes(SHARED),
             scratch: self.ledger.used_bytes(SCRATCH),
-            pool_idle: 0,
+            pool_idle: self.pool.idle_bytes(),
             padding: self.ledger.padding_bytes(),
             overhead: 0,
         }

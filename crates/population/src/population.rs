@@ -73,7 +73,7 @@ impl<T: Number> Population<T> {
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
-        let memory = EngineMemory::new(settings.budget_bytes);
+        let memory = EngineMemory::new(settings.budget_bytes)?;
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -248,12 +248,14 @@ impl<T: Number> Population<T> {
         self.tick += 1;
         // Within a tick memory only grows: here is its peak.
         let now = self.memory.split();
+        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
         if now.total() > self.peak.total() {
             self.peak = now;
         }
         for chunk in &mut self.chunks {
             chunk.shrink(&self.chunk_memory)?;
         }
+        self.memory.trim();
         Ok(())
     }
 
@@ -272,6 +274,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn memory(&self) -> Memory {
         self.memory.split()
+    }
+
+    pub(crate) fn engine_bytes(&self) -> u64 {
+        self.memory.engine_bytes()
     }
 
     pub(crate) fn peak(&self) -> Memory {

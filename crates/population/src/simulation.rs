@@ -111,6 +111,11 @@ impl Simulation {
         with!(&self.0, population => population.memory())
     }
 
+    /// Engine bytes now, counted where pages are mapped; [`Simulation::memory`] counts them by class.
+    pub fn engine_bytes(&self) -> u64 {
+        with!(&self.0, population => population.engine_bytes())
+    }
+
     /// Where every engine byte was when there were most.
     pub fn peak(&self) -> Memory {
         with!(&self.0, population => population.peak())

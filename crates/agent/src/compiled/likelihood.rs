@@ -9,7 +9,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
 use super::transition::SPARSE_BELOW;
 use crate::{EPSILON, Model, Result, Tensor};
 
@@ -19,7 +19,7 @@ pub(super) struct Structure {
     /// b\[o\].
     pub(super) background: Vec<f64>,
     /// (o, joint state, A\[o, s\]) where A\[o, s\] > b\[o\], by column.
-    pub(super) exceptions: Vec<(usize, u32, f64)>,
+    pub(super) exceptions: Vec<Entry>,
 }
 
 impl Structure {
@@ -46,7 +46,7 @@ impl Structure {
         };
         let few = SPARSE_BELOW * (outcomes * joint) as f64;
         let background = &background;
-        let above = |&(o, _, value): &(usize, u32, f64)| value > background[o];
+        let above = |&(o, _, value): &Entry| value > background[o];
         if exceptions().filter(above).count() as f64 > few {
             return None;
         }

@@ -15,7 +15,7 @@ use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Real, Simd, Vector};
 
 use super::likelihood::Structure;
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
 use crate::step::kernels::{neg_entropy, splat, x_ln_x};
 use crate::{EPSILON, Result, Tensor};
 
@@ -63,7 +63,7 @@ impl<T: Real> SparseOutcome<T> {
         memory: &SharedResource,
         states: usize,
         linear: &[f64],
-        structure: Option<(&[f64], Vec<(usize, u32, f64)>)>,
+        structure: Option<(&[f64], Vec<Entry>)>,
     ) -> Result<Self> {
         let (background, mut entries) = structure.unwrap_or((&[], Vec::new()));
         entries.sort_by_key(|&(o, s, _)| (o, s));
@@ -134,8 +134,8 @@ impl<T: Real> SparseOutcome<T> {
 }
 
 /// The entries of a structured likelihood: (o, s, e\[o, s\]).
-pub(super) fn excess(structure: &Structure) -> Vec<(usize, u32, f64)> {
-    let above = |&(o, s, value): &(usize, u32, f64)| (o, s, value - structure.background[o]);
+pub(super) fn excess(structure: &Structure) -> Vec<Entry> {
+    let above = |&(o, s, value): &Entry| (o, s, value - structure.background[o]);
     structure.exceptions.iter().map(above).collect()
 }
 

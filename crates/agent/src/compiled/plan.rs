@@ -9,6 +9,7 @@ use populace_tensor::simd::Real;
 use super::likelihood::Structure;
 use super::outcome::{SparseOutcome, excess, linear};
 use super::program::{Builder, Request, Value};
+use super::rows::Entry;
 use super::transition::Transition;
 use crate::{Model, Policies, Result};
 
@@ -407,8 +408,8 @@ fn compose(
     b: &crate::Tensor,
     action: usize,
     l: &[f64],
-    entries: &[(usize, u32, f64)],
-) -> (Vec<f64>, Vec<(usize, u32, f64)>) {
+    entries: &[Entry],
+) -> (Vec<f64>, Vec<Entry>) {
     let actions = b.columns() / l.len();
     let mut by_state: Vec<Vec<(usize, f64)>> = vec![Vec::new(); l.len()];
     for &(o, s, value) in entries {
@@ -416,9 +417,9 @@ fn compose(
     }
     let mut composed = vec![0.0; l.len()];
     let mut out = Vec::new();
-    for s in 0..l.len() {
+    for (s, composed) in composed.iter_mut().enumerate() {
         for (next, p) in b.column(s * actions + action).filter(|&(_, p)| p != 0.0) {
-            composed[s] += p * l[next];
+            *composed += p * l[next];
             out.extend(by_state[next].iter().map(|&(o, value)| (o, s as u32, p * value)));
         }
     }

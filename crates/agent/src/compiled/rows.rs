@@ -10,6 +10,9 @@ use populace_tensor::simd::{Real, Simd, Vector};
 use crate::Result;
 use crate::step::kernels::splat;
 
+/// A value that is not zero: (row, column, value).
+pub(crate) type Entry = (usize, u32, f64);
+
 /// A matrix by compressed rows: row i is the `columns[starts[i]..starts[i + 1]]` with their values.
 ///
 /// Columns ascend within a row, so sums have one order.
@@ -29,9 +32,9 @@ impl<T: Real> Rows<T> {
     pub(crate) fn new(
         memory: &SharedResource,
         rows: usize,
-        entries: impl Iterator<Item = (usize, u32, f64)>,
+        entries: impl Iterator<Item = Entry>,
     ) -> Result<Self> {
-        let mut sorted: Vec<(usize, u32, f64)> = entries.collect();
+        let mut sorted: Vec<Entry> = entries.collect();
         sorted.sort_by_key(|&(row, column, _)| (row, column));
         let mut starts = vec![0_u32; rows + 1];
         for &(row, ..) in &sorted {

@@ -16,7 +16,7 @@ use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
 use super::likelihood::Structure;
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
 use super::transition::{Transition, moves};
 use crate::{EPSILON, Model, Result};
 
@@ -56,9 +56,8 @@ fn closed(structures: &[Option<Structure>]) -> bool {
     let largest = |structure: &Option<Structure>| match structure {
         None => 1.0 / EPSILON,
         Some(structure) => {
-            let ratio = |&(o, _, value): &(usize, u32, f64)| {
-                value.max(EPSILON) / structure.background[o].max(EPSILON)
-            };
+            let ratio =
+                |&(o, _, value): &Entry| value.max(EPSILON) / structure.background[o].max(EPSILON);
             structure.exceptions.iter().map(ratio).fold(1.0, f64::max)
         }
     };

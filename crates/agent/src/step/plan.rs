@@ -159,6 +159,9 @@ fn apart<T>(
     }
 }
 
+/// Rows of lanes that are read.
+type Rows<'a, T> = &'a [Lane<T>];
+
 /// As [`apart`], with two parts to read.
 #[inline(always)]
 fn three_apart<T>(
@@ -166,7 +169,7 @@ fn three_apart<T>(
     one: (usize, usize),
     two: (usize, usize),
     write: (usize, usize),
-) -> (&[Lane<T>], &[Lane<T>], &mut [Lane<T>]) {
+) -> (Rows<'_, T>, Rows<'_, T>, &mut [Lane<T>]) {
     let (low, rest) = rows.split_at_mut(write.0);
     let (out, high) = rest.split_at_mut(write.1);
     let (low, high) = (&*low, &*high);

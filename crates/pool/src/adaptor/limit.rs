@@ -1,8 +1,8 @@
 //! Never more than so many bytes.
 
 use std::alloc::Layout;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::{Block, Error, ErrorKind, Resource, Result};
 
 /// Bounds the bytes taken from an upstream resource.
@@ -66,7 +66,7 @@ unsafe impl<R: Resource> Resource for Limit<R> {
         let size = self.rounded(layout).ok_or_else(|| over(self.used_bytes()))?;
         let before = self
             .used_bytes
-            .try_update(Ordering::AcqRel, Ordering::Relaxed, |used| {
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |used| {
                 used.checked_add(size).filter(|&sum| sum <= self.limit_bytes)
             })
             .map_err(over)?;

@@ -3,7 +3,7 @@
 use std::alloc::Layout;
 
 use super::{Block, Resource};
-use crate::{Error, ErrorKind, Result, prim};
+use crate::{Error, Result, prim};
 
 /// Whole zeroed pages, mapped and unmapped one block at a time.
 ///
@@ -23,19 +23,12 @@ impl Pages {
 unsafe impl Resource for Pages {
     fn allocate(&self, layout: Layout) -> Result<Block> {
         let page = prim::page_bytes();
-        let bad = || {
-            Error::new(ErrorKind::BadLayout {
-                requested_bytes: layout.size() as u64,
-                align_bytes: layout.align() as u64,
-            })
-        };
+        let bad = || Error::bad_layout(layout.size(), layout.align());
         if layout.size() == 0 || layout.align() > page {
             return Err(bad());
         }
         let size_bytes = layout.size().checked_next_multiple_of(page).ok_or_else(bad)?;
-        let address = prim::map(size_bytes).map_err(|errno| {
-            Error::new(ErrorKind::System { requested_bytes: size_bytes as u64, errno })
-        })?;
+        let address = prim::map(size_bytes).map_err(|errno| Error::system(size_bytes, errno))?;
         Ok(Block { address, size_bytes })
     }
 

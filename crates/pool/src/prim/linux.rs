@@ -1,0 +1,92 @@
+//! What only Linux has: advice on huge pages, and files without names.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::ptr::{self, NonNull};
+
+use rustix::fs::{self, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use rustix::mm::{self, Advice, MapFlags, ProtFlags};
+
+use super::{Result, not_null, number};
+
+/// Advises the use of huge pages; whether they come is the system's affair.
+pub(crate) fn advise_huge(address: NonNull<u8>, size: usize) {
+    // SAFETY: this advice changes no byte and no mapping.
+    let _refused = unsafe { mm::madvise(address.as_ptr().cast(), size, Advice::LinuxHugepage) };
+}
+
+/// A memory file without a name, which can be sealed.
+pub(crate) fn memory_file() -> Result<OwnedFd> {
+    fs::memfd_create("populace", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).map_err(number)
+}
+
+/// From now on nobody can change a memory file's length, and it can only be opened to read.
+///
+/// A seal against writing would be stronger, but would also keep this process from freeing pages.
+pub(crate) fn seal(descriptor: BorrowedFd<'_>) -> Result<()> {
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    fs::fcntl_add_seals(descriptor, seals).map_err(number)?;
+    fs::fchmod(descriptor, Mode::RUSR).map_err(number)
+}
+
+/// Opens a file again, to read.
+pub(crate) fn open_to_read(path: &Path) -> Result<OwnedFd> {
+    fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(number)
+}
+
+/// The length of a memory file that nobody can shorten.
+pub(crate) fn sealed_length(descriptor: BorrowedFd<'_>) -> Result<usize> {
+    if !fs::fcntl_get_seals(descriptor).map_err(number)?.contains(SealFlags::SHRINK) {
+        return Err(number(Errno::PERM));
+    }
+    let length = fs::fstat(descriptor).map_err(number)?.st_size;
+    usize::try_from(length).map_err(|_| number(Errno::OVERFLOW))
+}
+
+/// A file without a name in a directory.
+pub(crate) fn unnamed_file(directory: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    fs::open(directory, flags, Mode::RUSR | Mode::WUSR).map_err(number)
+}
+
+/// A file that was not there before.
+pub(crate) fn new_file(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(number)
+}
+
+/// Sets a file's length; what is new holds zeros and takes no space.
+pub(crate) fn set_length(descriptor: BorrowedFd<'_>, length: usize) -> Result<()> {
+    fs::ftruncate(descriptor, length as u64).map_err(number)
+}
+
+/// Maps a file's first `size` bytes, changes to which others see.
+pub(crate) fn map_shared(descriptor: BorrowedFd<'_>, size: usize) -> Result<NonNull<u8>> {
+    map_file(descriptor, size, ProtFlags::READ | ProtFlags::WRITE)
+}
+
+/// Maps a file's first `size` bytes to read.
+pub(crate) fn map_to_read(descriptor: BorrowedFd<'_>, size: usize) -> Result<NonNull<u8>> {
+    map_file(descriptor, size, ProtFlags::READ)
+}
+
+fn map_file(descriptor: BorrowedFd<'_>, size: usize, may: ProtFlags) -> Result<NonNull<u8>> {
+    // SAFETY: no address is asked for, so the new mapping overlaps nothing.
+    let address = unsafe {
+        mm::mmap(ptr::null_mut(), size, may, MapFlags::SHARED | MapFlags::NORESERVE, descriptor, 0)
+    };
+    not_null(address.map_err(number)?)
+}
+
+/// Gives part of a file's space back; where the file system cannot, it stays taken.
+pub(crate) fn free_part(descriptor: BorrowedFd<'_>, offset: usize, size: usize) {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let _refused = fs::fallocate(descriptor, flags, offset as u64, size as u64);
+}
+
+/// Where another process of the same user can open one of this process's descriptors.
+pub(crate) fn descriptor_path(descriptor: BorrowedFd<'_>) -> PathBuf {
+    let (process, number) = (std::process::id(), descriptor.as_raw_fd());
+    PathBuf::from(format!("/proc/{process}/fd/{number}"))
+}

@@ -1,0 +1,249 @@
+//! Strided loops: `out[kept] = Σ_summed first[kept, summed] · second[kept, summed]`, the second
+//! factor being optional.
+//!
+//! What is no matrix product is done here: copies, conversions, sums, diagonals, element-wise and
+//! outer products, and products of a matrix and a vector that read the matrix along its rows. The
+//! innermost loop is chosen so that it is contiguous where possible; it is compiled for several
+//! processor levels.
+
+mod row;
+mod sum;
+
+use std::ops::Range;
+
+use crate::dtype::{Arithmetic, Element};
+use crate::simd::Isa;
+
+/// One loop: how often, and how far each of first, second and out move.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Dim {
+    pub(crate) size: usize,
+    pub(crate) strides: [isize; 3],
+}
+
+/// Index of `out` in [`Dim::strides`].
+pub(crate) const OUT: usize = 2;
+
+/// Merges loops that run on without a jump: `outer.stride = inner.stride · inner.size` for all
+/// three. The order of the elements stays.
+pub(crate) fn fuse(dims: impl IntoIterator<Item = Dim>) -> Vec<Dim> {
+    let mut fused: Vec<Dim> = Vec::new();
+    for dim in dims {
+        if dim.size == 1 {
+            continue;
+        }
+        match fused.last_mut() {
+            Some(outer)
+                if (0..3).all(|t| outer.strides[t] == dim.strides[t] * dim.size as isize) =>
+            {
+                *outer = Dim { size: outer.size * dim.size, strides: dim.strides };
+            }
+            _ => fused.push(dim),
+        }
+    }
+    fused
+}
+
+/// A loop nest, outermost loop first.
+///
+/// Invariant: no stride of `out` is used in `summed`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Loops {
+    kept: Vec<Dim>,
+    summed: Vec<Dim>,
+    /// Whether the innermost loop is the last of `summed` rather than the last of `kept`.
+    reduces: bool,
+}
+
+/// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
+const PIECE: usize = 2048;
+
+impl Loops {
+    /// Arranges the loops. `factors`: 1 or 2. The flag that comes with it says that the factors
+    /// are to be exchanged, which only a product of two permits.
+    pub(crate) fn arrange(
+        mut kept: Vec<Dim>,
+        mut summed: Vec<Dim>,
+        factors: usize,
+    ) -> (Self, bool) {
+        kept.sort_by_key(|dim| std::cmp::Reverse(dim.strides[OUT].unsigned_abs()));
+        let step = |dim: &Dim| dim.strides[..factors].iter().map(|s| s.unsigned_abs()).min();
+        summed.sort_by_key(|dim| std::cmp::Reverse(step(dim)));
+        let (mut kept, mut summed) = (fuse(kept), fuse(summed));
+
+        let kept_costs = kept.iter().map(|dim| row_cost(dim, factors, !summed.is_empty()));
+        let summed_costs = summed.iter().map(|dim| reduction_cost(dim, factors));
+        let best = |costs: &mut dyn Iterator<Item = f64>| {
+            costs.enumerate().min_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        let (row, reduction) = (best(&mut { kept_costs }), best(&mut { summed_costs }));
+        let reduces = match (row, reduction) {
+            (Some((_, row)), Some((_, reduction))) => reduction < row,
+            (row, _) => row.is_none(),
+        };
+        let mut swap = false;
+        if reduces {
+            if let Some((index, _)) = reduction {
+                let dim = summed.remove(index);
+                summed.push(dim);
+            }
+            let shares = |constant: usize, moving: usize| {
+                move |dim: &Dim| dim.strides[constant] == 0 && dim.strides[moving] != 0
+            };
+            let found = if factors == 2 {
+                let second = kept.iter().rposition(shares(1, 0));
+                swap = second.is_none() && kept.iter().any(shares(0, 1));
+                second.or_else(|| kept.iter().rposition(shares(0, 1)))
+            } else {
+                None
+            };
+            if let Some(index) = found {
+                let dim = kept.remove(index);
+                kept.push(dim);
+            }
+        } else if let Some((index, _)) = row {
+            let dim = kept.remove(index);
+            kept.push(dim);
+        }
+        if swap {
+            kept.iter_mut().chain(&mut summed).for_each(|dim| dim.strides.swap(0, 1));
+        }
+        (Self { kept, summed, reduces }, swap)
+    }
+
+    /// How often the innermost body runs.
+    pub(crate) fn iterations(&self) -> usize {
+        self.kept.iter().chain(&self.summed).map(|dim| dim.size).product()
+    }
+
+    /// How far the outermost kept loop goes: threads share it out.
+    pub(crate) fn outer(&self) -> usize {
+        self.kept.first().map_or(1, |dim| dim.size)
+    }
+
+    /// Runs the nest over a part of the outermost kept loop.
+    ///
+    /// # Safety
+    ///
+    /// The pointers are the first elements of arrays that reach as far as the loops' sizes and
+    /// strides say; `out` overlaps neither of the others and nothing else touches it. With one
+    /// factor, `TWO` is false and `second` is never read. If there are summed loops, `D` is `T`.
+    pub(crate) unsafe fn run<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
+        &self,
+        first: *const A,
+        second: *const T,
+        out: *mut D,
+        part: Range<usize>,
+    ) {
+        let mut at = [0; 3];
+        let mut kept = [Dim { size: 1, strides: [0; 3] }; MAX_LOOPS];
+        let kept = &mut kept[..self.kept.len()];
+        kept.copy_from_slice(&self.kept);
+        if let Some(outer) = kept.first_mut() {
+            outer.size = part.len();
+            at = outer.strides.map(|stride| part.start as isize * stride);
+        }
+        let pass = Pass::<T, A, D, TWO> { first, second, out, isa: Isa::best() };
+        // SAFETY: the caller's promises.
+        unsafe {
+            if self.reduces {
+                self.reduce(&pass, kept, at);
+            } else {
+                self.rows(&pass, kept, at);
+            }
+        }
+    }
+
+    /// The innermost loop sums.
+    unsafe fn reduce<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
+        &self,
+        pass: &Pass<T, A, D, TWO>,
+        kept: &[Dim],
+        at: [isize; 3],
+    ) {
+        const ONCE: Dim = Dim { size: 1, strides: [0; 3] };
+        let (inner, outer_sums) = self.summed.split_last().unwrap_or((&ONCE, &[]));
+        let (rows, outer) = kept.split_last().unwrap_or((&ONCE, &[]));
+        nest(outer, at, &mut |at| {
+            let mut add = false;
+            nest(outer_sums, at, &mut |at| {
+                // SAFETY: the caller's promises: `at` is an offset of the loops.
+                unsafe {
+                    if kept.is_empty() {
+                        pass.sum::<4>(rows, inner, at, add);
+                    } else {
+                        pass.sum::<1>(rows, inner, at, add);
+                    }
+                }
+                add = true;
+            });
+        });
+    }
+
+    /// The innermost loop writes a row of `out`.
+    unsafe fn rows<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
+        &self,
+        pass: &Pass<T, A, D, TWO>,
+        kept: &[Dim],
+        at: [isize; 3],
+    ) {
+        let Some((row, outer)) = kept.split_last() else { return };
+        let piece = if self.summed.is_empty() { row.size.max(1) } else { PIECE };
+        nest(outer, at, &mut |at| {
+            let mut start = 0;
+            while start < row.size {
+                let size = piece.min(row.size - start);
+                let part = Dim { size, strides: row.strides };
+                let mut add = false;
+                nest(&self.summed, advance(at, row.strides, start), &mut |at| {
+                    // SAFETY: the caller's promises: `at` is an offset of the loops.
+                    unsafe { if add { pass.add(&part, at) } else { pass.set(&part, at) } };
+                    add = true;
+                });
+                start += size;
+            }
+        });
+    }
+}
+
+/// No nest has more loops than there are labels.
+const MAX_LOOPS: usize = crate::contraction::MAX_LABELS;
+
+/// The three arrays of one run.
+struct Pass<T, A, D, const TWO: bool> {
+    first: *const A,
+    second: *const T,
+    out: *mut D,
+    isa: Isa,
+}
+
+/// What a row costs an element, in rough nanoseconds: only the order of the answers matters.
+fn row_cost(dim: &Dim, factors: usize, accumulates: bool) -> f64 {
+    let contiguous = dim.strides[OUT] == 1
+        && dim.strides[..factors].iter().all(|&stride| stride == 0 || stride == 1);
+    let element = if contiguous { 0.08 } else { 0.6 };
+    element + if accumulates { 0.05 } else { 0.0 } + 5.0 / dim.size as f64
+}
+
+/// As [`row_cost`], for a sum.
+fn reduction_cost(dim: &Dim, factors: usize) -> f64 {
+    let contiguous = dim.strides[..factors].iter().all(|&stride| stride == 1);
+    (if contiguous { 0.07 } else { 1.0 }) + 8.0 / dim.size as f64
+}
+
+#[inline(always)]
+fn advance(at: [isize; 3], strides: [isize; 3], steps: usize) -> [isize; 3] {
+    let step = steps as isize;
+    [at[0] + step * strides[0], at[1] + step * strides[1], at[2] + step * strides[2]]
+}
+
+/// Calls `body` with the offsets of every index of the loops, the last one fastest.
+fn nest(dims: &[Dim], at: [isize; 3], body: &mut dyn FnMut([isize; 3])) {
+    match dims {
+        [] => body(at),
+        [last] => (0..last.size).for_each(|i| body(advance(at, last.strides, i))),
+        [outer, inner @ ..] => {
+            (0..outer.size).for_each(|i| nest(inner, advance(at, outer.strides, i), body));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Views whose element type is known at run time: what the operations take.
+
+use std::marker::PhantomData;
+
+use crate::layout::Layout;
+use crate::{Dtype, Element, Error, ErrorKind, Result, Tensor, View, ViewMut};
+
+/// A view of any element type, to read. Made from a [`View`] or a [`Tensor`].
+#[derive(Debug, Clone)]
+pub struct Operand<'a> {
+    pub(crate) first: *const u8,
+    pub(crate) dtype: Dtype,
+    pub(crate) layout: Layout,
+    memory: PhantomData<&'a [u8]>,
+}
+
+/// A view of any element type, to write. Made from a [`ViewMut`] or a [`Tensor`].
+#[derive(Debug)]
+pub struct Output<'a> {
+    pub(crate) first: *mut u8,
+    pub(crate) dtype: Dtype,
+    pub(crate) layout: Layout,
+    memory: PhantomData<&'a mut [u8]>,
+}
+
+// SAFETY: an operand is a shared borrow of plain numbers.
+unsafe impl Send for Operand<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Operand<'_> {}
+// SAFETY: an output is a unique borrow of plain numbers.
+unsafe impl Send for Output<'_> {}
+
+impl<'a, T: Element> From<View<'a, T>> for Operand<'a> {
+    fn from(view: View<'a, T>) -> Self {
+        let first = view.first.as_ptr().cast_const().cast();
+        Self { first, dtype: T::DTYPE, layout: view.layout, memory: PhantomData }
+    }
+}
+
+impl<'a, T: Element> From<&View<'a, T>> for Operand<'a> {
+    fn from(view: &View<'a, T>) -> Self {
+        view.clone().into()
+    }
+}
+
+impl<'a> From<&'a Tensor> for Operand<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        let (first, layout) = (tensor.as_ptr(), tensor.layout.clone());
+        Self { first, dtype: tensor.dtype(), layout, memory: PhantomData }
+    }
+}
+
+impl<'a, T: Element> From<ViewMut<'a, T>> for Output<'a> {
+    fn from(view: ViewMut<'a, T>) -> Self {
+        let first = view.first.as_ptr().cast();
+        Self { first, dtype: T::DTYPE, layout: view.layout, memory: PhantomData }
+    }
+}
+
+impl<'a> From<&'a mut Tensor> for Output<'a> {
+    fn from(tensor: &'a mut Tensor) -> Self {
+        let (dtype, layout) = (tensor.dtype(), tensor.layout.clone());
+        Self { first: tensor.as_mut_ptr(), dtype, layout, memory: PhantomData }
+    }
+}
+
+impl Operand<'_> {
+    /// The size of every axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+}
+
+impl Output<'_> {
+    /// The size of every axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Refuses an operand that lies in the same bytes. Views that interleave without sharing an
+    /// element are refused too: proving them disjoint costs more than it is worth.
+    pub(crate) fn check_alias(&self, operands: &[Operand<'_>]) -> Result<()> {
+        let Some(own) = bytes(self.first, self.dtype, &self.layout) else { return Ok(()) };
+        for (operand, view) in operands.iter().enumerate() {
+            let other = bytes(view.first, view.dtype, &view.layout);
+            if other.is_some_and(|other| own.0 < other.1 && other.0 < own.1) {
+                return Err(Error::new(ErrorKind::Aliased { operand }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The addresses that a layout spans, the end excluded.
+fn bytes(first: *const u8, dtype: Dtype, layout: &Layout) -> Option<(usize, usize)> {
+    let (lowest, highest) = layout.extent()?;
+    let size = dtype.size_bytes() as isize;
+    let address = |offset: isize| first.addr().wrapping_add_signed(offset * size);
+    Some((address(lowest), address(highest + 1)))
+}
