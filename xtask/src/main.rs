@@ -4,6 +4,7 @@
 
 mod bench;
 mod licences;
+mod python;
 mod readme;
 mod spdx;
 mod step;
@@ -17,8 +18,9 @@ The project's chores.
 
 Usage: cargo xtask CHORE
 
-  test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README;
-                  --long also runs the tests that take minutes
+  test [--long]   everything a change must pass: format, lints, docs, licences, tests, loom, README,
+                  Python; --long also runs the tests that take minutes
+  python          the Python package as users get it: wheel, tests, stubs, examples
   readme          write into README.md what its examples print
   bench [NAME…]   populace bench, its results kept in benches/record
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["test"] => test::run(test::Length::Short),
         ["test", "--long"] => test::run(test::Length::Long),
+        ["python"] => step::finish(python::check(python::Wheel::Release)),
         ["readme"] => step::finish(readme::refresh()),
         ["bench", names @ ..] => step::finish(bench::run(names)),
         ["help" | "--help" | "-h"] => {

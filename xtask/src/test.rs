@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::step::{Outcome, Steps, cargo, command};
-use crate::{licences, readme, root};
+use crate::{licences, python, readme, root};
 
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(crate) fn run(length: Length) -> ExitCode {
     });
     steps.take("loom", loom);
     steps.take("readme", readme::check);
+    steps.take("python", || {
+        python::check(if length == Length::Long { python::Wheel::Release } else { python::Wheel::Dev })
+    });
     steps.finish()
 }
 

@@ -84,6 +84,26 @@ impl From<populace_population::Error> for Failure {
 
 impl From<populace_pool::Error> for Failure {
     fn from(error: populace_pool::Error) -> Self {
-        Self(BudgetError::new_err(error.to_string()))
+        use populace_pool::ErrorKind;
+        let message = error.to_string();
+        Self(match error.kind() {
+            ErrorKind::OverLimit { .. } | ErrorKind::OverBudget { .. } => {
+                BudgetError::new_err(message)
+            }
+            ErrorKind::System { .. } => PyMemoryError::new_err(message),
+            ErrorKind::Unsupported { .. } => PyNotImplementedError::new_err(message),
+            _ => PyValueError::new_err(message),
+        })
+    }
+}
+
+impl From<populace_tensor::Error> for Failure {
+    fn from(error: populace_tensor::Error) -> Self {
+        use populace_tensor::ErrorKind;
+        let message = error.to_string();
+        Self(match error.kind() {
+            ErrorKind::Memory(_) => PyMemoryError::new_err(message),
+            _ => PyValueError::new_err(message),
+        })
     }
 }

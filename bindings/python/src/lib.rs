@@ -14,6 +14,7 @@ mod arrays;
 mod errors;
 mod model;
 mod plan;
+mod pool;
 mod population;
 mod settings;
 mod stepwise;
@@ -32,6 +33,14 @@ mod _native {
     use super::model::Model;
     #[pymodule_export]
     use super::plan::plan;
+    #[pymodule_export]
+    use super::pool::buffer::{Buffer, Pool};
+    #[pymodule_export]
+    use super::pool::held::Held;
+    #[pymodule_export]
+    use super::pool::matrix::{PooledMatrix, allocate_many, matrix_statistics, trim_matrices};
+    #[pymodule_export]
+    use super::pool::operations::{pooled_dot, pooled_einsum, pooled_matmul};
     #[pymodule_export]
     use super::population::Population;
     #[pymodule_export]

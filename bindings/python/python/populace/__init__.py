@@ -12,7 +12,7 @@ Shapes are written (agents, modalities): what comes first varies slowest. S_f ar
 factor f, O_m the outcomes of modality m, P policies, F factors, M modalities.
 """
 
-from populace import envs
+from populace import envs, pool
 from populace._native import BudgetError, __version__
 from populace.agent import Agent
 from populace.envs import World
@@ -30,4 +30,5 @@ __all__ = [
     "__version__",
     "envs",
     "plan",
+    "pool",
 ]

@@ -29,7 +29,7 @@ class Policies:
         self.num_policies, self.horizon = policy_arr.shape[:2]
 
     def __getitem__(self, index: int) -> NDArray[np.integer[Any]]:
-        return self.policy_arr[index]
+        return np.asarray(self.policy_arr[index])
 
     def __len__(self) -> int:
         return int(self.num_policies)
@@ -340,7 +340,7 @@ class Agent:
         first = self.policies.policy_arr[:, 0]
         if self.sampling_mode == "full":
             same = (first[np.newaxis] == self.unique_multiactions[:, np.newaxis]).all(-1)
-            return posterior @ same.T
+            return np.asarray(posterior @ same.T)
         joint = np.ones((len(posterior), 1))
         for factor, count in enumerate(self.num_controls):
             marginal = posterior @ (first[:, factor, np.newaxis] == np.arange(count))
