@@ -13,7 +13,7 @@ from pathlib import Path
 
 import populace
 
-OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def main(pages: list[str]) -> int:

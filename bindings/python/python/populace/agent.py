@@ -125,8 +125,8 @@ class Agent:
         self.num_obs = [a.shape[1] for a in self.A]
         self.num_states = [b.shape[1] for b in own_b]
         #: B with the controls of each factor in one axis, as pymdp has it.
-        self.B = [
-            b.reshape(b.shape[: len(d) + 2] + (-1,))
+        self.B: list[Array] = [
+            b.reshape(*b.shape[: len(d) + 2], -1)
             for b, d in zip(own_b, self.B_dependencies, strict=True)
         ]
         self.num_controls = [b.shape[-1] for b in self.B]

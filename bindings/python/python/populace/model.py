@@ -51,7 +51,7 @@ class Model:
     >>> Model([np.array([[0.9, 0.2], [0.1, 0.7]])], B)
     Traceback (most recent call last):
     ...
-    ValueError: Model: A.0: column (1,) sums to 0.8999999999999999, not 1 (±0.000001)
+    ValueError: Model: A.0: column (1,) sums to 0.9, not 1 (±1e-6)
     """
 
     __slots__ = ("_native",)

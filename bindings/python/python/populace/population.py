@@ -54,7 +54,7 @@ class Population:
     >>> crowd = Population(Model.builtin("tmaze"), 2, budget="8MiB", precision="f64")
     >>> crowd.step([[0, 0, 0], [1, 2, 0]]).tolist()
     [[3, 0], [4, 0]]
-    >>> crowd.beliefs()[1]
+    >>> crowd.beliefs()[1].round(6)
     array([[0.5, 0.5],
            [0. , 1. ]])
     """
