@@ -45,7 +45,11 @@ pub(crate) fn run(length: Length) -> ExitCode {
     steps.take("loom", loom);
     steps.take("readme", readme::check);
     steps.take("python", || {
-        python::check(if length == Length::Long { python::Wheel::Release } else { python::Wheel::Dev })
+        python::check(if length == Length::Long {
+            python::Wheel::Release
+        } else {
+            python::Wheel::Dev
+        })
     });
     steps.finish()
 }

@@ -7,6 +7,26 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+__all__ = [
+    "BudgetError",
+    "Buffer",
+    "Held",
+    "Model",
+    "Pool",
+    "Population",
+    "Stepwise",
+    "World",
+    "__version__",
+    "allocate_many",
+    "matrix_statistics",
+    "plan",
+    "pooled_dot",
+    "pooled_einsum",
+    "pooled_matmul",
+    "pooled_matrix",
+    "trim_matrices",
+]
+
 __version__: str
 
 class BudgetError(MemoryError): ...

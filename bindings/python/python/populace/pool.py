@@ -75,17 +75,15 @@ class Pool:
         clear: zeros instead of what the last user left.
 
     >>> pool = Pool(max_bytes="1MiB", ttl=60)
-    >>> with pool.get_buffer(1000) as buffer:
-    ...     buffer.array[:] = 7
-    >>> with pool.get_buffer(1000) as buffer:
-    ...     len(buffer), int(buffer.array[0])
-    (1000, 7)
-    >>> pool.get_statistics()["hits"]
-    1
+    >>> for turn in range(10):
+    ...     with pool.get_buffer(1000) as buffer:
+    ...         buffer.array[:] = turn
+    >>> pool.get_statistics()["hits"], pool.get_statistics()["misses"]
+    (9, 1)
     >>> pool.get_buffer(2**20 + 1)
     Traceback (most recent call last):
     ...
-    populace.BudgetError: 1.0 MiB asked for, but 1.0 KiB of 1.0 MiB are in use
+    populace.BudgetError: 1.2 MiB requested, but 0 B of the limit of 1.0 MiB is taken and 1.0 MiB remains
     """
 
     def __init__(
