@@ -37,8 +37,10 @@ pub(crate) fn check(wheel: Wheel) -> Outcome {
     environment.run("python", &["-m", "pytest", "-q", "bindings/python/tests"])?;
     environment.run("python", &["bindings/python/tests/doctests.py", "README.md", "docs"])?;
     let stubs = ["populace._native", "--ignore-disjoint-bases", "--ignore-unused-allowlist"];
-    environment
-        .run("stubtest", &[&stubs[..], &["--allowlist", "bindings/python/stubtest.txt"]].concat())?;
+    environment.run(
+        "stubtest",
+        &[&stubs[..], &["--allowlist", "bindings/python/stubtest.txt"]].concat(),
+    )?;
     environment.run("mypy", &["-p", "populace"])?;
     let examples = fs::read_dir(root().join("examples")).map_err(|error| error.to_string())?;
     let mut examples: Vec<PathBuf> = examples.flatten().map(|entry| entry.path()).collect();

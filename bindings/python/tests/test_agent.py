@@ -101,6 +101,9 @@ def test_drawn_actions_follow_the_posterior() -> None:
     ("arguments", "name"),
     [
         ({"learn_C": True}, "learn_C"),
+        ({"learn_A": True}, "learn_A"),
+        ({"use_inductive": True}, "use_inductive"),
+        ({"inference_algo": "mmp"}, "mmp"),
         ({"learning_mode": "offline"}, "offline"),
         ({"control_fac_idx": [0]}, "control_fac_idx"),
     ],

@@ -1,20 +1,35 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+mod composition;
+pub(crate) mod inductive;
+pub(crate) mod joint;
+pub(crate) mod learning;
 pub(crate) mod likelihood;
+pub(crate) mod novelty;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod rows;
+pub(crate) mod search;
+pub(crate) mod sequence;
 pub(crate) mod support;
 pub(crate) mod transition;
+
+use std::borrow::Cow;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
-use crate::{ActionSelection, Model, Policies, Result, SamplingMode};
-use likelihood::{Evidence, Structure};
+use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use joint::JointOutcome;
+use learning::Learning;
+use likelihood::{Evidence, Said, Structure};
 use plan::Plan;
+pub use plan::{Answers, Planner};
+use search::Search;
+use sequence::Sequence;
+pub use sequence::Window;
 use support::Support;
 use transition::Transition;
 
@@ -40,17 +55,22 @@ pub struct CompiledModel<T: Real> {
     /// Modalities by the factors they depend on.
     pub(crate) groups: Vec<Group>,
     pub(crate) plan: Plan<T>,
-    /// ln max(E, ε), by policy.
-    pub(crate) ln_habit: Array<T>,
-    /// The first actions of every policy, (P, F).
-    pub(crate) first_actions: Array<u32>,
+    /// The search over policies and outcomes, where asked for.
+    pub(crate) search: Option<Search<T>>,
     /// What the sparse step needs, where the model allows it.
     pub(crate) support: Option<Support<T>>,
+    /// What agents learn, where they do.
+    pub(crate) learning: Option<Learning<T>>,
+    /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
+    pub(crate) joint_outcome: Option<JointOutcome<T>>,
+    /// How states are inferred from a window, where they are.
+    pub(crate) sequence: Option<Sequence>,
     /// What a sparse belief drops.
     pub(crate) threshold: T,
     pub(crate) num_iter: usize,
     pub(crate) gamma: T,
     pub(crate) alpha: T,
+    pub(crate) dialect: Dialect,
     pub(crate) sampling_mode: SamplingMode,
     pub(crate) action_selection: ActionSelection,
 }
@@ -65,15 +85,14 @@ pub(crate) struct Group {
 }
 
 impl<T: Real> CompiledModel<T> {
-    /// Compiles a model, its tables in `memory`.
+    /// Compiles a model to answer what is asked of it, its tables in `memory`.
     ///
     /// # Errors
     ///
     /// The model is not valid, asks for what is not there yet, or memory is refused.
-    pub fn compile(model: &Model, memory: &SharedResource) -> Result<Self> {
+    pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self> {
         model.check()?;
         model.supported()?;
-        let policies = model.all_policies()?;
         let factors = model.factors();
         let states = model.num_states();
         let mut first_row = vec![0];
@@ -81,16 +100,34 @@ impl<T: Real> CompiledModel<T> {
             *rows += states;
             Some(*rows)
         }));
+        let learning = Learning::compile(model, memory)?;
         let transitions = (0..factors)
-            .map(|f| Transition::compile(model, f, memory))
+            .map(|f| Transition::compile(model, f, learning.as_ref(), memory))
             .collect::<Result<Vec<_>>>()?;
-        let structures: Vec<Option<Structure>> = model.a.iter().map(Structure::of).collect();
+        // What an agent learns has no structure that is the same for all; pymdp-0 adds 1e-16 where
+        // structure would clip.
+        let plain = model.dialect == Dialect::Pymdp0;
+        let structure = |a| if model.arguments.learn_a || plain { None } else { Structure::of(a) };
+        let sequence = Sequence::of(model);
+        let said = match model.dialect {
+            Dialect::Pymdp0 => Said::Likelihood,
+            Dialect::Pymdp1 if factors > 1 || sequence.is_some() => Said::Logarithm,
+            Dialect::Pymdp1 => Said::Weight,
+        };
+        let structures: Vec<Option<Structure>> = model.a.iter().map(structure).collect();
         let evidence = (0..model.modalities())
-            .map(|m| Evidence::compile(model, m, structures[m].as_ref(), factors > 1, memory))
+            .map(|m| {
+                let structure = structures[m].as_ref();
+                Evidence::compile(model, m, structure, learning.as_ref(), said, memory)
+            })
             .collect::<Result<Vec<_>>>()?;
-        let plan = Plan::compile(model, &policies, &transitions, &structures, memory)?;
+        let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
-        let support = Support::compile(model, &transitions, &structures, threshold, memory)?;
+        let plain = !model.arguments.use_inductive && !model.arguments.use_param_info_gain;
+        let support = match plain && model.sophisticated.is_none() {
+            true => Support::compile(model, &transitions, &structures, threshold, memory)?,
+            false => None,
+        };
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
@@ -98,12 +135,15 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
-            ln_habit: Array::copied(memory, &ln_habit(model, policies.count))?,
-            first_actions: Array::copied(memory, &first_actions(&policies))?,
+            search: Search::compile(model, plan.scores.len(), memory)?,
+            learning,
+            joint_outcome: JointOutcome::compile(model, memory)?,
+            sequence,
             threshold: T::from_f64(threshold),
             num_iter: model.arguments.num_iter,
             gamma: T::from_f64(model.arguments.gamma),
             alpha: T::from_f64(model.arguments.alpha),
+            dialect: model.dialect,
             sampling_mode: model.arguments.sampling_mode,
             action_selection: model.arguments.action_selection,
             states,
@@ -135,9 +175,14 @@ impl<T: Real> CompiledModel<T> {
         &self.actions
     }
 
-    /// How many policies are weighed.
+    /// How many policies are weighed; first actions, where [`CompiledModel::planner`] is the graph.
     pub fn policy_count(&self) -> usize {
-        self.ln_habit.len()
+        self.plan.scores.len()
+    }
+
+    /// How policies are weighed.
+    pub fn planner(&self) -> Planner {
+        if self.search.is_some() { Planner::Search } else { self.plan.planner }
     }
 
     /// D of all factors, one after another.
@@ -156,6 +201,20 @@ impl<T: Real> CompiledModel<T> {
     }
 }
 
+/// The model as its steps are valued: a search takes utility and state information gain, whatever
+/// its agent takes otherwise.
+fn valued(model: &Model) -> Cow<'_, Model> {
+    if model.sophisticated.is_none() {
+        return Cow::Borrowed(model);
+    }
+    let mut valued = model.clone();
+    valued.arguments.use_utility = true;
+    valued.arguments.use_states_info_gain = true;
+    valued.arguments.use_param_info_gain = false;
+    valued.arguments.use_inductive = false;
+    Cow::Owned(valued)
+}
+
 fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (m, evidence) in evidence.iter().enumerate() {
@@ -169,16 +228,4 @@ fn groups<T>(evidence: &[Evidence<T>]) -> Vec<Group> {
         }
     }
     groups
-}
-
-fn ln_habit<T: Real>(model: &Model, policies: usize) -> Vec<T> {
-    let ln = |e: f64| T::from_f64(e.max(crate::EPSILON).ln());
-    match &model.e {
-        Some(e) => e.iter().map(|&e| ln(e)).collect(),
-        None => vec![ln(1.0 / policies as f64); policies],
-    }
-}
-
-fn first_actions(policies: &Policies) -> Vec<u32> {
-    (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied()).collect()
 }

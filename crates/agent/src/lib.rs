@@ -13,7 +13,7 @@ mod policies;
 pub mod random;
 mod step;
 
-pub use compiled::CompiledModel;
+pub use compiled::{Answers, CompiledModel, Planner, Window};
 pub use error::{Error, ErrorKind, Result};
 pub use file::{
     ModelFile, NamedTensor, Observations, Recording, TraceWriter, Values, write_tensors,
@@ -27,7 +27,7 @@ pub use model::{
 };
 pub use nearest::nearest;
 pub use policies::Policies;
-pub use step::{Scratch, SparseScratch};
+pub use step::{LearntCounts, Scratch, SparseScratch};
 
 /// ε of the `pymdp-1` dialect: probabilities are clipped to it before a logarithm is taken.
 pub const EPSILON: f64 = f64::EPSILON;

@@ -2,10 +2,11 @@
 //!
 //! Each is a function of its options; the defaults make the model that goes by the bare name.
 //! `tmaze`, `cue-chaining` and `graph` are pymdp's own environments, array for array; `grid` is
-//! Populace's.
+//! Populace's, and [`epistemic_chaining`] is cpp-AIF's benchmark.
 
 mod cue_chaining;
 mod draw;
+mod epistemic_chaining;
 mod graph;
 mod grid;
 mod tmaze;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use cue_chaining::{CueChainingOptions, cue_chaining};
+pub use epistemic_chaining::{EpistemicChain, epistemic_chaining};
 pub use graph::{GraphOptions, graph};
 pub use grid::{GridOptions, GridStart, grid};
 pub use tmaze::{TmazeForm, TmazeOptions, tmaze};

@@ -6,10 +6,13 @@
 //! actions are then encoded to one flat action per state factor.
 
 use crate::model::tensor::list;
-use crate::{Error, Model, Result};
+use crate::{Dialect, Error, Model, Result};
 
 /// The most actions that an enumeration may have: P · T · F ≤ 2^24, 64 MiB.
 const MOST_ACTIONS: u128 = 1 << 24;
+
+/// The most joint actions of one step, and the most steps, that planning without enumeration takes.
+const MOST_UNENUMERATED: usize = 1 << 20;
 
 /// Policies, (P, T, F) row-major: the action of every state factor (flat, where several controls
 /// act on it) at every step.
@@ -96,6 +99,32 @@ impl Model {
             self.advance(&mut plan);
         }
         Ok(Policies { count, len, factors, actions })
+    }
+
+    /// Whether first actions can be weighed without their policies: all sequences of steps are
+    /// policies, and they are more than one step long.
+    pub(crate) fn has_first_actions(&self) -> bool {
+        let steps = self.arguments.policy_len;
+        let mut controls = self.num_controls.iter();
+        let actions = controls.try_fold(1_usize, |all, &one| all.checked_mul(one));
+        self.dialect == Dialect::Pymdp1
+            && self.policies.is_none()
+            && self.sophisticated.is_none()
+            && (2..=MOST_UNENUMERATED).contains(&steps)
+            && actions.is_some_and(|actions| actions <= MOST_UNENUMERATED)
+    }
+
+    /// What may be done in one step: the flat action of every factor, by the actions of all controls
+    /// in the order of enumeration.
+    pub(crate) fn joint_actions(&self) -> Vec<Vec<u32>> {
+        let mut step = vec![0; self.num_controls.len()];
+        let count = self.num_controls.iter().product();
+        let mut actions = Vec::with_capacity(count);
+        for _ in 0..count {
+            actions.push((0..self.factors()).map(|f| self.flat_action(f, &step)).collect());
+            self.advance(&mut step);
+        }
+        actions
     }
 
     /// The next plan in order; after the last comes the first.

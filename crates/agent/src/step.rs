@@ -1,11 +1,19 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod joint;
 pub(crate) mod kernels;
+mod learn;
+mod novelty;
 mod plan;
 mod scratch;
+mod search;
+mod sequence;
 mod sparse;
 mod states;
+mod vanilla;
 
+pub use learn::LearntCounts;
+pub(crate) use scratch::NONE;
 pub use scratch::Scratch;
 pub use sparse::SparseScratch;

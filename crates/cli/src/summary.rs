@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use populace_agent::Planner;
 use populace_pool::Bytes;
 use populace_population::{Memory, Simulation, Tiers};
 use serde::Serialize;
@@ -33,6 +34,7 @@ pub(crate) struct Summary {
     trajectory_hash: String,
     threads: usize,
     precision: &'static str,
+    planner: &'static str,
     #[serde(skip)]
     title: String,
     #[serde(skip)]
@@ -119,6 +121,7 @@ impl Summary {
             trajectory_hash: format!("{:016x}", simulation.trajectory_hash()),
             threads: simulation.threads(),
             precision: job.precision_name(),
+            planner: named_planner(simulation.planner()),
             title: job.title.clone(),
             planned: job.steps,
             seed: job.settings.seed,
@@ -158,6 +161,7 @@ impl Summary {
         ]);
         facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
         facts.row(["beliefs", &tiers.join(", ")]);
+        facts.row(["planner", self.planner]);
         facts.row(["process", &resident]);
         facts.row([
             "run",
@@ -176,6 +180,15 @@ impl Summary {
             Bytes(self.budget_bytes),
             self.bytes.table(self.budget_bytes),
         )
+    }
+}
+
+/// How policies were weighed.
+pub(crate) fn named_planner(planner: Planner) -> &'static str {
+    match planner {
+        Planner::Enumeration => "enumeration",
+        Planner::Graph => "graph",
+        Planner::Search => "search",
     }
 }
 

@@ -37,10 +37,7 @@ pub(crate) struct ChunkLayout {
 impl ChunkLayout {
     /// `None` where joint actions do not fit 4 bytes.
     pub(crate) fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
-        let codes = actions
-            .iter()
-            .try_fold(1_u64, |codes, &actions| codes.checked_mul(actions as u64))?
-            .checked_add(1)?;
+        let codes = action_codes(actions)?;
         u32::try_from(codes).ok()?;
         Some(Self {
             length_bytes: record.length_bytes(),
@@ -85,6 +82,12 @@ impl ChunkLayout {
             action
         })
     }
+}
+
+/// How many codes joint actions have, [`NOT_BORN`] included.
+pub(crate) fn action_codes(actions: &[usize]) -> Option<u64> {
+    let all = |codes: u64, &actions: &usize| codes.checked_mul(actions as u64);
+    actions.iter().try_fold(1, all)?.checked_add(1)
 }
 
 /// A chunk of agents.
@@ -212,14 +215,17 @@ impl Chunk {
         Ok(())
     }
 
-    /// Gives room back that the stream has not used, where that is more than half of it.
-    pub(crate) fn shrink(&mut self, memory: &SharedResource) -> Result<()> {
+    /// Gives room back that the stream has not used, where that is more than half of it and memory
+    /// for the smaller copy is to be had.
+    pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
-        if self.beliefs.len() > page_words && 2 * self.used_words < self.beliefs.len() {
-            let mut smaller = Array::unspecified(memory, self.used_words + self.used_words / 8)?;
+        if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
+            return;
+        }
+        let room = self.used_words + self.used_words / 8;
+        if let Ok(mut smaller) = Array::unspecified(memory, room) {
             smaller[..self.used_words].copy_from_slice(&self.beliefs[..self.used_words]);
             self.beliefs = smaller;
         }
-        Ok(())
     }
 }

@@ -8,14 +8,14 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::cast_slice;
-use populace_agent::{CompiledModel, Model, Precision, Reals, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Precision, Reals, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::LANES;
 
 use crate::chunk::NOT_BORN;
 use crate::population::{Population, Source};
 use crate::record::{DENSE, Keep, Number};
-use crate::{Environment, Error, Memory, Moment, Result, Settings, Tiers};
+use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 
 /// A population whose observations come from the caller and whose actions go to it.
 ///
@@ -69,7 +69,13 @@ impl Crowd {
     pub fn new(model: &Model, settings: &Settings) -> Result<Self> {
         let environment =
             |_: &SharedResource| -> Result<Box<dyn Environment>> { Ok(Box::new(Outside)) };
-        let source = Source { model, environment: &environment, steps: None, keep_arrays: false };
+        let source = Source {
+            model,
+            environment: &environment,
+            steps: None,
+            keep_arrays: false,
+            answers: Answers::Policies,
+        };
         Ok(Self(match settings.precision {
             Precision::F32 => Inner::F32(Box::new(Population::new(&source, settings)?)),
             Precision::F64 => Inner::F64(Box::new(Population::new(&source, settings)?)),
@@ -113,7 +119,7 @@ impl Crowd {
     ///
     /// # Errors
     ///
-    /// There is no such agent.
+    /// There is no such agent, or agents learn.
     pub fn policies(&mut self, ids: &[u64]) -> Result<PolicyPosterior> {
         with!(&mut self.0, population => {
             let (q_pi, neg_efe) = population.policies(ids)?;
@@ -238,6 +244,13 @@ impl<T: Number> Population<T> {
     }
 
     fn policies(&mut self, ids: &[u64]) -> Result<(Vec<T>, Vec<T>)> {
+        if self.model.learns() {
+            // The weights would be the shared model's, not those of what each agent has learnt.
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "policies of agents that learn: this version does not tell them yet",
+            ));
+        }
         let policies = self.model.policy_count();
         let mut q_pi = vec![T::ZERO; ids.len() * policies];
         let mut neg_efe = q_pi.clone();
@@ -295,8 +308,11 @@ impl<T: Number> Population<T> {
                     (next, at) = (first, 0);
                 }
                 while next < id {
-                    at += if record.fixed() || born(next) {
-                        record.bytes_of(|v| length(next, v))
+                    at += if record.fixed() {
+                        record.most_bytes()
+                    } else if born(next) {
+                        let beliefs = record.bytes_of(|v| length(next, v));
+                        beliefs + record.experience.bytes::<T>(&stream[at + beliefs..])
                     } else {
                         0
                     };

@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use populace_agent::{Model, Observations, Precision, Recording, Scratch};
+use populace_agent::{
+    Answers, CompiledModel, LearntCounts, Model, Observations, Planner, Precision, Recording,
+    Scratch,
+};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::Lane;
 
@@ -18,13 +21,25 @@ pub struct Inference {
     pub steps: usize,
     /// Beliefs of every factor, (steps, S_f).
     pub qs: Vec<Vec<f64>>,
-    /// −EFE of every policy, (steps, P).
+    /// How policies were weighed.
+    pub planner: Option<Planner>,
+    /// −EFE of every policy, (steps, P); empty where they are too many to enumerate.
     pub neg_efe: Vec<f64>,
-    /// The posterior over policies, (steps, P).
+    /// The posterior over policies, (steps, P); empty where they are too many to enumerate.
     pub q_pi: Vec<f64>,
+    /// The posterior over the first joint action of all controls, in the order of enumeration,
+    /// (steps, Π U): where policies are too many to enumerate, else empty.
+    pub q_first: Vec<f64>,
     /// The action that it chose, flat per factor, (steps, F).
     pub action: Vec<i32>,
-    /// How many policies.
+    /// Dirichlet counts after each update, one update after another, in the shapes of the model's
+    /// `pA`, `pB` and `pD`: by modality, factor, factor. Empty where nothing is learnt.
+    pub p_a_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of B.
+    pub p_b_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of D.
+    pub p_d_after: Vec<Vec<f64>>,
+    /// How many policies, or first actions.
     pub policies: usize,
     /// Engine memory when there was most.
     pub peak: Memory,
@@ -48,6 +63,7 @@ pub fn infer(model: &Model, recording: &Recording, settings: &Settings) -> Resul
     };
     let source = Source {
         model,
+        answers: Answers::Policies,
         environment: &environment,
         steps: Some(recording.steps as u64),
         keep_arrays: false,
@@ -67,15 +83,17 @@ fn replay<T: Number>(
     let inference = Mutex::new(Inference {
         steps: recording.steps,
         qs: vec![Vec::new(); factors],
+        planner: Some(population.model.planner()),
         policies: population.model.policy_count(),
         ..Inference::default()
     });
     let last = settings.agents - 1;
-    let probe = |agent: u64, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>| {
+    let probe = |agent: u64, lane: usize, model: &CompiledModel<T>, scratch: &Scratch<T>| {
         if agent == last
             && let Ok(mut inference) = inference.lock()
         {
-            inference.note(lane, beliefs, scratch);
+            inference.note(lane, scratch);
+            inference.note_counts(model.learnt(scratch, lane));
         }
     };
     for _ in 0..recording.steps {
@@ -87,15 +105,29 @@ fn replay<T: Number>(
 }
 
 impl Inference {
-    fn note<T: Number>(&mut self, lane: usize, beliefs: &[Lane<T>], scratch: &Scratch<T>) {
+    fn note<T: Number>(&mut self, lane: usize, scratch: &Scratch<T>) {
         let column =
             |rows: &[Lane<T>]| -> Vec<f64> { rows.iter().map(|row| row[lane].to_f64()).collect() };
         for (factor, qs) in self.qs.iter_mut().enumerate() {
-            qs.extend(column(&beliefs[scratch.rows_of(factor)]));
+            qs.extend(column(&scratch.beliefs()[scratch.rows_of(factor)]));
             self.action.push(scratch.action(factor, lane) as i32);
         }
         self.neg_efe.extend(column(scratch.neg_efe()));
-        self.q_pi.extend(column(scratch.q_pi()));
+        let q =
+            if self.planner == Some(Planner::Graph) { &mut self.q_first } else { &mut self.q_pi };
+        q.extend(column(scratch.q_pi()));
+    }
+
+    fn note_counts(&mut self, learnt: LearntCounts) {
+        let families = [
+            (&mut self.p_a_after, learnt.a),
+            (&mut self.p_b_after, learnt.b),
+            (&mut self.p_d_after, learnt.d),
+        ];
+        for (all, updated) in families {
+            all.resize(all.len().max(updated.len()), Vec::new());
+            all.iter_mut().zip(updated).for_each(|(all, counts)| all.extend(counts));
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod chunk;
 mod crowd;
 mod environment;
 mod error;
+mod experience;
 mod generative;
 mod infer;
 mod memory;

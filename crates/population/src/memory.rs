@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use std::time::Duration;
-
 use populace_pool::{Charge, Class, Ledger, Limit, Pages, Pool, SharedResource, SizeClasses};
 
 use crate::Result;
@@ -50,11 +48,15 @@ pub struct Tiers {
     pub initial: u64,
 }
 
-/// The root resource with its limit, the pool over it, and the classes charged to what it gives:
+/// The root resource with its limit, the pool over it, and the classes charged to what they give:
 ///
 /// ```text
-/// pages ◄─ limit (the budget) ◄─ pool (what comes back) ◄─ charge (agents, shared, scratch)
+/// pages ◄─ limit (the budget) ◄──────────────── charge (shared)
+///                             ◄─ pool ◄──────── charge (agents, scratch)
 /// ```
+///
+/// The pool keeps what chunks outgrow or shrink away from for the next chunk. What it may keep is
+/// part of the worst case that admission asks for, so idle memory never stands in the way.
 #[derive(Clone)]
 pub(crate) struct EngineMemory {
     root: Arc<Limit<Pages>>,
@@ -62,9 +64,9 @@ pub(crate) struct EngineMemory {
     ledger: Arc<Ledger>,
 }
 
-/// What the pool keeps from one tick to the next, in bytes, and as a share of the budget.
+/// The most that the pool keeps, in bytes, and as a share of the budget.
 const IDLE_BYTES: u64 = 8 << 20;
-const IDLE_SHARE: u64 = 32;
+const IDLE_SHARE: u64 = 64;
 
 /// Sizes that the pool keeps by class, in pages; larger ones are kept by their own size. A class of
 /// its own for every number of pages: the engine chooses sizes that recur, so rounding up would only
@@ -76,31 +78,26 @@ pub(crate) fn page_bytes() -> u64 {
     Pages::page_bytes() as u64
 }
 
+/// The most bytes that the pool of a run keeps.
+pub(crate) fn most_idle_bytes(budget_bytes: u64) -> u64 {
+    IDLE_BYTES.min(budget_bytes / IDLE_SHARE)
+}
+
 impl EngineMemory {
     pub(crate) fn new(budget_bytes: u64) -> Result<Self> {
         let root = Arc::new(Limit::new(Pages, budget_bytes, page_bytes()));
         let sizes: Vec<usize> =
             (1..=CLASS_PAGES).map(|pages| pages * Pages::page_bytes()).collect();
-        // Nothing is evicted within a tick, where memory only grows; `trim` bounds what stays.
         let pool = Pool::builder(root.clone())
             .classes(SizeClasses::new(&sizes)?)
-            .max_idle_bytes(u64::MAX)
+            .max_idle_bytes(most_idle_bytes(budget_bytes))
             .max_idle_count(usize::MAX)
-            .time_to_live(Duration::MAX)
             .build()?;
         Ok(Self { root, pool, ledger: Arc::new(Ledger::default()) })
     }
 
-    fn charged(&self, class: Class) -> SharedResource {
-        Arc::new(Charge::new(self.pool.resource(), self.ledger.clone(), class))
-    }
-
-    /// Gives back what the pool should not keep from one tick to the next.
-    pub(crate) fn trim(&self) {
-        let kept = IDLE_BYTES.min(self.root.limit_bytes() / IDLE_SHARE);
-        if self.pool.idle_bytes() > kept {
-            self.pool.trim_to(kept);
-        }
+    fn charged(&self, upstream: SharedResource, class: Class) -> SharedResource {
+        Arc::new(Charge::new(upstream, self.ledger.clone(), class))
     }
 
     /// Bytes mapped at the root.
@@ -109,15 +106,15 @@ impl EngineMemory {
     }
 
     pub(crate) fn agents(&self) -> SharedResource {
-        self.charged(AGENTS)
+        self.charged(self.pool.resource(), AGENTS)
     }
 
     pub(crate) fn shared(&self) -> SharedResource {
-        self.charged(SHARED)
+        self.charged(self.root.clone(), SHARED)
     }
 
     pub(crate) fn scratch(&self) -> SharedResource {
-        self.charged(SCRATCH)
+        self.charged(self.pool.resource(), SCRATCH)
     }
 
     /// The split of engine bytes now; only exact while nothing is being allocated.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, Model, Precision};
 use populace_pool::SharedResource;
 
 use crate::population::{Population, Source};
@@ -56,7 +56,13 @@ pub fn plan(
     let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
         Ok(Box::new(Generative::new(world, memory)?))
     };
-    let source = Source { model, environment: &environment, steps: Some(steps), keep_arrays };
+    let source = Source {
+        model,
+        answers: Answers::Actions,
+        environment: &environment,
+        steps: Some(steps),
+        keep_arrays,
+    };
     match settings.precision {
         Precision::F32 => plan_in::<f32>(&source, settings),
         Precision::F64 => plan_in::<f64>(&source, settings),
@@ -66,7 +72,7 @@ pub fn plan(
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {
     let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
     let whole = Population::<T>::prepare(source, &unlimited)?;
-    let worst = whole.needed_bytes(settings.agents, source.keep_arrays);
+    let worst = whole.needed_bytes(settings.agents, settings.budget_bytes, source.keep_arrays);
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
     // The sample's chunks are as large as the run's, so that pages are wasted alike.

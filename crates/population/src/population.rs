@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use populace_agent::{CompiledModel, Model, Scratch};
+use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
-use crate::memory::{EngineMemory, page_bytes};
+use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::tick::{Kept, Tick, Worker};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
@@ -22,8 +21,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
-/// Where results of single agents go: (agent, lane, beliefs, scratch after the step).
-pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &[Lane<T>], &Scratch<T>) + Sync);
+/// Where results of single agents go: (agent, lane, its model, scratch after the step).
+pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
     memory: EngineMemory,
@@ -56,6 +55,8 @@ struct KeptArrays {
 /// What a population is made from, besides its settings.
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Model,
+    /// What agents are asked.
+    pub(crate) answers: Answers,
     /// Makes the world, its tables in the memory given.
     pub(crate) environment: &'a dyn Fn(&SharedResource) -> Result<Box<dyn Environment>>,
     /// How many steps will be run, where that is known.
@@ -75,9 +76,10 @@ impl<T: Number> Population<T> {
         }
         let memory = EngineMemory::new(settings.budget_bytes)?;
         let shared = memory.shared();
-        let model = CompiledModel::<T>::compile(source.model, &shared)?;
+        let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
-        let record = RecordLayout::new(&model, settings.belief, source.steps);
+        let soft = environment.is_soft();
+        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
             .ok_or_else(|| {
                 Error::new(
@@ -94,9 +96,9 @@ impl<T: Number> Population<T> {
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
         let count = threads.current_num_threads();
-        let (chunk_agents, batch) = chunk_size(&layout, settings.agents, settings.chunk, count);
+        let (chunk_agents, batch) =
+            chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
         let scratch = memory.scratch();
-        let soft = environment.is_soft();
         let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
         Ok(Self {
             workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
@@ -121,9 +123,18 @@ impl<T: Number> Population<T> {
 
     /// A population at its first tick: everything that the worst case needs fits the budget.
     pub(crate) fn new(source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        let mut population = Self::prepare(source, settings)?;
         let (agents, budget) = (settings.agents, settings.budget_bytes);
-        let needed = population.needed_bytes(agents, source.keep_arrays);
+        let mut population = match Self::prepare(source, settings) {
+            // Not even the model and the threads fit: say what would.
+            Err(error) if error.kind() == ErrorKind::Budget => {
+                let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
+                let whole = Self::prepare(source, &unlimited)?;
+                let needed = whole.needed_bytes(agents, budget, source.keep_arrays);
+                return Err(Error::over_budget(agents, needed, budget, 0));
+            }
+            prepared => prepared?,
+        };
+        let needed = population.needed_bytes(agents, budget, source.keep_arrays);
         if needed > u128::from(budget) {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
@@ -164,8 +175,9 @@ impl<T: Number> Population<T> {
 
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
-    pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
-        let (chunk, _) = chunk_size(&self.layout, agents, self.asked, self.workers.len());
+    pub(crate) fn needed_bytes(&self, agents: u64, budget: u64, keep_arrays: bool) -> u128 {
+        let (chunk, _) =
+            chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
         let step = chunk as u64;
         let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
         let rest = match (agents % step) as usize {
@@ -178,7 +190,9 @@ impl<T: Number> Population<T> {
         } else {
             0
         };
-        u128::from(self.fixed.total()) + whole + rest + kept
+        // Only records that change their length come back to the pool.
+        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(budget) };
+        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
     }
 
     /// What was taken before there was any agent.
@@ -188,7 +202,7 @@ impl<T: Number> Population<T> {
 
     /// The most agents that a budget holds in the worst case.
     pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
-        let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
+        let fits = |agents| self.needed_bytes(agents, budget, keep_arrays) <= u128::from(budget);
         // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent; `low`
         // always fits.
         let (mut low, mut high) = (0, budget.saturating_add(1));
@@ -246,16 +260,15 @@ impl<T: Number> Population<T> {
         });
         self.hash = self.hash.wrapping_add(hash?);
         self.tick += 1;
-        // Within a tick memory only grows: here is its peak.
+        // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         let now = self.memory.split();
         debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
         if now.total() > self.peak.total() {
             self.peak = now;
         }
         for chunk in &mut self.chunks {
-            chunk.shrink(&self.chunk_memory)?;
+            chunk.shrink(&self.chunk_memory);
         }
-        self.memory.trim();
         Ok(())
     }
 
@@ -294,6 +307,10 @@ impl<T: Number> Population<T> {
         self.threads.current_num_threads()
     }
 
+    pub(crate) fn planner(&self) -> Planner {
+        self.model.planner()
+    }
+
     pub(crate) fn kept(&self) -> (&[i32], &[i32]) {
         match &self.kept {
             Some(kept) => (&kept.observations, &kept.actions),
@@ -329,6 +346,12 @@ impl<T: Number> Population<T> {
     }
 }
 
+/// Into how many chunks a small population is cut: a few a thread even out the load, more where
+/// agents search, since their trees differ.
+fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
+    if model.planner() == Planner::Search { 16 * threads } else { 4 * threads }
+}
+
 /// Agents of a chunk, and of a batch within it.
 ///
 /// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
@@ -337,12 +360,11 @@ fn chunk_size(
     layout: &ChunkLayout,
     agents: u64,
     asked: Option<usize>,
-    threads: usize,
+    parts: usize,
 ) -> (usize, usize) {
     let population = usize::try_from(agents).unwrap_or(usize::MAX);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
-    // A few chunks a thread even out the load of small populations.
-    let share = population.div_ceil(4 * threads);
+    let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
     match asked {
         None => (chosen, chosen),

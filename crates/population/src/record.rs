@@ -1,6 +1,7 @@
 //! How a belief is stored: its record.
 //!
-//! A record is the beliefs of all factors, one after another. A factor's belief of S states is
+//! A record is the beliefs of all factors, one after another, and the agent's [`Experience`] where the
+//! model learns. A factor's belief of S states is
 //!
 //! - dense: S numbers, or
 //! - sparse: n numbers, then their n states in the narrowest of 1, 2 or 4 bytes that holds S.
@@ -12,7 +13,9 @@ use populace_agent::CompiledModel;
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::Real;
 
-use crate::Belief;
+use crate::chunk::action_codes;
+use crate::experience::Experience;
+use crate::{Belief, Result};
 
 /// `f32` or `f64`, stored as bytes.
 pub(crate) trait Number: Real + Pod {}
@@ -48,6 +51,7 @@ pub(crate) struct Factor {
 #[derive(Debug, Clone)]
 pub(crate) struct RecordLayout {
     pub(crate) factors: Vec<Factor>,
+    pub(crate) experience: Experience,
     number_bytes: usize,
 }
 
@@ -66,9 +70,11 @@ impl RecordLayout {
         model: &CompiledModel<T>,
         belief: Belief,
         steps: Option<u64>,
-    ) -> Self {
+        soft: bool,
+    ) -> Result<Self> {
         let number_bytes = size_of::<T>();
         let bound = model.support_bound(steps);
+        let belief = if model.keeps_all() { Belief::Dense } else { belief };
         let factors = model.num_states().iter().map(|&states| {
             let most = bound.min(states);
             let index_bytes = width_for(states as u64);
@@ -87,12 +93,14 @@ impl RecordLayout {
             };
             Factor { states, keep, most, index_bytes }
         });
-        Self { factors: factors.collect(), number_bytes }
+        let codes = action_codes(model.num_actions()).unwrap_or(u64::MAX);
+        let experience = Experience::new(model, model.window(steps)?, soft, codes);
+        Ok(Self { factors: factors.collect(), experience, number_bytes })
     }
 
     /// Whether every record has the same length.
     pub(crate) fn fixed(&self) -> bool {
-        self.factors.iter().all(|factor| factor.keep == Keep::Dense)
+        self.experience.is_empty() && self.factors.iter().all(|factor| factor.keep == Keep::Dense)
     }
 
     /// The factors whose lengths a chunk keeps.
@@ -118,7 +126,7 @@ impl RecordLayout {
         }
     }
 
-    /// Bytes of a record of which `length` answers the variable factors' lengths.
+    /// Bytes of a record's beliefs, of which `length` answers the variable factors' lengths.
     pub(crate) fn bytes_of(&self, length: impl Fn(usize) -> u32) -> usize {
         let mut variable = 0;
         let mut bytes = 0;
@@ -145,7 +153,7 @@ impl RecordLayout {
                 }
             }
         };
-        self.factors.iter().map(most).sum()
+        self.factors.iter().map(most).sum::<usize>() + self.experience.most_bytes()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A population and its world, in the precision that was asked for.
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, Model, Planner, Precision};
 use populace_pool::SharedResource;
 
 use crate::generative::MOST_FACTORS;
@@ -63,7 +63,13 @@ impl Simulation {
         let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
             Ok(Box::new(Generative::new(world, memory)?))
         };
-        let source = Source { model, environment: &environment, steps: Some(steps), keep_arrays };
+        let source = Source {
+            model,
+            answers: Answers::Actions,
+            environment: &environment,
+            steps: Some(steps),
+            keep_arrays,
+        };
         Ok(Self(match settings.precision {
             Precision::F32 => Inner::F32(Box::new(Population::new(&source, settings)?)),
             Precision::F64 => Inner::F64(Box::new(Population::new(&source, settings)?)),
@@ -129,6 +135,11 @@ impl Simulation {
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
+    }
+
+    /// How agents weigh their policies.
+    pub fn planner(&self) -> Planner {
+        with!(&self.0, population => population.planner())
     }
 
     /// How many threads step agents.

@@ -1,6 +1,9 @@
 //! One tick of one chunk: observe, step in blocks, act.
 
+mod experience;
+
 use bytemuck::{cast_slice, cast_slice_mut};
+use experience::Records;
 use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
@@ -44,6 +47,8 @@ pub(crate) struct Worker<T: Number> {
     records_len: usize,
     states: Array<u32>,
     values: Array<T>,
+    /// An observation as an agent's past keeps it; empty where none is kept.
+    packed: Array<u8>,
 }
 
 impl<T: Number> Worker<T> {
@@ -57,9 +62,11 @@ impl<T: Number> Worker<T> {
         let record = &layout.record;
         let variable = if record.fixed() { 0 } else { agents };
         let outcomes: usize = model.num_obs().iter().sum();
-        let widest = model.num_states().iter().copied().max().unwrap_or(0);
+        let beliefs = model.num_states().iter().copied();
+        let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
+        let widest = beliefs.chain(blocks).max().unwrap_or(0);
         Ok(Self {
-            scratch: model.scratch(memory)?,
+            scratch: model.scratch(record.experience.window(), memory)?,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
             soft: Array::zeroed(memory, if soft { agents * outcomes } else { 0 })?,
             soft_lane: Array::zeroed(memory, if soft { outcomes } else { 0 })?,
@@ -75,6 +82,7 @@ impl<T: Number> Worker<T> {
             records_len: 0,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
+            packed: Array::zeroed(memory, record.experience.observation_bytes())?,
         })
     }
 }
@@ -158,15 +166,17 @@ impl<T: Number> Tick<'_, T> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len;
+        let records: &[u8] = cast_slice(&worker.records);
         let bytes = |agent: usize| {
             let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
-            record.bytes_of(|v| lengths[v])
+            let beliefs = record.bytes_of(|v| lengths[v]);
+            beliefs
+                + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(bytes).sum();
         chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
         let (_, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
-        let records: &[u8] = cast_slice(&worker.records);
         if total == worker.records_len && worker.after[..len].is_sorted() {
             stream[..total].copy_from_slice(&records[..total]);
             return Ok(());
@@ -204,7 +214,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 0
             } else {
                 let variable = record.variable();
-                record.bytes_of(|v| self.columns.length(agent * variable + v))
+                let beliefs = record.bytes_of(|v| self.columns.length(agent * variable + v));
+                let experience = self.stream.get(at + beliefs..).unwrap_or_default();
+                beliefs + record.experience.bytes::<T>(experience)
             };
         }
     }
@@ -234,21 +246,34 @@ impl<T: Number> Part<'_, '_, '_, T> {
                     count += 1;
                 }
             }
-            // Lanes that took the same action are moved together.
-            let columns = &self.columns;
-            self.worker.order[sparse_count..count]
-                .sort_unstable_by_key(|&agent| (columns.action(agent as usize), agent));
+            self.sort(sparse_count..count);
         }
         let mut start = 0;
         while start < len {
             let end = if start < sparse_count { sparse_count } else { len };
-            let end = end.min(start + LANES);
+            let mut end = end.min(start + LANES);
+            if self.tick.model.infers_windows() {
+                let past = self.records().past(self.worker.order[start] as usize);
+                let same = |&agent: &u32| self.records().past(agent as usize) == past;
+                end = start + self.worker.order[start..end].iter().take_while(|a| same(a)).count();
+            }
             let mut block = [0_u32; LANES];
             let block = &mut block[..end - start];
             block.copy_from_slice(&self.worker.order[start..end]);
             self.block(first, block, start < sparse_count);
             start = end;
         }
+    }
+
+    /// Sorts a part of the order: agents of one block have as much past, and lanes that took the same
+    /// action are moved together.
+    fn sort(&mut self, part: std::ops::Range<usize>) {
+        let Worker { order, before, .. } = &mut *self.worker;
+        let layout = self.tick.layout;
+        let records = Records { layout, columns: &self.columns, stream: self.stream, before };
+        order[part].sort_unstable_by_key(|&agent| {
+            (records.past(agent as usize), self.columns.action(agent as usize), agent)
+        });
     }
 
     /// Steps a block of agents.
@@ -290,8 +315,16 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.infer_sparse(&mut self.worker.scratch, agents.len());
         } else {
             self.read_dense(agents);
+            if model.infers_windows() {
+                self.read_past(agents);
+            }
+            if model.learns() {
+                self.read_counts(agents);
+                model.expect(&mut self.worker.scratch);
+            }
             model.infer_states(&mut self.worker.scratch);
             model.infer_policies(&mut self.worker.scratch);
+            model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
         if let Some(probe) = self.tick.probe {
@@ -301,6 +334,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.write_sparse(agents);
         } else {
             self.write_dense(agents);
+            if !layout.record.experience.is_empty() {
+                self.write_experience(agents);
+            }
         }
         let Worker { scratch, actions, .. } = &mut *self.worker;
         for (lane, &agent) in agents.iter().enumerate() {
@@ -318,7 +354,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             scratch.spread_sparse(agents.len());
         }
         for (lane, &agent) in agents.iter().enumerate() {
-            probe(first + u64::from(agent), lane, scratch.beliefs(), scratch);
+            probe(first + u64::from(agent), lane, self.tick.model, scratch);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
 
 use populace_pool::{Buffer, Error, ErrorKind, Result, SharedResource};
 
@@ -44,10 +45,18 @@ unsafe impl<T: Real> Plain for Lane<T> {}
 /// # Ok::<(), populace_pool::Error>(())
 /// ```
 pub struct Array<T> {
-    buffer: Option<Buffer>,
+    /// The first value, so that reading one costs no look at the buffer; dangling if there is none.
+    first: NonNull<T>,
     len: usize,
+    /// Keeps the memory.
+    _buffer: Option<Buffer>,
     marker: PhantomData<T>,
 }
+
+// SAFETY: an array owns its values as a `Vec` does, and its buffer may go to another thread.
+unsafe impl<T: Send> Send for Array<T> {}
+// SAFETY: a shared array gives only shared values.
+unsafe impl<T: Sync> Sync for Array<T> {}
 
 impl<T: Plain> Array<T> {
     /// The alignment of every array, in bytes: a cache line, and the widest vector.
@@ -64,7 +73,7 @@ impl<T: Plain> Array<T> {
             // SAFETY: the buffer's bytes are its own, all `len()` of them.
             unsafe { buffer.as_mut_ptr().write_bytes(0, buffer.len()) };
         }
-        Ok(Self { buffer, len, marker: PhantomData })
+        Ok(Self::over(buffer, len))
     }
 
     /// `len` values of whatever the memory held.
@@ -73,7 +82,18 @@ impl<T: Plain> Array<T> {
     ///
     /// As [`Array::zeroed`].
     pub fn unspecified(memory: &SharedResource, len: usize) -> Result<Self> {
-        Ok(Self { buffer: Self::buffer(memory, len)?, len, marker: PhantomData })
+        Ok(Self::over(Self::buffer(memory, len)?, len))
+    }
+
+    /// An array of the buffer's values; the buffer does not move.
+    fn over(mut buffer: Option<Buffer>, len: usize) -> Self {
+        let first = buffer.as_mut().and_then(|buffer| NonNull::new(buffer.as_mut_ptr().cast()));
+        Self {
+            first: first.unwrap_or(NonNull::dangling()),
+            len,
+            _buffer: buffer,
+            marker: PhantomData,
+        }
     }
 
     fn buffer(memory: &SharedResource, len: usize) -> Result<Option<Buffer>> {
@@ -104,27 +124,19 @@ impl<T: Plain> Array<T> {
 impl<T: Plain> Deref for Array<T> {
     type Target = [T];
 
-    #[inline]
+    #[inline(always)]
     fn deref(&self) -> &[T] {
-        match &self.buffer {
-            None => &[],
-            // SAFETY: the buffer holds `len` initialised values of the plain type `T`, aligned to
-            // 64 bytes, and is borrowed for as long as the slice.
-            Some(buffer) => unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast(), self.len) },
-        }
+        // SAFETY: the buffer holds `len` initialised values of the plain type `T` from `first` on,
+        // aligned to 64 bytes, and is borrowed for as long as the slice; without one `len` is 0.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 }
 
 impl<T: Plain> DerefMut for Array<T> {
-    #[inline]
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
-        match &mut self.buffer {
-            None => &mut [],
-            // SAFETY: as in `deref`; the borrow is unique.
-            Some(buffer) => unsafe {
-                std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), self.len)
-            },
-        }
+        // SAFETY: as in `deref`; the borrow is unique.
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
     }
 }
 

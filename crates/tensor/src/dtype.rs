@@ -97,10 +97,15 @@ pub trait Element: sealed::Sealed + Copy + Send + Sync + fmt::Debug + 'static {
     fn from_f32(value: f32) -> Self;
     #[doc(hidden)]
     fn from_f64(value: f64) -> Self;
+    /// Converts as many as both hold; the halves convert whole vectors.
+    #[doc(hidden)]
+    fn to_f32s(from: &[Self], to: &mut [f32]) {
+        from.iter().zip(to).for_each(|(&from, to)| *to = from.to_f32());
+    }
 }
 
 macro_rules! element {
-    ($type:ty, $dtype:ident, $to32:expr, $to64:expr, $from32:expr, $from64:expr) => {
+    ($type:ty, $dtype:ident, $to32:expr, $to64:expr, $from32:expr, $from64:expr $(, $all:path)?) => {
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: Dtype = Dtype::$dtype;
@@ -120,14 +125,34 @@ macro_rules! element {
             fn from_f64(value: f64) -> Self {
                 $from64(value)
             }
+            $(fn to_f32s(from: &[Self], to: &mut [f32]) {
+                let count = from.len().min(to.len());
+                $all(&from[..count], &mut to[..count]);
+            })?
         }
     };
 }
 
 element!(f32, F32, |v| v, f64::from, |v| v, |v| v as f32);
 element!(f64, F64, |v| v as f32, |v| v, f64::from, |v| v);
-element!(f16, F16, f16::to_f32, f16::to_f64, f16::from_f32, f16::from_f64);
-element!(bf16, Bf16, bf16::to_f32, bf16::to_f64, bf16::from_f32, bf16::from_f64);
+element!(
+    f16,
+    F16,
+    f16::to_f32,
+    f16::to_f64,
+    f16::from_f32,
+    f16::from_f64,
+    half::slice::HalfFloatSliceExt::convert_to_f32_slice
+);
+element!(
+    bf16,
+    Bf16,
+    bf16::to_f32,
+    bf16::to_f64,
+    bf16::from_f32,
+    bf16::from_f64,
+    half::slice::HalfFloatSliceExt::convert_to_f32_slice
+);
 element!(u8, U8, f32::from, f64::from, |v: f32| wrap(f64::from(v)), wrap);
 
 /// The integer `value` mod 2⁸.

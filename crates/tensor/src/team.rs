@@ -1,12 +1,16 @@
 //! Threads that share one piece of work.
 //!
 //! A process has one team: as many sleeping threads as it has processors, less one. [`share`] wakes
-//! some of them for one call and waits until all have returned; it allocates nothing after the
-//! team was first assembled. A second caller at the same time does its work alone, which costs less
-//! than waiting, so results must not depend on how many took part.
+//! them for one call; who is awake takes the next part, the caller included, so that a thread that
+//! is slow to wake costs nothing: the others do its part. Nothing is allocated after the team was
+//! first assembled. A second caller at the same time does its work alone, which costs less than
+//! waiting, so results must not depend on how many took part.
+//!
+//! Invariant: a part is taken under the lock, while the call that it belongs to is still waiting;
+//! a call ends when no part is left and none is running.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 /// `work(index, of)`: the part `index` of `of`.
@@ -21,8 +25,9 @@ unsafe impl Send for Lent {}
 
 struct Call {
     work: Option<Lent>,
+    /// Parts that are taken, and all there are.
+    taken: usize,
     parts: usize,
-    unfinished: usize,
     panicked: bool,
 }
 
@@ -32,17 +37,28 @@ struct Team {
     call: Mutex<Call>,
     /// Counts calls; workers look at it for a while before they go to sleep.
     calls: AtomicU64,
+    /// Parts that are taken and not done; the caller looks at it before it goes to sleep.
+    running: AtomicUsize,
     wake: Condvar,
     done: Condvar,
-    workers: usize,
 }
 
-/// How often a worker looks for the next call before it sleeps: some ten microseconds, about what
-/// waking it would cost.
+/// How often a thread looks for what it waits for before it sleeps: some ten microseconds, about
+/// what waking it costs.
 const LOOKS: usize = 4000;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits a little for something that another thread is about to do.
+fn look(happened: impl Fn() -> bool) {
+    for _ in 0..LOOKS {
+        if happened() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
 }
 
 /// The number of threads that can take part, the caller included.
@@ -52,103 +68,98 @@ pub(crate) fn size() -> usize {
 }
 
 fn team() -> &'static Team {
-    static TEAM: OnceLock<&'static Team> = OnceLock::new();
-    TEAM.get_or_init(|| {
-        // It lives as long as the process: its threads never end.
-        let team: &'static Team = Box::leak(Box::new(Team {
-            turn: Mutex::new(()),
-            call: Mutex::new(Call { work: None, parts: 0, unfinished: 0, panicked: false }),
-            calls: AtomicU64::new(0),
-            wake: Condvar::new(),
-            done: Condvar::new(),
-            workers: size() - 1,
-        }));
-        for index in 1..=team.workers {
+    static TEAM: OnceLock<Team> = OnceLock::new();
+    static ASSEMBLED: OnceLock<()> = OnceLock::new();
+    let team = TEAM.get_or_init(|| Team {
+        turn: Mutex::new(()),
+        call: Mutex::new(Call { work: None, taken: 0, parts: 0, panicked: false }),
+        calls: AtomicU64::new(0),
+        running: AtomicUsize::new(0),
+        wake: Condvar::new(),
+        done: Condvar::new(),
+    });
+    ASSEMBLED.get_or_init(|| {
+        for index in 1..size() {
             let name = format!("populace-tensor-{index}");
-            // Where a thread cannot be had, its part would never be done: work alone instead.
-            if std::thread::Builder::new().name(name).spawn(move || team.worker(index)).is_err() {
-                return Box::leak(Box::new(Team {
-                    turn: Mutex::new(()),
-                    call: Mutex::new(Call { work: None, parts: 0, unfinished: 0, panicked: false }),
-                    calls: AtomicU64::new(0),
-                    wake: Condvar::new(),
-                    done: Condvar::new(),
-                    workers: 0,
-                }));
-            }
+            // Where a thread cannot be had, those that are there do its parts.
+            let _ = std::thread::Builder::new().name(name).spawn(|| team.worker());
         }
-        team
-    })
+    });
+    team
 }
 
 impl Team {
-    fn worker(&self, index: usize) {
+    fn worker(&self) {
         let mut seen = 0;
         loop {
-            for _ in 0..LOOKS {
-                if self.calls.load(Ordering::Acquire) != seen {
-                    break;
-                }
-                std::hint::spin_loop();
-            }
+            look(|| self.calls.load(Ordering::Acquire) != seen);
             let mut call = lock(&self.call);
             while self.calls.load(Ordering::Relaxed) == seen {
                 call = self.wake.wait(call).unwrap_or_else(PoisonError::into_inner);
             }
             seen = self.calls.load(Ordering::Relaxed);
-            let parts = call.parts;
-            let Some(work) = call.work.filter(|_| index < parts) else { continue };
             drop(call);
-            // SAFETY: `share` does not return before `unfinished` is 0, so the work is alive.
+            self.take_parts();
+        }
+    }
+
+    /// Does parts of the call until none is left to take.
+    fn take_parts(&self) {
+        loop {
+            let (work, index, parts) = {
+                let mut call = lock(&self.call);
+                let Some(work) = call.work.filter(|_| call.taken < call.parts) else { return };
+                call.taken += 1;
+                self.running.fetch_add(1, Ordering::Relaxed);
+                (work, call.taken - 1, call.parts)
+            };
+            // SAFETY: `share` does not return while a part is running, so the work is alive.
             let work = unsafe { &*work.0 };
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(index, parts)));
-            let mut call = lock(&self.call);
-            call.panicked |= outcome.is_err();
-            call.unfinished -= 1;
-            if call.unfinished == 0 {
+            let panicked = catch_unwind(AssertUnwindSafe(|| work(index, parts))).is_err();
+            if panicked {
+                lock(&self.call).panicked = true;
+            }
+            if self.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+                // Under the lock, so that a caller that is about to sleep is not missed.
+                let _call = lock(&self.call);
                 self.done.notify_one();
             }
         }
     }
 }
 
-/// Calls `work(i, n)` for every `i < n`, on `n ≤ parts` threads at once.
-///
-/// `n` is 1 where another call is running, or where there is one processor.
+/// Calls `work(i, parts)` for every `i < parts`, on several threads at once; or `work(0, 1)` where
+/// another call is running.
 pub(crate) fn share(parts: usize, work: &Work<'_>) {
-    if parts <= 1 || size() == 1 {
+    if parts <= 1 {
         return work(0, 1);
     }
     let team = team();
-    let parts = parts.min(team.workers + 1);
     let turn = match team.turn.try_lock() {
         Ok(turn) => turn,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return work(0, 1),
     };
-    if parts == 1 {
-        return work(0, 1);
-    }
     {
         let mut call = lock(&team.call);
-        // SAFETY: only the lifetime changes; `finish` below waits for the last use.
+        // SAFETY: only the lifetime changes; the wait below outlasts the last use.
         let lent = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
-        *call = Call { work: Some(Lent(lent)), parts, unfinished: parts - 1, panicked: false };
+        *call = Call { work: Some(Lent(lent)), taken: 0, parts, panicked: false };
         team.calls.fetch_add(1, Ordering::Release);
     }
     team.wake.notify_all();
-    let own = catch_unwind(AssertUnwindSafe(|| work(0, parts)));
+    team.take_parts();
+    look(|| team.running.load(Ordering::Acquire) == 0);
     let mut call = lock(&team.call);
-    while call.unfinished > 0 {
+    while team.running.load(Ordering::Acquire) > 0 {
         call = team.done.wait(call).unwrap_or_else(PoisonError::into_inner);
     }
     call.work = None;
     let panicked = call.panicked;
     drop(call);
     drop(turn);
-    match own {
-        Err(panic) => std::panic::resume_unwind(panic),
-        Ok(()) => assert!(!panicked, "a thread of the team panicked"),
+    if panicked {
+        resume_unwind(Box::new("a part of shared work panicked"));
     }
 }
 
@@ -172,7 +183,7 @@ mod tests {
                 let done = AtomicUsize::new(0);
                 let of = AtomicUsize::new(0);
                 share(parts, &|index, n| {
-                    assert!(index < n && n <= parts);
+                    assert!(index < n && (n == parts || n == 1));
                     of.store(n, Ordering::Relaxed);
                     done.fetch_add(1, Ordering::Relaxed);
                 });

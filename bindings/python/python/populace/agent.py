@@ -100,6 +100,12 @@ class Agent:
             ("I", I is not None),
             ("control_fac_idx", control_fac_idx is not None),
             ('learning_mode "offline"', learning_mode != "online"),
+            ("learn_A", learn_A),
+            ("learn_B", learn_B),
+            ("learn_D", learn_D),
+            ("use_param_info_gain", use_param_info_gain),
+            ("use_inductive", use_inductive),
+            (f'inference_algo "{inference_algo}"', inference_algo.lower() not in ("fpi", "exact")),
         ):
             if asked:
                 _missing(name)

@@ -9,6 +9,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
+use super::learning::Learning;
 use super::rows::{Entry, Rows};
 use super::transition::SPARSE_BELOW;
 use crate::{EPSILON, Model, Result, Tensor};
@@ -67,15 +68,37 @@ pub(crate) struct Evidence<T> {
     pub(crate) table: EvidenceTable<T>,
 }
 
-/// What an outcome says of each joint state: as weights where the model has one factor (whose
-/// posterior is exact in one pass), as logarithms where it has several.
+/// In what form an outcome says something of a joint state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// max(A, ε), where the model has one factor and one pass gives its posterior.
+    Weight,
+    /// ln max(A, ε), where it has several, or states are inferred from a window.
+    Logarithm,
+    /// A itself, in `pymdp-0`.
+    Likelihood,
+}
+
+impl Said {
+    fn of(self, p: f64) -> f64 {
+        match self {
+            Said::Weight => p.max(EPSILON),
+            Said::Logarithm => p.max(EPSILON).ln(),
+            Said::Likelihood => p,
+        }
+    }
+}
+
+/// What an outcome says of each joint state.
 #[derive(Debug)]
 pub(crate) enum EvidenceTable<T> {
     /// r\[o, s\] (or its logarithm) of the exceptions; 1 (or 0) elsewhere.
     Structured(Rows<T>),
-    /// max(A\[o, s\], ε) (or its logarithm), (O + 1, joint): the last row, of a missing
+    /// What is [`Said`] of A\[o, s\], (O + 1, joint): the last row, of a missing
     /// observation, says nothing.
     Dense(Array<T>),
+    /// An agent's own A, (O, joint): where it starts in what a block has learnt.
+    Learnt { first: usize },
 }
 
 impl<T: Real> Evidence<T> {
@@ -83,27 +106,28 @@ impl<T: Real> Evidence<T> {
         model: &Model,
         m: usize,
         structure: Option<&Structure>,
-        logarithms: bool,
+        learning: Option<&Learning<T>>,
+        said: Said,
         memory: &SharedResource,
     ) -> Result<Self> {
         let a = &model.a[m];
         let (outcomes, joint) = (a.rows(), a.columns());
-        let say = |weight: f64| if logarithms { weight.ln() } else { weight };
-        let table = match structure {
-            Some(structure) => {
+        let table = match (learning.and_then(|learning| learning.a.get(m)), structure) {
+            (Some(counts), _) => EvidenceTable::Learnt { first: counts.first },
+            (None, Some(structure)) => {
                 let entries = structure.exceptions.iter().map(|&(o, s, value)| {
                     let ratio = value.max(EPSILON) / structure.background[o].max(EPSILON);
-                    (o, s, say(ratio))
+                    (o, s, said.of(ratio))
                 });
                 EvidenceTable::Structured(Rows::new(memory, outcomes, entries)?)
             }
-            None => {
+            (None, None) => {
                 let mut table = Array::zeroed(memory, (outcomes + 1) * joint)?;
-                table[..outcomes * joint].fill(T::from_f64(say(EPSILON)));
-                table[outcomes * joint..].fill(T::from_f64(say(1.0)));
+                table[..outcomes * joint].fill(T::from_f64(said.of(0.0)));
+                table[outcomes * joint..].fill(T::from_f64(said.of(1.0)));
                 for column in 0..joint {
                     for (o, value) in a.column(column) {
-                        table[o * joint + column] = T::from_f64(say(value.max(EPSILON)));
+                        table[o * joint + column] = T::from_f64(said.of(value));
                     }
                 }
                 EvidenceTable::Dense(table)

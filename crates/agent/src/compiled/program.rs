@@ -9,6 +9,8 @@
 //! - an *outcome value* of a modality under its beliefs, and the partial contractions on the way
 //!   there, the least varied factor first.
 //! - a *score*: the parent's score plus the outcome values of the step.
+//! - in a graph, a *weight*: how much a step and all that may follow it weigh, as a logarithm, and
+//!   what the weights of a node's steps amount to.
 //!
 //! The builder emits operations in an order that keeps siblings together, then gives every value
 //! rows of a scratch, reusing rows after their last reader. The program is words in one array, so
@@ -34,8 +36,22 @@ pub(super) enum Request {
     ContractLanes { partial: Value, belief: Value },
     /// An outcome value from a complete contraction.
     Dense { rows: Value },
+    /// What states are worth on the way to the goal of a factor, by its present belief.
+    Goal { factor: usize, present: Value },
+    /// −Σ_i x\[i\]·x\[n + i\] of 2n contracted rows: what A gains.
+    Products { rows: Value },
+    /// What B of a factor gains: from the beliefs before an action and its own after.
+    Learnt { factor: usize, action: usize, after: Value, from: Vec<Value> },
+    /// What a step is worth over all modalities jointly, from the beliefs of all factors.
+    Joint { time: usize, beliefs: Vec<Value> },
     /// The sum of the terms.
     Score { terms: Vec<Value> },
+    /// scale · score + habit + future, the first two constants of the plan.
+    Weight { scale: usize, habit: usize, score: Value, future: Option<Value> },
+    /// ln Σ exp of the terms.
+    LogSumExp { terms: Vec<Value> },
+    /// The largest of the terms.
+    Max { terms: Vec<Value> },
 }
 
 /// Values by request; every value knows its rows.
@@ -63,8 +79,14 @@ impl Builder {
         value
     }
 
-    pub(super) fn request(&self, value: Value) -> &Request {
-        &self.requests[value]
+    /// The value of a request, where there is one.
+    pub(super) fn known(&self, request: &Request) -> Option<Value> {
+        self.known.get(request).copied()
+    }
+
+    /// Lets `value` answer one more request.
+    pub(super) fn alias(&mut self, request: Request, value: Value) {
+        self.known.insert(request, value);
     }
 
     /// Puts a value, and what it needs, into the program.
@@ -84,8 +106,18 @@ impl Builder {
             Request::Belief { from, .. } => from.clone(),
             Request::Sparse { belief, .. } | Request::Contract { belief, .. } => vec![*belief],
             Request::ContractLanes { partial, belief } => vec![*partial, *belief],
-            Request::Dense { rows } => vec![*rows],
-            Request::Score { terms } => terms.clone(),
+            Request::Dense { rows } | Request::Products { rows } => vec![*rows],
+            Request::Goal { present, .. } => vec![*present],
+            Request::Learnt { after, from, .. } => {
+                std::iter::once(*after).chain(from.iter().copied()).collect()
+            }
+            Request::Joint { beliefs, .. } => beliefs.clone(),
+            Request::Score { terms } | Request::LogSumExp { terms } | Request::Max { terms } => {
+                terms.clone()
+            }
+            Request::Weight { score, future, .. } => {
+                std::iter::once(*score).chain(*future).collect()
+            }
         }
     }
 
@@ -151,7 +183,27 @@ impl Builder {
             Request::Dense { rows } => {
                 put(Operation::Dense, &[self.rows[*rows], out], &[*rows]);
             }
+            Request::Goal { factor, present } => {
+                put(Operation::Goal, &[*factor, out], &[*present]);
+            }
+            Request::Products { rows } => {
+                put(Operation::Products, &[self.rows[*rows], out], &[*rows]);
+            }
+            Request::Learnt { factor, action, after, from } => {
+                let mut lists = vec![*after];
+                lists.extend(from);
+                put(Operation::Learnt, &[*factor, *action, out], &lists);
+            }
+            Request::Joint { time, beliefs } => put(Operation::Joint, &[*time, out], beliefs),
             Request::Score { terms } => put(Operation::Score, &[terms.len(), out], terms),
+            Request::Weight { scale, habit, score, future } => {
+                let terms: Vec<Value> = std::iter::once(*score).chain(*future).collect();
+                put(Operation::Weight, &[terms.len(), *scale, *habit, out], &terms);
+            }
+            Request::LogSumExp { terms } => {
+                put(Operation::LogSumExp, &[terms.len(), out], terms);
+            }
+            Request::Max { terms } => put(Operation::Max, &[terms.len(), out], terms),
         }
     }
 }
@@ -181,20 +233,41 @@ pub(crate) enum Operation {
     ContractLanes,
     /// rows, out, contraction.
     Dense,
+    /// factor, out, present belief.
+    Goal,
+    /// rows, out, contraction.
+    Products,
+    /// factor, action, out, belief after, beliefs of the factor's dependencies before.
+    Learnt,
+    /// time, out, beliefs of all factors.
+    Joint,
     /// count, out, terms.
     Score,
+    /// count (1 or 2), scale, habit, out, score, future if there is one.
+    Weight,
+    /// count, out, terms.
+    LogSumExp,
+    /// count, out, terms.
+    Max,
 }
 
 impl Operation {
     /// The operation of a word that a builder wrote.
     pub(crate) fn of(word: u32) -> Self {
-        const ALL: [Operation; 6] = [
+        const ALL: [Operation; 13] = [
             Operation::Belief,
             Operation::Sparse,
             Operation::Contract,
             Operation::ContractLanes,
             Operation::Dense,
+            Operation::Goal,
+            Operation::Products,
+            Operation::Learnt,
+            Operation::Joint,
             Operation::Score,
+            Operation::Weight,
+            Operation::LogSumExp,
+            Operation::Max,
         ];
         ALL[word as usize]
     }

@@ -17,6 +17,7 @@ use populace_tensor::simd::Real;
 
 use super::likelihood::Structure;
 use super::rows::{Entry, Rows};
+use super::sequence::Sequence;
 use super::transition::{Transition, moves};
 use crate::{EPSILON, Model, Result};
 
@@ -73,6 +74,9 @@ impl<T: Real> Support<T> {
         memory: &SharedResource,
     ) -> Result<Option<Self>> {
         let [transition] = transitions else { return Ok(None) };
+        if Sequence::of(model).is_some() {
+            return Ok(None);
+        }
         let known: Option<Vec<&Structure>> = structures.iter().map(Option::as_ref).collect();
         let (Some(known), Some(_)) = (known, transition.sparse()) else {
             return Ok(None);

@@ -2,11 +2,13 @@
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
+use populace_tensor::lanes::{LANES, Lane, interleave_with};
 use populace_tensor::simd::{Real, Simd};
 
+use super::learning::Learning;
 use super::rows::Rows;
-use crate::step::kernels::contract;
+use crate::step::NONE;
+use crate::step::kernels::{contract, contract_lanes};
 use crate::{Model, Result, Tensor};
 
 /// The transitions of one factor.
@@ -26,6 +28,10 @@ pub(crate) struct Transition<T> {
 enum Table<T> {
     Sparse(Rows<T>),
     Dense(Array<T>),
+    /// An agent's own B: where it starts in what a block has learnt.
+    Learnt {
+        first: usize,
+    },
 }
 
 /// Where a table has at most this share of non-zeros, they alone are kept.
@@ -45,7 +51,12 @@ pub(super) fn moves(
 }
 
 impl<T: Real> Transition<T> {
-    pub(super) fn compile(model: &Model, f: usize, memory: &SharedResource) -> Result<Self> {
+    pub(super) fn compile(
+        model: &Model,
+        f: usize,
+        learning: Option<&Learning<T>>,
+        memory: &SharedResource,
+    ) -> Result<Self> {
         let tensor = &model.b[f];
         let states = tensor.rows();
         let dependencies = model.b_dependencies[f].clone();
@@ -53,7 +64,9 @@ impl<T: Real> Transition<T> {
         let actions = tensor.columns() / joint;
         let size = states * joint * actions;
         let moves = || moves(tensor, actions).map(|(u, s, next, p)| (u * states + next, s, p));
-        let table = if moves().count() as f64 <= SPARSE_BELOW * size as f64 {
+        let table = if let Some(counts) = learning.and_then(|learning| learning.b.get(f)) {
+            Table::Learnt { first: counts.first }
+        } else if moves().count() as f64 <= SPARSE_BELOW * size as f64 {
             Table::Sparse(Rows::new(memory, actions * states, moves())?)
         } else {
             let mut table = Array::zeroed(memory, size)?;
@@ -65,21 +78,75 @@ impl<T: Real> Transition<T> {
         Ok(Self { dependencies, states, actions, table })
     }
 
-    /// q' after `action`, from the joint belief over the dependencies.
+    /// q' after `action`, from the joint belief over the dependencies; `learnt` is what the block has
+    /// learnt.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,
         simd: S,
+        learnt: &[Lane<T>],
         action: usize,
         joint: &[Lane<T>],
         out: &mut [Lane<T>],
     ) {
+        let size = self.states * joint.len();
         match &self.table {
             Table::Sparse(rows) => rows.apply(simd, action * self.states, joint, out),
             Table::Dense(table) => {
-                let size = self.states * joint.len();
                 contract(simd, &table[action * size..][..size], joint, out);
             }
+            Table::Learnt { first } => {
+                contract_lanes(simd, &learnt[first + action * size..][..size], joint, out);
+            }
+        }
+    }
+
+    /// B at every lane's action, (S, joint); a lane without an action gets the first one's.
+    #[inline(always)]
+    pub(crate) fn gather<S: Simd>(
+        &self,
+        simd: S,
+        learnt: &[Lane<T>],
+        actions: &[u32; LANES],
+        out: &mut [Lane<T>],
+    ) {
+        let size = out.len();
+        let joint = size / self.states;
+        let action = |lane: usize| match actions[lane] {
+            NONE => 0,
+            action => action as usize,
+        };
+        match &self.table {
+            Table::Sparse(rows) => {
+                out.fill(Lane([T::ZERO; LANES]));
+                for lane in 0..LANES {
+                    for (next, out) in out.chunks_exact_mut(joint).enumerate() {
+                        for (s, p) in rows.row(action(lane) * self.states + next) {
+                            out[s][lane] = p;
+                        }
+                    }
+                }
+            }
+            Table::Dense(table) => {
+                let from = std::array::from_fn(|lane| &table[action(lane) * size..][..size]);
+                interleave_with(simd, &from, out);
+            }
+            Table::Learnt { first } => {
+                for lane in 0..LANES {
+                    let own = &learnt[first + action(lane) * size..][..size];
+                    for (out, own) in out.iter_mut().zip(own) {
+                        out[lane] = own[lane];
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where an agent's own B starts in what a block has learnt, if it is its own.
+    pub(crate) fn learnt(&self) -> Option<usize> {
+        match &self.table {
+            Table::Learnt { first } => Some(*first),
+            Table::Sparse(_) | Table::Dense(_) => None,
         }
     }
 
@@ -87,7 +154,7 @@ impl<T: Real> Transition<T> {
     pub(crate) fn sparse(&self) -> Option<&Rows<T>> {
         match &self.table {
             Table::Sparse(rows) => Some(rows),
-            Table::Dense(_) => None,
+            Table::Dense(_) | Table::Learnt { .. } => None,
         }
     }
 }

@@ -10,6 +10,16 @@ pub enum Dialect {
     Pymdp0,
 }
 
+impl Dialect {
+    /// The logarithm of a probability: ln max(p, ε), or ln(p + 1e-16).
+    pub(crate) fn ln(self, p: f64) -> f64 {
+        match self {
+            Self::Pymdp1 => p.max(crate::EPSILON).ln(),
+            Self::Pymdp0 => (p + 1e-16).ln(),
+        }
+    }
+}
+
 /// Whether actions are the best or drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ActionSelection {

@@ -7,9 +7,6 @@ use crate::{Error, Result};
 impl Model {
     /// Refuses, by name, a model that asks for what the engine does not do yet.
     ///
-    /// `exact` inference without learning is forward filtering of one factor, which the engine
-    /// does.
-    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), naming the first such thing.
@@ -17,15 +14,16 @@ impl Model {
         let agent = &self.arguments;
         let algorithm = agent.inference_algo;
         let wanted = [
-            (self.dialect == Dialect::Pymdp0, "dialect \"pymdp-0\"".to_owned()),
-            (agent.learn_a, "agent.learn_A".to_owned()),
-            (agent.learn_b, "agent.learn_B".to_owned()),
-            (agent.learn_d, "agent.learn_D".to_owned()),
-            (agent.use_param_info_gain, "agent.use_param_info_gain".to_owned()),
-            (agent.use_inductive, "agent.use_inductive".to_owned()),
-            (self.sophisticated.is_some(), "sophisticated".to_owned()),
             (
-                !matches!(algorithm, InferenceAlgorithm::Fpi | InferenceAlgorithm::Exact),
+                self.sophisticated.is_some() && (agent.learn_a || agent.learn_b || agent.learn_d),
+                "sophisticated with learning".to_owned(),
+            ),
+            (
+                agent.learn_d && self.dialect == Dialect::Pymdp1,
+                "agent.learn_D in pymdp-1".to_owned(),
+            ),
+            (
+                self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
                 format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
         ];

@@ -3,9 +3,10 @@
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
-use super::kernels::{ln_clipped, scale, softmax, splat};
+use super::joint::ln;
+use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
-use crate::{ActionSelection, CompiledModel, SamplingMode};
+use crate::{ActionSelection, CompiledModel, Dialect, EPSILON, SamplingMode};
 
 impl<T: Real> CompiledModel<T> {
     /// Chooses the actions of a block from its posterior over policies (pymdp's `sample_action`).
@@ -38,10 +39,17 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
         match model.sampling_mode {
             SamplingMode::Full => {
                 let weights = &mut scratch.choice[..scratch.q_pi.len()];
-                weights.copy_from_slice(&scratch.q_pi);
-                let policy = choose(simd, model, weights, &scratch.draws[0]);
+                let policy = if model.plan.choice.is_empty() {
+                    weights.copy_from_slice(&scratch.q_pi);
+                    choose(simd, model, weights, &scratch.draws[0])
+                } else {
+                    for (weight, &row) in weights.iter_mut().zip(model.plan.choice.iter()) {
+                        *weight = scratch.rows[row as usize];
+                    }
+                    choose_weighed(simd, model, weights, &scratch.draws[0])
+                };
                 for (f, chosen) in scratch.chosen.iter_mut().enumerate() {
-                    let first = |lane: usize| model.first_actions[policy[lane] * factors + f];
+                    let first = |lane: usize| model.plan.first_actions[policy[lane] * factors + f];
                     *chosen = std::array::from_fn(first);
                 }
             }
@@ -55,7 +63,7 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
                     weights.fill(Lane([T::ZERO; LANES]));
                     for (policy, q) in scratch.q_pi.iter().enumerate() {
                         let weight =
-                            &mut weights[model.first_actions[policy * factors + f] as usize];
+                            &mut weights[model.plan.first_actions[policy * factors + f] as usize];
                         (Vector::load(simd, weight) + Vector::load(simd, q)).store(weight);
                     }
                     let action = choose(simd, model, weights, &scratch.draws[f]);
@@ -75,8 +83,43 @@ fn choose<T: Real, S: Simd>(
 ) -> [usize; LANES] {
     match model.action_selection {
         ActionSelection::Deterministic => best(simd, weights),
-        ActionSelection::Stochastic => drawn(simd, model.alpha, weights, draws),
+        ActionSelection::Stochastic => {
+            sharpen(simd, model, weights);
+            drawn(simd, weights, draws)
+        }
     }
+}
+
+/// As [`choose`], from logarithmic weights that have alpha in them.
+#[inline(always)]
+fn choose_weighed<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    weights: &mut [Lane<T>],
+    draws: &[f64; LANES],
+) -> [usize; LANES] {
+    match model.action_selection {
+        ActionSelection::Deterministic => best(simd, weights),
+        ActionSelection::Stochastic => {
+            softmax(simd, weights);
+            drawn(simd, weights, draws)
+        }
+    }
+}
+
+/// softmax(alpha·ln p), in place.
+#[inline(always)]
+fn sharpen<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, weights: &mut [Lane<T>]) {
+    let alpha = Vector::splat(simd, model.alpha);
+    for weight in weights.iter_mut() {
+        let p = Vector::load(simd, weight);
+        let logarithm = match model.dialect {
+            Dialect::Pymdp1 => p.max(splat(simd, EPSILON)).ln(),
+            Dialect::Pymdp0 => ln(p),
+        };
+        (alpha * logarithm).store(weight);
+    }
+    softmax(simd, weights);
 }
 
 /// The index of the largest weight, the lowest of equals.
@@ -93,22 +136,9 @@ fn best<T: Real, S: Simd>(simd: S, weights: &[Lane<T>]) -> [usize; LANES] {
     indices(index)
 }
 
-/// How many cumulated probabilities of softmax(alpha·ln p) are at most the number drawn.
+/// How many cumulated probabilities are at most the number drawn.
 #[inline(always)]
-fn drawn<T: Real, S: Simd>(
-    simd: S,
-    alpha: T,
-    weights: &mut [Lane<T>],
-    draws: &[f64; LANES],
-) -> [usize; LANES] {
-    let mut logarithm = Lane([T::ZERO; LANES]);
-    for weight in weights.iter_mut() {
-        let row = std::slice::from_ref(weight);
-        ln_clipped(simd, row, std::slice::from_mut(&mut logarithm));
-        *weight = logarithm;
-    }
-    scale(simd, Vector::splat(simd, alpha), weights);
-    softmax(simd, weights);
+fn drawn<T: Real, S: Simd>(simd: S, weights: &[Lane<T>], draws: &[f64; LANES]) -> [usize; LANES] {
     let mut total = splat::<T, S>(simd, 0.0);
     for weight in weights.iter() {
         total = total + Vector::load(simd, weight);

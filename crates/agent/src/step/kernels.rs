@@ -68,6 +68,16 @@ pub(crate) fn contract_lanes<T: Real, S: Simd>(
     }
 }
 
+/// Σ_i p\[i\] · q\[i\].
+#[inline(always)]
+pub(crate) fn dot<T: Real, S: Simd>(simd: S, p: &[Lane<T>], q: &[Lane<T>]) -> Vector<T, S> {
+    let mut sum = splat::<T, S>(simd, 0.0);
+    for (p, q) in p.iter().zip(q) {
+        sum = Vector::load(simd, p).mul_add(Vector::load(simd, q), sum);
+    }
+    sum
+}
+
 /// out\[i·s + j\] = p\[i\] · q\[j\]; s = `q.len()`.
 #[inline(always)]
 pub(crate) fn outer<T: Real, S: Simd>(simd: S, p: &[Lane<T>], q: &[Lane<T>], out: &mut [Lane<T>]) {

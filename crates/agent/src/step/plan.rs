@@ -3,12 +3,14 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
-use super::kernels::{contract, contract_lanes, softmax, splat};
+use super::joint::worth;
+use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
+use super::search::search;
 use super::states::product;
-use crate::CompiledModel;
 use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
+use crate::{CompiledModel, Planner};
 
 impl<T: Real> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
@@ -29,6 +31,9 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, scratch } = self;
+        if let Some(wanted) = &model.search {
+            return search(simd, model, wanted, scratch);
+        }
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             execute(simd, model, scratch, operation, &mut words);
@@ -66,7 +71,7 @@ impl<'a> Words<'a> {
 }
 
 #[inline(always)]
-fn execute<T: Real, S: Simd>(
+pub(super) fn execute<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
@@ -77,19 +82,21 @@ fn execute<T: Real, S: Simd>(
     match operation {
         Operation::Belief => {
             let [factor, action, out] = words.take();
+            let learnt = &scratch.learning.expected[..];
             let transition = &model.transitions[factor];
             let from = words.list(transition.dependencies.len());
             if let &[from] = from {
                 let (q, out) =
                     apart(rows, (from as usize, transition.states), (out, transition.states));
-                transition.apply(simd, action, q, out);
+                transition.apply(simd, learnt, action, q, out);
             } else {
                 let beliefs = transition.dependencies.iter().zip(from).map(|(&f, &from)| {
                     let from = from as usize;
                     &rows[from..from + model.states[f]]
                 });
                 let joint = product(simd, beliefs, &mut scratch.joint);
-                transition.apply(simd, action, joint, &mut rows[out..out + transition.states]);
+                let out = &mut rows[out..out + transition.states];
+                transition.apply(simd, learnt, action, joint, out);
             }
         }
         Operation::Sparse => {
@@ -101,9 +108,17 @@ fn execute<T: Real, S: Simd>(
         Operation::Contract => {
             let [table, out, belief] = words.take();
             let table = &model.plan.dense[table];
-            let n = table.values.len() / table.states;
-            let (q, out) = apart(rows, (belief, table.states), (out, n));
-            contract(simd, &table.values, q, out);
+            let (q, out) = apart(rows, (belief, table.states), (out, table.rows));
+            match &table.learnt {
+                None => contract(simd, &table.values, q, out),
+                Some(learnt) => {
+                    let size = table.rows * table.states;
+                    let own = &scratch.learning;
+                    let tables = if learnt.novel { &own.gains } else { &own.outcomes };
+                    let table = &tables[learnt.first..learnt.first + size];
+                    contract_lanes(simd, table, q, out);
+                }
+            }
         }
         Operation::ContractLanes => {
             let [n, s, out, partial, belief] = words.take();
@@ -115,30 +130,134 @@ fn execute<T: Real, S: Simd>(
             let value = dense_value(simd, &rows[contraction..contraction + len]);
             value.store(&mut rows[out]);
         }
-        Operation::Score => score(simd, rows, words),
+        Operation::Goal => {
+            let [factor, out, present] = words.take();
+            let states = model.states[factor];
+            let paths = &model.plan.paths[factor];
+            let transition = &model.transitions[factor];
+            match transition.learnt() {
+                None => {
+                    let (present, out) = apart(rows, (present, states), (out, states));
+                    paths.worth(present, out);
+                }
+                Some(first) => {
+                    let room = states * (1 + paths.depth());
+                    let (present, out) = apart(rows, (present, states), (out, room));
+                    let size = transition.actions * states * states;
+                    let b = &scratch.learning.expected[first..first + size];
+                    paths.worth_learnt(present, b, out);
+                }
+            }
+        }
+        Operation::Products => {
+            let [len, out, contraction] = words.take();
+            let (outcomes, weights) = rows[contraction..contraction + len].split_at(len / 2);
+            let sum = dot(simd, outcomes, weights);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Learnt => {
+            let [factor, action, out, after] = words.take();
+            let transition = &model.transitions[factor];
+            let from = words.list(transition.dependencies.len());
+            let beliefs = transition.dependencies.iter().zip(from).map(|(&f, &from)| {
+                let from = from as usize;
+                &rows[from..from + model.states[f]]
+            });
+            let (weighed, room) = scratch.joint.split_at_mut(transition.states);
+            let joint = product(simd, beliefs, room);
+            let size = transition.states * joint.len();
+            match transition.learnt() {
+                None => {
+                    let table = &model.plan.learnt[factor][action * size..][..size];
+                    contract(simd, table, joint, weighed);
+                }
+                Some(first) => {
+                    let table = &scratch.learning.moves[first + action * size..][..size];
+                    contract_lanes(simd, table, joint, weighed);
+                }
+            }
+            let sum = dot(simd, weighed, &rows[after..after + transition.states]);
+            (splat::<T, S>(simd, 0.0) - sum).store(&mut rows[out]);
+        }
+        Operation::Joint => {
+            let [time, out] = words.take();
+            let Some(outcome) = &model.joint_outcome else { return };
+            let from = words.list(model.states.len());
+            let beliefs = from.iter().zip(&model.states).map(|(&from, &states)| {
+                let from = from as usize;
+                &rows[from..from + states]
+            });
+            let q = product(simd, beliefs, &mut scratch.joint);
+            let learnt = &scratch.learning.outcomes;
+            let value = worth(simd, outcome, learnt, time, q, &mut scratch.worth);
+            value.store(&mut rows[out]);
+        }
+        Operation::Score | Operation::Weight | Operation::LogSumExp | Operation::Max => {
+            combine(simd, model, rows, operation, words)
+        }
     }
 }
 
-/// out = Σ terms.
+/// Operations on single rows: they come after all that they need in any order of the others.
 #[inline(always)]
-pub(super) fn score<T: Real, S: Simd>(simd: S, rows: &mut [Lane<T>], words: &mut Words<'_>) {
-    let [count, out] = words.take();
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for &term in words.list(count) {
-        sum = sum + Vector::load(simd, &rows[term as usize]);
-    }
-    sum.store(&mut rows[out]);
+pub(super) fn combine<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    rows: &mut [Lane<T>],
+    operation: Operation,
+    words: &mut Words<'_>,
+) {
+    let load = |rows: &[Lane<T>], row: u32| Vector::<T, S>::load(simd, &rows[row as usize]);
+    let zero = splat::<T, S>(simd, 0.0);
+    let (out, value) = match operation {
+        Operation::Weight => {
+            let [count, scale, habit, out] = words.take();
+            let terms = words.list(count);
+            let constant = |index: usize| Vector::splat(simd, model.plan.constants[index]);
+            let now = constant(scale).mul_add(load(rows, terms[0]), constant(habit));
+            (out, terms[1..].iter().fold(now, |sum, &future| sum + load(rows, future)))
+        }
+        Operation::LogSumExp => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            let first = load(rows, terms[0]);
+            let most = terms[1..].iter().fold(first, |most, &term| most.max(load(rows, term)));
+            let sum = |sum, &term: &u32| sum + (load(rows, term) - most).exp();
+            (out, most + terms.iter().fold(zero, sum).ln())
+        }
+        Operation::Max => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            let first = load(rows, terms[0]);
+            (out, terms[1..].iter().fold(first, |most, &term| most.max(load(rows, term))))
+        }
+        _ => {
+            let [count, out] = words.take();
+            let terms = words.list(count);
+            (out, terms.iter().fold(zero, |sum, &term| sum + load(rows, term)))
+        }
+    };
+    value.store(&mut rows[out]);
 }
 
-/// −EFE and q_π from the scores: softmax(gamma·G + ln E).
+/// −EFE and q_π: softmax(gamma·G + ln E) of the scores, or of the weights of a graph.
 #[inline(always)]
 pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
-    let gamma = Vector::splat(simd, model.gamma);
-    for (policy, &row) in model.plan.scores.iter().enumerate() {
-        let score = Vector::load(simd, &scratch.rows[row as usize]);
-        score.store(&mut scratch.neg_efe[policy]);
-        let habit = Vector::splat(simd, model.ln_habit[policy]);
-        gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
+    match model.plan.planner {
+        Planner::Enumeration => {
+            let gamma = Vector::splat(simd, model.gamma);
+            for (policy, &row) in model.plan.scores.iter().enumerate() {
+                let score = Vector::load(simd, &scratch.rows[row as usize]);
+                score.store(&mut scratch.neg_efe[policy]);
+                let habit = Vector::splat(simd, model.plan.ln_habit[policy]);
+                gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
+            }
+        }
+        Planner::Graph | Planner::Search => {
+            for (weight, &row) in scratch.q_pi.iter_mut().zip(model.plan.scores.iter()) {
+                *weight = scratch.rows[row as usize];
+            }
+        }
     }
     softmax(simd, &mut scratch.q_pi);
 }

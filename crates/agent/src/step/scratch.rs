@@ -5,8 +5,11 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::learn::LearningScratch;
+use super::search::Trees;
+use super::sequence::WindowScratch;
 use super::sparse::SparseScratch;
-use crate::{CompiledModel, Result};
+use crate::{CompiledModel, Planner, Result, Window};
 
 /// The action of an agent that has not acted yet: its prior is D.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -31,9 +34,9 @@ pub struct Scratch<T: Real> {
     pub(crate) messages: Array<Lane<T>>,
     /// What does not change while they iterate.
     pub(crate) constant: Array<Lane<T>>,
-    /// −EFE by policy.
+    /// −EFE by policy; none of a graph.
     pub(crate) neg_efe: Array<Lane<T>>,
-    /// q_π by policy.
+    /// q_π by policy; by first action of a graph.
     pub(crate) q_pi: Array<Lane<T>>,
     /// Weights that actions are chosen by.
     pub(crate) choice: Array<Lane<T>>,
@@ -47,26 +50,37 @@ pub struct Scratch<T: Real> {
     pub(crate) chosen: Vec<[u32; LANES]>,
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
+    /// What the worth of a joint belief is computed in.
+    pub(crate) worth: Array<Lane<T>>,
+    /// What free energies are computed in.
+    pub(crate) wide: Array<Lane<f64>>,
+    pub(crate) learning: LearningScratch<T>,
+    pub(crate) window: WindowScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
-    use_soft: bool,
+    pub(crate) use_soft: bool,
+    /// Lanes that observe something: agents.
+    pub(crate) agents: usize,
+    pub(crate) trees: Option<Trees<T>>,
 }
 
 impl<T: Real> CompiledModel<T> {
-    /// Working memory for a block of agents of this model, in `memory`.
+    /// Working memory for a block of agents of this model that keep `window` of their past, in
+    /// `memory`.
     ///
     /// # Errors
     ///
     /// Memory is refused.
-    pub fn scratch(&self, memory: &SharedResource) -> Result<Scratch<T>> {
+    pub fn scratch(&self, window: Window, memory: &SharedResource) -> Result<Scratch<T>> {
         let rows = |len| Array::zeroed(memory, len);
         let total = self.belief_len();
         let evidence: usize = self.groups.iter().map(|group| group.joint).sum();
+        let novel = !self.plan.learnt.is_empty();
         let moved = self.transitions.iter().map(|t| {
             let joint: usize = t.dependencies.iter().map(|&d| self.states[d]).product();
             // A joint belief and the outer products on the way there; then the moved belief.
-            let products = if t.dependencies.len() > 1 { 2 * joint } else { 0 };
+            let products = if t.dependencies.len() > 1 || novel { 2 * joint } else { 0 };
             products + t.states
         });
         // A message works with the products of all but the last factor, each at most the joint, and
@@ -81,7 +95,10 @@ impl<T: Real> CompiledModel<T> {
             joint: rows(moved.chain(messages).max().unwrap_or(0))?,
             messages: rows(total)?,
             constant: rows(total)?,
-            neg_efe: rows(policies)?,
+            neg_efe: rows(match self.planner() {
+                Planner::Enumeration => policies,
+                Planner::Graph | Planner::Search => 0,
+            })?,
             q_pi: rows(policies)?,
             choice: rows(policies.max(widest))?,
             soft: rows(self.outcomes.iter().sum())?,
@@ -89,9 +106,21 @@ impl<T: Real> CompiledModel<T> {
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
             draws: vec![[0.0; LANES]; self.states.len()],
+            worth: rows(self.joint_outcome.as_ref().map_or(0, |o| o.joint + 1 + o.gain))?,
+            wide: Array::zeroed(
+                memory,
+                self.joint_outcome.as_ref().map_or(0, |o| total + 2 * o.joint),
+            )?,
+            learning: LearningScratch::new(self, memory)?,
+            window: WindowScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,
+            agents: 0,
+            trees: match &self.search {
+                Some(search) => Some(Trees::new(self, search, memory)?),
+                None => None,
+            },
         })
     }
 }
@@ -102,6 +131,8 @@ impl<T: Real> Scratch<T> {
         self.observations.fill([-1; LANES]);
         self.taken.fill([NONE; LANES]);
         self.use_soft = false;
+        self.agents = 0;
+        self.learning.start();
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has
@@ -115,6 +146,7 @@ impl<T: Real> Scratch<T> {
     /// What an agent observes, by modality; −1 is nothing. Outcomes are in range: the caller has
     /// checked them.
     pub fn observe(&mut self, lane: usize, outcomes: impl IntoIterator<Item = i32>) {
+        self.agents = self.agents.max(lane + 1);
         for (observed, outcome) in self.observations.iter_mut().zip(outcomes) {
             observed[lane] = outcome;
         }
@@ -124,6 +156,7 @@ impl<T: Real> Scratch<T> {
     /// Then all lanes of the block do.
     pub fn observe_soft(&mut self, lane: usize, outcomes: &[T]) {
         self.use_soft = true;
+        self.agents = self.agents.max(lane + 1);
         for (row, &p) in self.soft.iter_mut().zip(outcomes) {
             row[lane] = p;
         }
@@ -165,12 +198,12 @@ impl<T: Real> Scratch<T> {
         self.first_row[factor]..self.first_row[factor + 1]
     }
 
-    /// −EFE of each policy.
+    /// −EFE of each policy; none where [`CompiledModel::planner`] is no enumeration.
     pub fn neg_efe(&self) -> &[Lane<T>] {
         &self.neg_efe
     }
 
-    /// The posterior over policies.
+    /// The posterior over policies; over first actions, where [`CompiledModel::planner`] is the graph.
     pub fn q_pi(&self) -> &[Lane<T>] {
         &self.q_pi
     }

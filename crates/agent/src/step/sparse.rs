@@ -9,7 +9,7 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::x_ln_x;
-use super::plan::{Words, score, weigh};
+use super::plan::{Words, combine, weigh};
 use super::scratch::{NONE, Scratch};
 use crate::compiled::outcome::SparseOutcome;
 use crate::compiled::program::Operation;
@@ -36,6 +36,9 @@ pub struct SparseScratch<T: Real> {
     pending_len: usize,
     jobs_len: usize,
     room: Lists<T>,
+    /// What policies are worth to an agent that is certain of its state, (states, policies): the
+    /// same to all of them, so it is kept once it is known. NaN until then; empty if it were large.
+    certain: Array<T>,
 }
 
 /// Lists of (state, probability).
@@ -70,6 +73,9 @@ impl<T: Real> Lists<T> {
     }
 }
 
+/// The most numbers of `certain`: a mebibyte in single precision.
+const MOST_CERTAIN: usize = 1 << 18;
+
 /// How many numbers are gathered before their logarithms are taken.
 const PENDING: usize = 4096;
 
@@ -82,6 +88,10 @@ impl<T: Real> CompiledModel<T> {
         let outcomes = self.plan.sparse.iter().map(|table| table.background.len()).max();
         let outcomes = outcomes.unwrap_or(0);
         let pending = (outcomes + PENDING).next_multiple_of(LANES);
+        let certain = support.states.saturating_mul(self.plan.scores.len());
+        let certain = if certain <= MOST_CERTAIN { certain } else { 0 };
+        let mut certain = Array::zeroed(memory, certain)?;
+        certain.fill(T::from_f64(f64::NAN));
         // Plan rows of scores and values need no list; a belief's list stands at its first row.
         Ok(Some(SparseScratch {
             beliefs: Lists::new(memory, LANES, support.states)?,
@@ -100,6 +110,7 @@ impl<T: Real> CompiledModel<T> {
             pending_len: 0,
             jobs_len: 0,
             room: Lists::new(memory, 1, support.states)?,
+            certain,
         }))
     }
 
@@ -134,6 +145,16 @@ impl<T: Real> SparseScratch<T> {
         self.beliefs.get(lane)
     }
 
+    /// What policies are worth to a lane that is certain of its state, or room for it; the first is
+    /// NaN while it is not known.
+    #[inline(always)]
+    fn certain(&mut self, lane: usize) -> Option<&mut [T]> {
+        let &[state] = self.beliefs.get(lane).0 else { return None };
+        let policies = self.certain.len() / self.slots.len();
+        let worth = &mut self.certain[state as usize * policies..][..policies];
+        (!worth.is_empty()).then_some(worth)
+    }
+
     /// Room for the belief of a lane, and its length to set.
     #[inline]
     pub fn belief_mut(&mut self, lane: usize) -> (&mut [u32], &mut [T], &mut u32) {
@@ -157,9 +178,13 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         let Scratch { sparse: Some(sparse), rows, observations, taken, .. } = scratch else {
             panic!("the scratch is another model's");
         };
-        for lane in 0..agents.min(LANES) {
+        let agents = agents.min(LANES);
+        for lane in 0..agents {
             sparse.predict(support, lane, taken[0][lane]);
             sparse.observe(model, lane, |m| observations[m][lane]);
+            if sparse.certain(lane).is_some_and(|worth| worth[0] == worth[0]) {
+                continue;
+            }
             let mut words = Words { words: &model.plan.words };
             while let Some(operation) = words.operation() {
                 sparse.execute(simd, model, support, lane, operation, &mut words, rows);
@@ -169,8 +194,16 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             match operation {
-                Operation::Score => score(simd, rows, &mut words),
-                _ => skip(operation, &mut words),
+                Operation::Belief | Operation::Sparse => skip(operation, &mut words),
+                _ => combine(simd, model, rows, operation, &mut words),
+            }
+        }
+        for lane in 0..agents {
+            let Some(worth) = sparse.certain(lane) else { continue };
+            let known = worth[0] == worth[0];
+            for (worth, &row) in worth.iter_mut().zip(model.plan.scores.iter()) {
+                let score = &mut rows[row as usize][lane];
+                if known { *score = *worth } else { *worth = *score }
             }
         }
         weigh(simd, model, scratch);
@@ -264,6 +297,10 @@ impl<T: Real> SparseScratch<T> {
                 k += 1;
             }
         }
+        if k == 1 {
+            // What is missing to 1 is what was dropped, and rounding.
+            kept_values[0] = T::ONE;
+        }
         *kept = k as u32;
     }
 
@@ -291,8 +328,12 @@ impl<T: Real> SparseScratch<T> {
                     self.settle(simd, rows);
                 }
             }
-            Operation::Score => {
+            Operation::Score | Operation::LogSumExp | Operation::Max => {
                 let [count, _] = words.take();
+                words.list(count);
+            }
+            Operation::Weight => {
+                let [count, ..] = words.take::<4>();
                 words.list(count);
             }
             _ => unreachable!("a model with a sparse step has no {operation:?}"),

@@ -14,16 +14,25 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
+use super::sequence::InferSequence;
+use super::vanilla;
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
-use crate::{CompiledModel, EPSILON};
+use crate::{CompiledModel, Dialect, EPSILON};
 
 impl<T: Real> CompiledModel<T> {
     /// Infers the states of a block: its beliefs, from the last step's beliefs and actions and the
     /// observations (pymdp's `infer_states`, with `update_empirical_prior` before it).
     pub fn infer_states(&self, scratch: &mut Scratch<T>) {
-        self.predict(scratch);
-        self.infer_from_prior(scratch);
+        match self.sequence {
+            Some(sequence) => {
+                self.isa.dispatch(InferSequence { model: self, sequence, scratch });
+            }
+            None => {
+                self.predict(scratch);
+                self.infer_from_prior(scratch);
+            }
+        }
     }
 
     /// The priors of a block from its last beliefs and actions, D for lanes that have not acted
@@ -65,11 +74,26 @@ impl<T: Real> Kernel for InferStates<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, scratch } = self;
-        if model.states.len() == 1 {
-            one_factor(simd, model, scratch);
+        if model.dialect == Dialect::Pymdp0 {
+            vanilla::infer(simd, model, scratch);
         } else {
-            fixed_point(simd, model, scratch);
+            posterior(simd, model, scratch);
         }
+    }
+}
+
+/// The posterior from the prior and the observations, in place of the beliefs.
+#[inline(always)]
+pub(super) fn posterior<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
+    // What says logarithms of its evidence goes the way of several factors.
+    if model.states.len() == 1 && model.sequence.is_none() {
+        one_factor(simd, model, scratch);
+    } else {
+        fixed_point(simd, model, scratch);
     }
 }
 
@@ -87,7 +111,7 @@ fn predict<T: Real, S: Simd>(
     let prior = &mut scratch.prior[rows.clone()];
     let (joint, moved) = joint_belief(simd, model, transition, &scratch.rows, &mut scratch.joint);
     if taken.iter().all(|&action| action == taken[0]) && taken[0] != NONE {
-        transition.apply(simd, taken[0] as usize, joint, prior);
+        transition.apply(simd, &scratch.learning.expected, taken[0] as usize, joint, prior);
         return;
     }
     let weight = |action: u32| {
@@ -103,7 +127,7 @@ fn predict<T: Real, S: Simd>(
             continue;
         }
         // Every lane is moved by every action present, and takes the one that is its own.
-        transition.apply(simd, action as usize, joint, moved);
+        transition.apply(simd, &scratch.learning.expected, action as usize, joint, moved);
         let own = weight(action);
         for (prior, moved) in prior.iter_mut().zip(moved.iter()) {
             own.mul_add(Vector::load(simd, moved), Vector::load(simd, prior)).store(prior);
@@ -113,7 +137,7 @@ fn predict<T: Real, S: Simd>(
 
 /// The joint belief over a transition's dependencies, and room for the moved belief.
 #[inline(always)]
-fn joint_belief<'a, T: Real, S: Simd>(
+pub(super) fn joint_belief<'a, T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     transition: &Transition<T>,
@@ -167,7 +191,7 @@ fn one_factor<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut
         let said = &mut scratch.evidence[..q.len()];
         if soft {
             let o = &scratch.soft[outcomes..outcomes + evidence.outcomes];
-            weigh_soft(simd, evidence, o, said);
+            weigh_soft(simd, evidence, &scratch.learning.expected, o, said);
             multiply(simd, said, q);
         } else {
             match &evidence.table {
@@ -182,6 +206,11 @@ fn one_factor<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut
                 }
                 EvidenceTable::Dense(table) => {
                     gather(simd, evidence, table, &scratch.observations[m], said);
+                    multiply(simd, said, q);
+                }
+                EvidenceTable::Learnt { first } => {
+                    let a = &scratch.learning.expected[*first..];
+                    gather_learnt(simd, EPSILON, a, &scratch.observations[m], said);
                     multiply(simd, said, q);
                 }
             }
@@ -203,10 +232,14 @@ fn multiply<T: Real, S: Simd>(simd: S, by: &[Lane<T>], q: &mut [Lane<T>]) {
 fn weigh_soft<T: Real, S: Simd>(
     simd: S,
     evidence: &Evidence<T>,
+    learnt: &[Lane<T>],
     o: &[Lane<T>],
     out: &mut [Lane<T>],
 ) {
     out.fill(Lane([T::ZERO; LANES]));
+    if let EvidenceTable::Learnt { first } = evidence.table {
+        learnt_soft(simd, &learnt[first..], o, out);
+    }
     for_weights(evidence, |outcome, s, weight| {
         let ln = Vector::splat(simd, weight).ln();
         let sum = ln.mul_add(Vector::load(simd, &o[outcome]), Vector::load(simd, &out[s]));
@@ -219,7 +252,16 @@ fn weigh_soft<T: Real, S: Simd>(
 
 /// Σ_o o[o] · ln A[o, s], from logarithms.
 #[inline(always)]
-fn log_soft<T: Real, S: Simd>(simd: S, evidence: &Evidence<T>, o: &[Lane<T>], out: &mut [Lane<T>]) {
+fn log_soft<T: Real, S: Simd>(
+    simd: S,
+    evidence: &Evidence<T>,
+    learnt: &[Lane<T>],
+    o: &[Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    if let EvidenceTable::Learnt { first } = evidence.table {
+        return learnt_soft(simd, &learnt[first..], o, out);
+    }
     for_weights(evidence, |outcome, s, ln| {
         let ln = Vector::splat(simd, ln);
         let sum = ln.mul_add(Vector::load(simd, &o[outcome]), Vector::load(simd, &out[s]));
@@ -238,6 +280,7 @@ fn for_weights<T: Real>(evidence: &Evidence<T>, mut visit: impl FnMut(usize, usi
                 let row = &table[outcome * evidence.joint..][..evidence.joint];
                 row.iter().enumerate().for_each(|(s, &weight)| visit(outcome, s, weight));
             }
+            EvidenceTable::Learnt { .. } => {}
         }
     }
 }
@@ -259,6 +302,44 @@ fn gather<T: Real, S: Simd>(
     };
     let rows: [&[T]; LANES] = std::array::from_fn(row);
     interleave_with(simd, &rows, out);
+}
+
+/// out\[s\] = max(A\[o of the lane, s\], floor) of every lane's own A, 1 for missing observations.
+#[inline(always)]
+fn gather_learnt<T: Real, S: Simd>(
+    simd: S,
+    floor: f64,
+    a: &[Lane<T>],
+    observed: &[i32; LANES],
+    out: &mut [Lane<T>],
+) {
+    let joint = out.len();
+    out.fill(Lane([T::ONE; LANES]));
+    for (lane, &o) in observed.iter().enumerate() {
+        if o >= 0 {
+            let rows = &a[o as usize * joint..][..joint];
+            for (out, row) in out.iter_mut().zip(rows) {
+                out[lane] = row[lane];
+            }
+        }
+    }
+    let floor = splat::<T, S>(simd, floor);
+    for row in out {
+        Vector::load(simd, row).max(floor).store(row);
+    }
+}
+
+/// out\[s\] += Σ_o o\[o\] · ln max(A\[o, s\], ε) of every lane's own A.
+#[inline(always)]
+fn learnt_soft<T: Real, S: Simd>(simd: S, a: &[Lane<T>], o: &[Lane<T>], out: &mut [Lane<T>]) {
+    let epsilon = splat::<T, S>(simd, EPSILON);
+    for (o, a) in o.iter().zip(a.chunks_exact(out.len())) {
+        let o = Vector::load(simd, o);
+        for (a, out) in a.iter().zip(out.iter_mut()) {
+            let ln = Vector::load(simd, a).max(epsilon).ln();
+            ln.mul_add(o, Vector::load(simd, out)).store(out);
+        }
+    }
 }
 
 /// The posteriors of several factors, in place of their beliefs.
@@ -305,9 +386,36 @@ fn fixed_point<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mu
     }
 }
 
+/// Π_m A_m\[o_m\] over the joint states of all factors, in the evidence of the only group.
+#[inline(always)]
+pub(super) fn gather_likelihood<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
+    let joint = scratch.evidence.len();
+    scratch.evidence.fill(Lane([T::ONE; LANES]));
+    for (m, evidence) in model.evidence.iter().enumerate() {
+        let gathered = &mut scratch.joint[..joint];
+        let observed = &scratch.observations[m];
+        match &evidence.table {
+            EvidenceTable::Dense(table) => gather(simd, evidence, table, observed, gathered),
+            EvidenceTable::Learnt { first } => {
+                gather_learnt(simd, 0.0, &scratch.learning.expected[*first..], observed, gathered);
+            }
+            EvidenceTable::Structured(_) => continue,
+        }
+        multiply(simd, gathered, &mut scratch.evidence);
+    }
+}
+
 /// L_g of every group.
 #[inline(always)]
-fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
+pub(super) fn gather_groups<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    scratch: &mut Scratch<T>,
+) {
     let soft = scratch.is_soft();
     let mut first = 0;
     for group in &model.groups {
@@ -318,7 +426,8 @@ fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
             let evidence = &model.evidence[m];
             if soft {
                 let before: usize = model.outcomes[..m].iter().sum();
-                log_soft(simd, evidence, &scratch.soft[before..before + evidence.outcomes], said);
+                let o = &scratch.soft[before..before + evidence.outcomes];
+                log_soft(simd, evidence, &scratch.learning.expected, o, said);
                 continue;
             }
             match &evidence.table {
@@ -336,6 +445,15 @@ fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
                     gather(simd, evidence, table, &scratch.observations[m], gathered);
                     add(simd, gathered, said);
                 }
+                EvidenceTable::Learnt { first } => {
+                    let gathered = &mut scratch.joint[..group.joint];
+                    let a = &scratch.learning.expected[*first..];
+                    gather_learnt(simd, EPSILON, a, &scratch.observations[m], gathered);
+                    for row in gathered.iter_mut() {
+                        Vector::load(simd, row).ln().store(row);
+                    }
+                    add(simd, gathered, said);
+                }
             }
         }
     }
@@ -347,7 +465,7 @@ fn gather_groups<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
 /// it, and X is contracted with q_k for the rest. So a group of n joint states costs about 2n
 /// multiply-adds, not n a factor.
 #[inline(always)]
-fn send<T: Real, S: Simd>(
+pub(super) fn send<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     dependencies: &[usize],

@@ -1,8 +1,16 @@
 //! `populace bench`: the project's own benchmarks, each answer checked before it is timed.
+//!
+//! What is timed is the steady state, as a long run has it: the ticks from [`WARM_TICKS`] on. The
+//! first ticks of a run may cost more (an agent of the default grid starts with 16 possible states
+//! and after six ticks has one) or less (with slip, beliefs spread first). So a rate agrees with
+//! (t₂ − t₁) / (n₂ − n₁) of two `populace run`s of n₂ > n₁ ≥ [`WARM_TICKS`] steps; `--models`
+//! writes the files for it.
 
 mod cases;
 mod check;
+mod epistemic_chaining;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -10,7 +18,7 @@ use clap::builder::PossibleValuesParser;
 use populace_population::{Settings, Simulation};
 use serde::Serialize;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, rate};
 use crate::output::{print, print_json};
 use crate::prim::Machine;
@@ -23,8 +31,11 @@ use cases::{CASES, Case};
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Which [default: all]
-    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(CASES.map(|it| it.name)))]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
     names: Vec<String>,
+    /// Write the models to NAME.safetensors in this directory, and measure nothing
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    models: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,7 +46,20 @@ pub(crate) struct Bench {
 struct Report {
     version: u32,
     machine: Machine,
-    benches: Vec<Row>,
+    benches: Vec<Measured>,
+}
+
+/// A row of the report: its fields are its kind's own.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Measured {
+    Ticks(Row),
+    Episode(epistemic_chaining::Row),
+}
+
+/// Every benchmark's name.
+fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME])
 }
 
 /// One benchmark on so many threads.
@@ -60,19 +84,26 @@ const FEWEST_TICKS: usize = 5;
 
 impl Bench {
     pub(crate) fn execute(&self) -> Outcome {
-        let machine = Machine::this();
         let chosen =
-            |case: &&Case| self.names.is_empty() || self.names.iter().any(|name| name == case.name);
+            |name: &str| self.names.is_empty() || self.names.iter().any(|asked| asked == name);
+        let cases = CASES.iter().filter(|case| chosen(case.name));
+        if let Some(directory) = &self.models {
+            return write_models(cases, directory);
+        }
+        let machine = Machine::this();
         let mut benches = Vec::new();
-        for case in CASES.iter().filter(chosen) {
+        for case in cases {
             check::against_oracle(case)?;
             let mut threads = vec![1];
             if case.agents > 1 && machine.cores > 1 {
                 threads.push(machine.cores);
             }
             for threads in threads {
-                benches.push(measure(case, threads)?);
+                benches.push(Measured::Ticks(measure(case, threads)?));
             }
+        }
+        if chosen(epistemic_chaining::NAME) {
+            benches.extend(epistemic_chaining::rows()?.into_iter().map(Measured::Episode));
         }
         let report = Report { version: 1, machine, benches };
         if self.json {
@@ -80,6 +111,16 @@ impl Bench {
         }
         print(&report.text())
     }
+}
+
+/// Every case's model as a file, so that others can be measured on it.
+fn write_models<'a>(cases: impl Iterator<Item = &'a Case>, directory: &Path) -> Outcome {
+    let unwritable = |error| Failure::unwritable(directory, &error);
+    std::fs::create_dir_all(directory).map_err(unwritable)?;
+    for case in cases {
+        (case.model)()?.save(&directory.join(case.name).with_extension("safetensors"))?;
+    }
+    Ok(())
 }
 
 /// The median tick of a case.
@@ -118,25 +159,43 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 
 impl Report {
     fn text(&self) -> String {
-        let mut table = Table::new([
-            Align::Left,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-            Align::Right,
-        ]);
-        table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
-        for row in &self.benches {
-            table.row([
-                row.name.to_owned(),
-                grouped(row.agents),
-                row.threads.to_string(),
-                format!("{:.1}", row.median_ns_per_agent_step),
-                rate(row.agent_steps_per_second_per_core),
-                format!("{:.1}", row.bytes_per_agent),
-            ]);
+        let (mut ticks, mut episodes) = (Vec::new(), Vec::new());
+        for bench in &self.benches {
+            match bench {
+                Measured::Ticks(row) => ticks.push(row),
+                Measured::Episode(row) => episodes.push(row),
+            }
         }
-        format!("{}\n\n{}", self.machine, table.render())
+        let mut text = format!("{}\n", self.machine);
+        if !ticks.is_empty() {
+            text.push_str(&format!("\n{}", table(&ticks)));
+        }
+        if !episodes.is_empty() {
+            text.push_str(&format!("\n{}", epistemic_chaining::table(&episodes)));
+        }
+        text
     }
+}
+
+fn table(rows: &[&Row]) -> String {
+    let mut table = Table::new([
+        Align::Left,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+        Align::Right,
+    ]);
+    table.row(["", "agents", "threads", "ns/step", "steps/s/core", "bytes/agent"]);
+    for row in rows {
+        table.row([
+            row.name.to_owned(),
+            grouped(row.agents),
+            row.threads.to_string(),
+            format!("{:.1}", row.median_ns_per_agent_step),
+            rate(row.agent_steps_per_second_per_core),
+            format!("{:.1}", row.bytes_per_agent),
+        ]);
+    }
+    table.render()
 }

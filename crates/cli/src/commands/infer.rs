@@ -5,7 +5,7 @@ mod shown;
 use std::path::PathBuf;
 
 use clap::Args;
-use populace_agent::{ModelFile, NamedTensor, Recording, Values, write_tensors};
+use populace_agent::{Model, ModelFile, NamedTensor, Recording, Values, write_tensors};
 use populace_population::{Inference, Settings, infer};
 
 use crate::failure::{Failure, Outcome};
@@ -68,7 +68,7 @@ impl Infer {
         let title = self.model.display().to_string();
         let inference = infer(&model, &recording, &settings)
             .map_err(|error| Failure::from(error).within(&title))?;
-        let answers = answers(inference, self.precision);
+        let answers = answers(&model, inference, self.precision);
         if let Some(path) = &self.output {
             return Ok(write_tensors(path, &answers)?);
         }
@@ -81,8 +81,12 @@ impl Infer {
     }
 }
 
-/// The answers by the names of a reference's `expect.…`, a row a step.
-pub(crate) fn answers(inference: Inference, precision: Precision) -> Vec<NamedTensor> {
+/// The answers by the names of a reference's `expect.…`, a row a step (counts: an update).
+pub(crate) fn answers(
+    model: &Model,
+    inference: Inference,
+    precision: Precision,
+) -> Vec<NamedTensor> {
     let steps = inference.steps;
     let tensor = |name: String, values: Values| {
         let width = values.len() / steps.max(1);
@@ -96,8 +100,28 @@ pub(crate) fn answers(inference: Inference, precision: Precision) -> Vec<NamedTe
     let beliefs = inference.qs.into_iter().enumerate();
     let mut answers: Vec<NamedTensor> =
         beliefs.map(|(factor, qs)| tensor(format!("qs.{factor}"), reals(qs))).collect();
-    answers.push(tensor("neg_efe".to_owned(), reals(inference.neg_efe)));
-    answers.push(tensor("q_pi".to_owned(), reals(inference.q_pi)));
+    // What was not computed has no tensor: policies past counting have no −EFE each, and q_first is
+    // told instead of q_pi.
+    let policies =
+        [("neg_efe", inference.neg_efe), ("q_pi", inference.q_pi), ("q_first", inference.q_first)];
+    for (name, values) in policies {
+        if !values.is_empty() {
+            answers.push(tensor(name.to_owned(), reals(values)));
+        }
+    }
     answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
+    let families = [
+        ("pA_after", inference.p_a_after, &model.p_a),
+        ("pB_after", inference.p_b_after, &model.p_b),
+        ("pD_after", inference.p_d_after, &model.p_d),
+    ];
+    for (family, all, like) in families {
+        for (index, (counts, like)) in all.into_iter().zip(like).enumerate() {
+            let updates = counts.len() / like.len().max(1);
+            let shape = std::iter::once(updates).chain(like.shape().iter().copied()).collect();
+            let name = format!("{family}.{index}");
+            answers.push(NamedTensor { name, shape, values: reals(counts) });
+        }
+    }
     answers
 }

@@ -31,7 +31,8 @@ struct Report {
     factors: Vec<usize>,
     modalities: Vec<usize>,
     num_controls: Vec<usize>,
-    policies: usize,
+    /// None: more than can be enumerated.
+    policies: Option<usize>,
     policy_len: usize,
     tensors: Vec<Row>,
     bytes: u64,
@@ -91,7 +92,7 @@ impl Report {
             factors: model.num_states(),
             modalities: model.num_obs(),
             num_controls: model.num_controls.clone(),
-            policies: model.policy_count()?,
+            policies: model.policy_count().ok(),
             policy_len: model.arguments.policy_len,
             bytes: tensors.iter().map(|row| row.bytes).sum(),
             bytes_smallest: tensors.iter().map(Row::bytes_smallest).sum(),
@@ -107,7 +108,10 @@ impl Report {
         facts.row(["actions", &list(&self.num_controls, ", ")]);
         facts.row([
             "policies",
-            &format!("{} of {} steps", grouped(self.policies as u64), self.policy_len),
+            &match self.policies {
+                Some(count) => format!("{} of {} steps", grouped(count as u64), self.policy_len),
+                None => format!("of {} steps, too many to enumerate", self.policy_len),
+            },
         ]);
         let mut tensors = Table::new([
             Align::Left,

@@ -88,15 +88,29 @@ fn the_smallest_budget_that_is_accepted_is_kept() {
     }
 }
 
+/// Every built-in model, and the grid whose beliefs spread: as a scenario's `[model]`.
+const MODELS: [&str; 5] = [
+    "builtin = \"grid\"",
+    "builtin = \"grid\"\nslip = 0.1",
+    "builtin = \"tmaze\"",
+    "builtin = \"cue-chaining\"",
+    "builtin = \"graph\"",
+];
+
 #[test]
 fn nothing_is_allocated_in_the_second_half() {
     let place = Place::new();
-    let model = golden("tmaze");
-    for model in [vec![], vec!["--model", model.to_str().unwrap()]] {
-        for threads in ["1", "2"] {
-            let arguments = ["run", "--agents", "2000", "--steps", "20", "--threads", threads];
-            let report = place.json(&[&arguments[..], &model].concat());
-            assert_eq!(report["allocations"], 0, "{report}");
+    for model in MODELS {
+        place.write("s.toml", format!("[model]\n{model}\n"));
+        let common = ["run", "s.toml", "--agents", "600", "--steps", "12"];
+        for belief in ["dense", "sparse"] {
+            for precision in ["f32", "f64"] {
+                for threads in ["1", "2"] {
+                    let tier = ["--belief", belief, "--precision", precision, "--threads", threads];
+                    let report = place.json(&[&common[..], &tier].concat());
+                    assert_eq!(report["allocations"], 0, "{model} {tier:?}: {report}");
+                }
+            }
         }
     }
 }
@@ -105,18 +119,21 @@ fn nothing_is_allocated_in_the_second_half() {
 #[test]
 fn a_plan_is_kept_within_two_percent() {
     let place = Place::new();
-    for builtin in ["grid", "tmaze", "cue-chaining", "graph"] {
-        place.write("s.toml", format!("[model]\nbuiltin = \"{builtin}\"\n[run]\nsteps = 5\n"));
-        let common = ["s.toml", "--agents", "10000", "--budget", "1GiB"];
-        let plan = place.json(&[&["plan"][..], &common].concat());
-        for belief in ["auto", "dense", "sparse"] {
-            let plan = &plan["tiers"][belief];
-            let run = place.json(&[&["run"][..], &common, &["--belief", belief]].concat());
-            let (said, taken) =
-                (bytes(plan, "engine_bytes_peak"), bytes(&run, "engine_bytes_peak"));
-            let case = format!("{builtin} {belief}: {said}, then {taken}");
-            assert!((said as f64 / taken as f64 - 1.0).abs() <= 0.02, "{case}");
-            assert!(bytes(plan, "worst_bytes") >= bytes(&run, "engine_bytes_peak"));
+    for model in MODELS {
+        place.write("s.toml", format!("[model]\n{model}\n[run]\nsteps = 6\n"));
+        for precision in ["f32", "f64"] {
+            let common =
+                ["s.toml", "--agents", "10000", "--budget", "1GiB", "--precision", precision];
+            let plan = place.json(&[&["plan"][..], &common].concat());
+            for belief in ["auto", "dense", "sparse"] {
+                let plan = &plan["tiers"][belief];
+                let run = place.json(&[&["run"][..], &common, &["--belief", belief]].concat());
+                let (said, taken) =
+                    (bytes(plan, "engine_bytes_peak"), bytes(&run, "engine_bytes_peak"));
+                let case = format!("{model} {precision} {belief}: {said}, then {taken}");
+                assert!((said as f64 / taken as f64 - 1.0).abs() <= 0.02, "{case}");
+                assert!(bytes(plan, "worst_bytes") >= taken, "{case}");
+            }
         }
     }
 }

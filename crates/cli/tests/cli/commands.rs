@@ -143,6 +143,20 @@ fn infer_shows_what_the_agent_saw_believed_and_chose() {
 }
 
 #[test]
+fn the_models_of_benchmarks_are_files_that_run() {
+    let place = Place::new();
+    let names = ["grid-slip", "dense-400", "tmaze"];
+    let ran = place.run(&[&["bench", "--models", "models"][..], &names].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+    for name in names {
+        let model = format!("models/{name}.safetensors");
+        let report = place.json(&["run", "--model", &model, "--agents", "40", "--steps", "3"]);
+        assert_eq!(report["agents"], 40, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(place.path("models")).unwrap().count(), names.len());
+}
+
+#[test]
 fn a_benchmark_is_checked_against_the_oracle_and_says_where_it_ran() {
     let report = Place::new().json(&["bench", "infer-one"]);
     assert_eq!(report["version"], 1);

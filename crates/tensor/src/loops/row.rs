@@ -1,7 +1,7 @@
 //! The innermost loop that writes a row, compiled for every instruction set.
 
 use super::{Dim, Pass};
-use crate::dtype::{Arithmetic, Element};
+use crate::dtype::{Arithmetic, Dtype, Element};
 use crate::simd::{Kernel, Simd};
 
 /// Plain code, compiled for an instruction set: the compiler finds the vectors.
@@ -58,7 +58,15 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
         let sb = if TWO { sb } else { 0 };
         // SAFETY: the caller's promise: `n` elements at these strides; `out` overlaps no factor.
         unsafe {
-            if so == 1 && sa == 1 && sb == 0 {
+            if !TWO
+                && !ADD
+                && so == 1
+                && sa == 1
+                && D::DTYPE == Dtype::F32
+                && T::DTYPE == Dtype::F32
+            {
+                A::to_f32s(slice(a, n), slice_mut(out.cast::<f32>(), n));
+            } else if so == 1 && sa == 1 && sb == 0 {
                 let factor = if TWO { *b } else { T::ONE };
                 let (out, a) = (slice_mut(out, n), slice(a, n));
                 for (to, &x) in out.iter_mut().zip(a) {

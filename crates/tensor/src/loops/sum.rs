@@ -16,6 +16,9 @@ use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Simd, Vector};
 
+/// Longer rows come from beyond the first cache: fewer streams at once are read ahead better.
+const LONG: usize = 512;
+
 /// `U` is how many vectors of partial sums a row has: one where there are many rows, which are
 /// then independent enough; more where there is but one.
 struct Rows<T, A, D, const TWO: bool, const U: usize> {
@@ -69,7 +72,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Ker
         // SAFETY: the caller of `sum` vouches for every row.
         unsafe {
             if U == 1 {
-                while row + 8 <= self.rows.size {
+                while self.inner.size < LONG && row + 8 <= self.rows.size {
                     self.group::<S, 8>(simd, row);
                     row += 8;
                 }
@@ -247,6 +250,14 @@ fn total_of<T: Arithmetic, S: Simd, const U: usize>(mut sums: [Vector<T, S>; U])
     }
     let mut lanes = [T::ZERO; LANES];
     sums[0].store_slice(&mut lanes);
+    // Opaque, or else the compiler adds the lanes of several rows together, and gathers them one
+    // by one to do so.
+    fold(std::hint::black_box(&lanes))
+}
+
+/// The sum of the lanes, halves first.
+#[inline(always)]
+fn fold<T: Arithmetic>(lanes: &[T; LANES]) -> T {
     let (mut eight, mut four, mut two) = ([T::ZERO; 8], [T::ZERO; 4], [T::ZERO; 2]);
     for l in 0..8 {
         eight[l] = lanes[l] + lanes[l + 8];

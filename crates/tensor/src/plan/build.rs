@@ -38,9 +38,11 @@ impl Value {
     }
 }
 
-/// Work below this many multiply-adds (or elements) is done by one thread: waking another costs
-/// more than it saves.
-const SHARED_WORK: usize = 1 << 21;
+/// Multiply-adds of matrix products that are worth a thread: waking it costs more below.
+pub(super) const PRODUCT_WORK: usize = 1 << 20;
+
+/// The same for loops, which wait for memory.
+pub(super) const LOOP_WORK: usize = 1 << 19;
 
 /// A plan in the making.
 pub(super) struct Builder {
@@ -299,15 +301,15 @@ impl Builder {
             .filter(|(label, _)| to.labels() & bit(*label) == 0)
             .map(|&(label, stride)| self.dim(label, [stride, 0, 0]));
         let (loops, _) = Loops::arrange(kept.collect(), summed.collect(), 1);
-        let threads = self.threads(loops.iterations(), loops.outer());
+        let threads = self.threads(loops.iterations() / LOOP_WORK, loops.outer());
         let work =
             Work::Convert { loops, from: from.place, from_dtype: from.dtype, to_dtype: to.dtype };
         self.push(work, to.place, threads);
     }
 
-    /// How many threads a step takes that has so much work in so many parts.
-    pub(super) fn threads(&self, work: usize, parts: usize) -> usize {
-        (work / (SHARED_WORK / 2)).min(parts).clamp(1, self.limits.threads.max(1))
+    /// How many threads a step takes that is worth so many and has so many parts.
+    pub(super) fn threads(&self, worth: usize, parts: usize) -> usize {
+        worth.min(parts).clamp(1, self.limits.threads.max(1))
     }
 
     pub(super) fn size(&self, label: Label) -> usize {

@@ -4,7 +4,7 @@
 //! value's *own* (kept). A matrix product has rows and columns (the two groups of own labels) and a
 //! depth (the summed ones), once for every index of the batch.
 
-use super::build::{Builder, Value};
+use super::build::{Builder, LOOP_WORK, PRODUCT_WORK, Value};
 use super::{Matrices, Place, Work};
 use crate::contraction::{Label, LabelSet, bit};
 use crate::gemm::{Kernels, Matrix, Multiply, Offsets, Product};
@@ -117,7 +117,7 @@ impl Builder {
         };
         let (loops, swap) = Loops::arrange(dims(&mut { kept }), dims(&mut { summed }), 2);
         let (first, second) = if swap { (y.place, x.place) } else { (x.place, y.place) };
-        let threads = self.threads(loops.iterations(), loops.outer());
+        let threads = self.threads(loops.iterations() / LOOP_WORK, loops.outer());
         self.push(Work::Multiply { loops, first, second }, to.place, threads);
     }
 
@@ -149,7 +149,7 @@ impl Builder {
         let times = self.count(groups.batch);
         let work = sizes.iter().fold(times, |work, &size| work.saturating_mul(size));
         let parts = times.max(sizes[0].div_ceil(self.lanes())).max(sizes[1] / 4);
-        let threads = self.threads(work, parts);
+        let threads = self.threads(work / PRODUCT_WORK, parts);
         let Place::Temporary(packed) = self.reserve(packed_elements, threads) else {
             unreachable!("scratch is a temporary");
         };

@@ -10,7 +10,9 @@ use crate::{Error, Policies, Result};
 impl Model {
     /// Policies: an action in range for every factor at every step, as many steps as planned.
     pub(super) fn check_policies(&self) -> Result<()> {
-        self.policy_count()?;
+        if self.e.is_some() || !self.has_first_actions() {
+            self.policy_count()?;
+        }
         let Some(Policies { count, len, factors, actions }) = &self.policies else {
             return Ok(());
         };

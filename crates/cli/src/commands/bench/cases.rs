@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use populace_agent::models::{self, Builtin, GridOptions};
-use populace_agent::{Model, Precision};
+use populace_agent::random::{Purpose, Stream};
+use populace_agent::{Model, Precision, Tensor};
 use populace_population::{Belief, Settings};
 
 use crate::failure::{Failure, Outcome};
@@ -19,7 +20,7 @@ pub(super) struct Case {
 }
 
 /// Every benchmark.
-pub(super) const CASES: [Case; 6] = [
+pub(super) const CASES: [Case; 8] = [
     // The main job: deterministic moves, beliefs of at most 16 states.
     Case {
         name: "grid-sparse",
@@ -40,6 +41,22 @@ pub(super) const CASES: [Case; 6] = [
         agents: 100_000,
         belief: Belief::Auto,
         model: grid::<50>,
+        tolerance: 1e-4,
+    },
+    // Every action may slip, so beliefs spread again and again: about as costly as a grid gets.
+    Case {
+        name: "grid-slip",
+        agents: 20_000,
+        belief: Belief::Auto,
+        model: slippery,
+        tolerance: 1e-4,
+    },
+    // 400 × 400 likelihoods, all random: matrix products and nothing to skip.
+    Case {
+        name: "dense-400",
+        agents: 2_000,
+        belief: Belief::Dense,
+        model: dense400,
         tolerance: 1e-4,
     },
     // Three factors of 8 states, three dense modalities, 27 policies, 16 iterations.
@@ -72,6 +89,25 @@ impl Case {
 
 fn grid<const SIDE: usize>() -> Outcome<Model> {
     Ok(models::grid(&GridOptions { side: SIDE, ..GridOptions::default() })?)
+}
+
+fn slippery() -> Outcome<Model> {
+    Ok(models::grid(&GridOptions { slip: 0.1, ..GridOptions::default() })?)
+}
+
+/// The grid's certain moves under a random likelihood: cubed uniform numbers, columns normalised.
+fn dense400() -> Outcome<Model> {
+    const STATES: usize = 400;
+    let stream = Stream::new(0, 0, Purpose::Observe);
+    let mut likelihood: Vec<f64> =
+        (0..STATES * STATES).map(|entry| stream.uniform(entry as u64).powi(3)).collect();
+    for state in 0..STATES {
+        let sum: f64 = likelihood.iter().skip(state).step_by(STATES).sum();
+        likelihood.iter_mut().skip(state).step_by(STATES).for_each(|p| *p /= sum);
+    }
+    let mut model = grid::<20>()?;
+    model.a = vec![Tensor::dense([STATES, STATES], likelihood)?];
+    Ok(model)
 }
 
 fn tmaze() -> Outcome<Model> {

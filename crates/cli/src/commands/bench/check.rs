@@ -28,7 +28,7 @@ pub(super) fn against_oracle(case: &Case) -> Outcome {
         let ours = infer(&model, &recording, &Settings { agents: 1, ..settings.clone() })?;
         let file = scratch.path().join("case.safetensors");
         model.save_with(&file, &recording)?;
-        compare(case, &answers(ours, Precision::F32), &file).map_err(|difference| {
+        compare(case, &answers(&model, ours, Precision::F32), &file).map_err(|difference| {
             Failure::other(format!("{}: agent {agent}: {difference}", case.name))
         })?;
     }

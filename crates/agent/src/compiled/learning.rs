@@ -1,0 +1,186 @@
+//! What agents learn: Dirichlet counts, shared by all until an agent has its own.
+//!
+//! The counts of a model, and the arrays that they are counts of, are one vector of *blocks*. A block
+//! is what one event touches, so it is what an agent takes a copy of when it first learns from such
+//! an event:
+//!
+//! ```text
+//! pA_m   O_m blocks, one an outcome: J numbers, J the joint states that the modality depends on
+//! pB_f   U_f blocks, one an action:  S_f · J numbers, J the joint states that the factor depends on
+//! pD_f   one block of S_f numbers
+//! ```
+//!
+//! Invariants: `blocks` cover `counts` and `given` in order, without gaps; a family that is not
+//! learnt has no blocks.
+
+use std::ops::Range;
+
+use populace_pool::SharedResource;
+use populace_tensor::Array;
+use populace_tensor::simd::Real;
+
+use crate::{Dialect, InferenceAlgorithm, Model, Result, Tensor};
+
+/// Bits of an agent's mask that say whether A, B and D have been updated; its blocks' bits follow.
+pub(crate) const FLAGS: usize = 3;
+
+/// The families of counts: the bit of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    A = 0,
+    B = 1,
+    D = 2,
+}
+
+/// What is learnt, from what, and how.
+#[derive(Debug)]
+pub(crate) struct Learning<T> {
+    /// By modality, factor, factor; empty where that family is not learnt.
+    pub(crate) a: Vec<Counts>,
+    pub(crate) b: Vec<Counts>,
+    pub(crate) d: Vec<Counts>,
+    /// The counts as given, block by block.
+    pub(crate) counts: Array<T>,
+    /// A, B and D as given: they hold until their first update.
+    pub(crate) given: Array<T>,
+    pub(crate) blocks: Vec<Range<usize>>,
+    pub(crate) rate_a: T,
+    pub(crate) rate_b: T,
+    pub(crate) rate_d: T,
+    pub(crate) joint: Joint,
+    pub(crate) dialect: Dialect,
+}
+
+/// The counts of one array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// Where they start.
+    pub(crate) first: usize,
+    pub(crate) first_block: usize,
+    /// Tables that follow each other; a table is (rows, joint), and its columns are distributions.
+    pub(crate) tables: usize,
+    pub(crate) rows: usize,
+    pub(crate) joint: usize,
+}
+
+/// What B is learnt from: the joint belief over two consecutive steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// q_t ⊗ q_{t−1}.
+    Independent,
+    /// q_t(s')·B\[s', s\]·q_{t−1}(s) / norm, norm = Σ_s B q_{t−1}, ε where that is 0 (`ovf`).
+    Smoothed,
+    /// The same with max(norm, ε) (`exact`).
+    SmoothedClipped,
+}
+
+impl Counts {
+    /// Where table `table` stands.
+    pub(crate) fn table(&self, table: usize) -> Range<usize> {
+        let size = self.rows * self.joint;
+        self.first + table * size..self.first + (table + 1) * size
+    }
+
+    /// Where all of it stands.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.first..self.first + self.tables * self.rows * self.joint
+    }
+}
+
+impl<T: Real> Learning<T> {
+    pub(super) fn compile(model: &Model, memory: &SharedResource) -> Result<Option<Self>> {
+        let agent = &model.arguments;
+        if !agent.learn_a && !agent.learn_b && !agent.learn_d {
+            return Ok(None);
+        }
+        let mut vectors = Vectors::default();
+        let mut learning = Self {
+            a: Vec::new(),
+            b: Vec::new(),
+            d: Vec::new(),
+            counts: Array::zeroed(memory, 0)?,
+            given: Array::zeroed(memory, 0)?,
+            blocks: Vec::new(),
+            rate_a: T::from_f64(agent.lr_pa),
+            rate_b: T::from_f64(agent.lr_pb),
+            rate_d: T::from_f64(agent.lr_pd),
+            joint: match agent.inference_algo {
+                InferenceAlgorithm::Ovf => Joint::Smoothed,
+                InferenceAlgorithm::Exact => Joint::SmoothedClipped,
+                _ => Joint::Independent,
+            },
+            dialect: model.dialect,
+        };
+        if agent.learn_a {
+            for (counts, a) in model.p_a.iter().zip(&model.a) {
+                learning.a.push(vectors.push(counts, a, 1, counts.columns()));
+            }
+        }
+        if agent.learn_b {
+            for (f, (counts, b)) in model.p_b.iter().zip(&model.b).enumerate() {
+                let actions = model.actions_of(f);
+                let block = counts.rows() * counts.columns() / actions;
+                learning.b.push(vectors.push(counts, b, actions, block));
+            }
+        }
+        if agent.learn_d {
+            for (counts, d) in model.p_d.iter().zip(&model.d) {
+                learning.d.push(vectors.push(counts, d, 1, counts.rows()));
+            }
+        }
+        learning.counts = Array::copied(memory, &vectors.counts)?;
+        learning.given = Array::copied(memory, &vectors.given)?;
+        learning.blocks = vectors.blocks;
+        Ok(Some(learning))
+    }
+}
+
+struct Vectors<T> {
+    counts: Vec<T>,
+    given: Vec<T>,
+    blocks: Vec<Range<usize>>,
+}
+
+impl<T> Default for Vectors<T> {
+    fn default() -> Self {
+        Self { counts: Vec::new(), given: Vec::new(), blocks: Vec::new() }
+    }
+}
+
+impl<T: Real> Vectors<T> {
+    /// Adds an array of `tables` (the file's fastest axis) in blocks of `block` numbers.
+    fn push(&mut self, counts: &Tensor, given: &Tensor, tables: usize, block: usize) -> Counts {
+        let (rows, joint) = (counts.rows(), counts.columns() / tables);
+        let (first, first_block) = (self.counts.len(), self.blocks.len());
+        put(counts, tables, &mut self.counts);
+        put(given, tables, &mut self.given);
+        let end = self.counts.len();
+        self.blocks.extend((first..end).step_by(block).map(|start| start..start + block));
+        Counts { first, first_block, tables, rows, joint }
+    }
+}
+
+/// Appends a tensor (rows, joint, tables) as (tables, rows, joint).
+fn put<T: Real>(tensor: &Tensor, tables: usize, out: &mut Vec<T>) {
+    let first = out.len();
+    let joint = tensor.columns() / tables;
+    out.resize(first + tensor.len(), T::ZERO);
+    for column in 0..tensor.columns() {
+        let (s, table) = (column / tables, column % tables);
+        for (row, value) in tensor.column(column) {
+            out[first + (table * tensor.rows() + row) * joint + s] = T::from_f64(value);
+        }
+    }
+}
+
+/// A vector of (tables, rows, joint) as the file's (rows, joint, tables).
+pub(crate) fn in_file_order(counts: &Counts, value: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut out = Vec::with_capacity(counts.range().len());
+    for row in 0..counts.rows {
+        for s in 0..counts.joint {
+            let at = |table: usize| counts.table(table).start + row * counts.joint + s;
+            out.extend((0..counts.tables).map(|table| value(at(table))));
+        }
+    }
+    out
+}

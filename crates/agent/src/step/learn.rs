@@ -1,0 +1,507 @@
+//! Learning: counts grow by what was seen, and the arrays that are expected of them follow.
+//!
+//! ```text
+//! pA_m += lr · o ⊗ q(dependencies)                    a missing observation adds nothing
+//! pB_f += lr · joint(q_t, q_{t−1}(dependencies))      at the action taken at t − 1
+//! pD_f += lr · q                                      pymdp-0, at the first step
+//! pymdp-1:  A = max(α, ε) / Σ max(α, ε)               learns from the second step on
+//! pymdp-0:  A = α / Σ α                               counts grow only where A, B, pD are above 0;
+//!                                                     pA from the first step on
+//! ```
+//!
+//! An array that was never updated is the given one, whatever its counts. A lane's arithmetic does
+//! not depend on its neighbours: what a lane does not learn adds 0 to its counts.
+
+use populace_pool::SharedResource;
+use populace_tensor::Array;
+use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
+
+use super::joint::own_tables;
+use super::kernels::{contract_lanes, splat};
+use super::novelty::weights;
+use super::scratch::{NONE, Scratch};
+use super::states::product;
+use crate::compiled::learning::{Counts, FLAGS, Family, Joint, Learning, in_file_order};
+use crate::compiled::plan::LearntOutcome;
+use crate::{CompiledModel, Dialect, EPSILON, Result};
+
+/// What a block has learnt; all empty where nothing is learnt.
+#[derive(Debug)]
+pub(crate) struct LearningScratch<T: Real> {
+    /// The counts of every lane, block by block.
+    pub(crate) counts: Array<Lane<T>>,
+    /// The arrays expected of them.
+    pub(crate) expected: Array<Lane<T>>,
+    /// The outcome tables of the plan.
+    pub(crate) outcomes: Array<Lane<T>>,
+    /// The tables of what A gains.
+    pub(crate) gains: Array<Lane<T>>,
+    /// w(pB), where B is learnt and that is worth something.
+    pub(crate) moves: Array<Lane<T>>,
+    /// Beliefs of the step before.
+    before: Array<Lane<T>>,
+    /// What columns sum to.
+    sums: Array<Lane<T>>,
+    /// The masks of the lanes, `mask_bytes` apart.
+    masks: Array<u8>,
+    mask_bytes: usize,
+}
+
+impl<T: Real> LearningScratch<T> {
+    pub(super) fn new(model: &CompiledModel<T>, memory: &SharedResource) -> Result<Self> {
+        let learning = model.learning.as_ref();
+        let size = learning.map_or(0, |learning| learning.counts.len());
+        let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
+        let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
+        let tables = |novel: bool| -> usize {
+            let own =
+                model.plan.dense.iter().filter(|table| {
+                    table.learnt.as_ref().is_some_and(|learnt| learnt.novel == novel)
+                });
+            own.map(|table| table.rows * table.states).sum()
+        };
+        let joint = model.joint_outcome.as_ref().filter(|joint| joint.learnt);
+        let learns_b = learning.is_some_and(|learning| !learning.b.is_empty());
+        let mask_bytes = model.mask_bytes();
+        Ok(Self {
+            counts: Array::zeroed(memory, size)?,
+            expected: Array::zeroed(memory, size)?,
+            gains: Array::zeroed(memory, tables(true))?,
+            moves: Array::zeroed(
+                memory,
+                if learns_b && !model.plan.learnt.is_empty() { size } else { 0 },
+            )?,
+            outcomes: Array::zeroed(memory, joint.map_or(tables(false), |joint| joint.size()))?,
+            before: Array::zeroed(memory, if learns_b { model.belief_len() } else { 0 })?,
+            sums: Array::zeroed(memory, widest.unwrap_or(0))?,
+            masks: Array::zeroed(memory, LANES * mask_bytes)?,
+            mask_bytes,
+        })
+    }
+
+    pub(super) fn start(&mut self) {
+        self.masks.fill(0);
+    }
+
+    fn bit(&self, lane: usize, bit: usize) -> bool {
+        self.masks[lane * self.mask_bytes + bit / 8] >> (bit % 8) & 1 == 1
+    }
+
+    fn set(&mut self, lane: usize, bit: usize) {
+        self.masks[lane * self.mask_bytes + bit / 8] |= 1 << (bit % 8);
+    }
+}
+
+/// The counts that a step has updated of one agent, in the shapes of the model file's `pA`, `pB` and `pD`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LearntCounts {
+    /// By modality; empty where A was not updated.
+    pub a: Vec<Vec<f64>>,
+    /// By factor; empty where B was not updated.
+    pub b: Vec<Vec<f64>>,
+    /// By factor; empty where D was not updated.
+    pub d: Vec<Vec<f64>>,
+}
+
+impl<T: Real> CompiledModel<T> {
+    /// Whether a belief must keep every state: counts grow by what it leaves to the unlikeliest states
+    /// too, and `pymdp-0` adds to them before it takes logarithms.
+    pub fn keeps_all(&self) -> bool {
+        self.learns() || self.dialect == Dialect::Pymdp0
+    }
+
+    /// Whether agents learn anything.
+    pub fn learns(&self) -> bool {
+        self.learning.is_some()
+    }
+
+    /// The counts that all agents share, and the blocks of them that an agent takes its own copy of.
+    pub fn shared_counts(&self) -> (&[T], &[std::ops::Range<usize>]) {
+        match &self.learning {
+            Some(learning) => (&learning.counts, &learning.blocks),
+            None => (&[], &[]),
+        }
+    }
+
+    /// Bytes of the mask that says what of its own an agent has; 0 where nothing is learnt.
+    pub fn mask_bytes(&self) -> usize {
+        self.learning.as_ref().map_or(0, |learning| (FLAGS + learning.blocks.len()).div_ceil(8))
+    }
+
+    /// Whether a mask says that a block is the agent's own.
+    pub fn owns(mask: &[u8], block: usize) -> bool {
+        let bit = FLAGS + block;
+        mask[bit / 8] >> (bit % 8) & 1 == 1
+    }
+
+    /// Makes the arrays of a block from its counts ([`Scratch::counts_mut`], [`Scratch::mask_mut`]):
+    /// before [`CompiledModel::infer_states`], where [`CompiledModel::learns`].
+    pub fn expect(&self, scratch: &mut Scratch<T>) {
+        if let Some(learning) = &self.learning {
+            self.isa.dispatch(Expect { model: self, learning, scratch });
+        }
+    }
+
+    /// Updates the counts of a block by its beliefs, observations and last actions (pymdp's
+    /// `infer_parameters`): after [`CompiledModel::infer_policies`].
+    pub fn learn(&self, scratch: &mut Scratch<T>) {
+        if let Some(learning) = &self.learning {
+            self.isa.dispatch(Learn { model: self, learning, scratch });
+        }
+    }
+
+    /// The counts that an agent has updated in this step, after [`CompiledModel::learn`].
+    pub fn learnt(&self, scratch: &Scratch<T>, lane: usize) -> LearntCounts {
+        let Some(learning) = &self.learning else { return LearntCounts::default() };
+        let own = &scratch.learning;
+        let family = |family: Family, counts: &[Counts]| {
+            let updated = own.bit(lane, family as usize);
+            let all = |counts| in_file_order(counts, |at| own.counts[at][lane].to_f64());
+            if updated { counts.iter().map(all).collect() } else { Vec::new() }
+        };
+        LearntCounts {
+            a: family(Family::A, &learning.a),
+            b: family(Family::B, &learning.b),
+            // D is updated once, at the first step.
+            d: match scratch.taken[0][lane] {
+                NONE => family(Family::D, &learning.d),
+                _ => Vec::new(),
+            },
+        }
+    }
+}
+
+impl<T: Real> Scratch<T> {
+    /// The counts of every lane, to set them.
+    pub fn counts_mut(&mut self) -> &mut [Lane<T>] {
+        &mut self.learning.counts
+    }
+
+    /// The counts of every lane.
+    pub fn counts(&self) -> &[Lane<T>] {
+        &self.learning.counts
+    }
+
+    /// What of its own an agent has, to set it; nothing, where it has not learnt.
+    pub fn mask_mut(&mut self, lane: usize) -> &mut [u8] {
+        let bytes = self.learning.mask_bytes;
+        &mut self.learning.masks[lane * bytes..(lane + 1) * bytes]
+    }
+
+    /// What of its own an agent has.
+    pub fn mask(&self, lane: usize) -> &[u8] {
+        let bytes = self.learning.mask_bytes;
+        &self.learning.masks[lane * bytes..(lane + 1) * bytes]
+    }
+}
+
+struct Expect<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    learning: &'a Learning<T>,
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for Expect<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, learning, scratch } = self;
+        let own = &mut scratch.learning;
+        let floor = match learning.dialect {
+            Dialect::Pymdp1 => EPSILON,
+            Dialect::Pymdp0 => 0.0,
+        };
+        for (family, all) in [(Family::A, &learning.a), (Family::B, &learning.b)] {
+            let fresh: [bool; LANES] = std::array::from_fn(|lane| !own.bit(lane, family as usize));
+            for counts in all {
+                for table in 0..counts.tables {
+                    let range = counts.table(table);
+                    let (rows, joint) = (counts.rows, counts.joint);
+                    let given = &learning.given[range.clone()];
+                    let expected = &mut own.expected[range.clone()];
+                    let sums = &mut own.sums[..joint];
+                    normalise(simd, floor, &own.counts[range], rows, sums, expected);
+                    for (lane, _) in fresh.iter().enumerate().filter(|(_, fresh)| **fresh) {
+                        for (expected, &given) in expected.iter_mut().zip(given) {
+                            expected[lane] = given;
+                        }
+                    }
+                }
+            }
+        }
+        if !learning.b.is_empty() {
+            let len = own.before.len();
+            own.before.copy_from_slice(&scratch.rows[..len]);
+        }
+        if let Some(joint) = model.joint_outcome.as_ref().filter(|joint| joint.learnt) {
+            own_tables(simd, joint, learning, &own.expected, &mut own.outcomes);
+        }
+        for table in &model.plan.dense {
+            if let Some(learnt) = &table.learnt {
+                let counts = learning.a[learnt.m];
+                let (a, size) = (&own.expected[counts.range()], table.rows * table.states);
+                if learnt.novel {
+                    let (all, sums) = (&own.counts[counts.range()], &mut own.sums[..counts.joint]);
+                    let out = &mut own.gains[learnt.first..][..size];
+                    gain_table(simd, learning.dialect, learnt, a, all, sums, out);
+                } else {
+                    outcome_table(simd, learnt, a, &mut own.outcomes[learnt.first..][..size]);
+                }
+            }
+        }
+        if !own.moves.is_empty() {
+            for counts in &learning.b {
+                for table in 0..counts.tables {
+                    let range = counts.table(table);
+                    let (all, sums) = (&own.counts[range.clone()], &mut own.sums[..counts.joint]);
+                    weights(simd, learning.dialect, all, None, sums, &mut own.moves[range]);
+                }
+            }
+        }
+    }
+}
+
+/// max(α, floor) over its sum down the rows, column by column.
+#[inline(always)]
+fn normalise<T: Real, S: Simd>(
+    simd: S,
+    floor: f64,
+    counts: &[Lane<T>],
+    rows: usize,
+    sums: &mut [Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let floor = splat::<T, S>(simd, floor);
+    sums.fill(Lane([T::ZERO; LANES]));
+    for row in counts.chunks_exact(counts.len() / rows) {
+        for (count, sum) in row.iter().zip(sums.iter_mut()) {
+            (Vector::load(simd, sum) + Vector::load(simd, count).max(floor)).store(sum);
+        }
+    }
+    let joint = sums.len();
+    for (row, out) in counts.chunks_exact(joint).zip(out.chunks_exact_mut(joint)) {
+        for ((count, sum), out) in row.iter().zip(sums.iter()).zip(out) {
+            (Vector::load(simd, count).max(floor) / Vector::load(simd, sum)).store(out);
+        }
+    }
+}
+
+/// A before w(pA), its joint states where the plan wants them.
+#[inline(always)]
+fn gain_table<T: Real, S: Simd>(
+    simd: S,
+    dialect: Dialect,
+    learnt: &LearntOutcome<T>,
+    a: &[Lane<T>],
+    counts: &[Lane<T>],
+    sums: &mut [Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let joint = learnt.place.len();
+    let (outcomes, gains) = out.split_at_mut(a.len());
+    for (a, out) in a.chunks_exact(joint).zip(outcomes.chunks_exact_mut(joint)) {
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
+            out[place as usize] = *a;
+        }
+    }
+    weights(simd, dialect, counts, Some(&learnt.place), sums, gains);
+}
+
+/// l before the outcomes of A, its joint states where the plan wants them:
+/// l\[s\] = Σ_o A\[o, s\]·(C\[o\] + ln max(A\[o, s\], ε)).
+#[inline(always)]
+fn outcome_table<T: Real, S: Simd>(
+    simd: S,
+    learnt: &LearntOutcome<T>,
+    a: &[Lane<T>],
+    out: &mut [Lane<T>],
+) {
+    let joint = learnt.place.len();
+    let epsilon = splat::<T, S>(simd, EPSILON);
+    let (linear, outcomes) = out.split_at_mut(joint);
+    linear.fill(Lane([T::ZERO; LANES]));
+    for (o, a) in a.chunks_exact(joint).enumerate() {
+        let preference = Vector::splat(simd, learnt.preferences[o]);
+        for (a, &place) in a.iter().zip(learnt.place.iter()) {
+            let place = place as usize;
+            let p = Vector::load(simd, a);
+            let mut worth = preference;
+            if learnt.gain {
+                outcomes[o * joint + place] = *a;
+                worth = worth + p.max(epsilon).ln();
+            }
+            p.mul_add(worth, Vector::load(simd, &linear[place])).store(&mut linear[place]);
+        }
+    }
+}
+
+struct Learn<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    learning: &'a Learning<T>,
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for Learn<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, learning, scratch } = self;
+        let acted: [bool; LANES] = std::array::from_fn(|lane| scratch.taken[0][lane] != NONE);
+        let always = learning.dialect == Dialect::Pymdp0;
+        for m in 0..learning.a.len() {
+            learn_a(simd, model, learning, scratch, m, acted.map(|acted| acted || always));
+        }
+        for f in 0..learning.b.len() {
+            learn_b(simd, model, learning, scratch, f);
+        }
+        for f in 0..learning.d.len() {
+            learn_d(model, learning, scratch, f, acted.map(|acted| !acted));
+        }
+    }
+}
+
+/// The rows of a factor's belief among those of all factors.
+#[inline(always)]
+fn belief<'a, T: Real>(model: &CompiledModel<T>, rows: &'a [Lane<T>], f: usize) -> &'a [Lane<T>] {
+    &rows[model.first_row[f]..model.first_row[f + 1]]
+}
+
+#[inline(always)]
+fn learn_a<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    learning: &Learning<T>,
+    scratch: &mut Scratch<T>,
+    m: usize,
+    learns: [bool; LANES],
+) {
+    let counts = learning.a[m];
+    let joint = counts.joint;
+    let dependencies = &model.evidence[m].dependencies;
+    let beliefs = dependencies.iter().map(|&f| belief(model, &scratch.rows, f));
+    let q = match dependencies[..] {
+        [f] => belief(model, &scratch.rows, f),
+        _ => product(simd, beliefs, &mut scratch.joint),
+    };
+    let masked = learning.dialect == Dialect::Pymdp0;
+    let first_outcome: usize = model.outcomes[..m].iter().sum();
+    for lane in (0..LANES).filter(|&lane| learns[lane]) {
+        scratch.learning.set(lane, Family::A as usize);
+        for o in 0..counts.rows {
+            let seen = if scratch.use_soft {
+                scratch.soft[first_outcome + o][lane]
+            } else if scratch.observations[m][lane] == o as i32 {
+                T::ONE
+            } else {
+                T::ZERO
+            };
+            if seen == T::ZERO {
+                continue;
+            }
+            scratch.learning.set(lane, FLAGS + counts.first_block + o);
+            let weight = learning.rate_a * seen;
+            let start = counts.first + o * joint;
+            let own = &mut scratch.learning;
+            for ((count, a), q) in own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
+            {
+                if !masked || a[lane] > T::ZERO {
+                    count[lane] += weight * q[lane];
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn learn_b<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    learning: &Learning<T>,
+    scratch: &mut Scratch<T>,
+    f: usize,
+) {
+    let counts = learning.b[f];
+    let taken = scratch.taken[f];
+    let q = belief(model, &scratch.rows, f);
+    let own = &mut scratch.learning;
+    let dependencies = &model.transitions[f].dependencies;
+    let before = match dependencies[..] {
+        [g] => belief(model, &own.before, g),
+        _ => {
+            let beliefs = dependencies.iter().map(|&g| belief(model, &own.before, g));
+            product(simd, beliefs, &mut scratch.joint)
+        }
+    };
+    let masked = learning.dialect == Dialect::Pymdp0;
+    let epsilon = splat::<T, S>(simd, EPSILON);
+    let zero = splat::<T, S>(simd, 0.0);
+    for (lane, &action) in taken.iter().enumerate() {
+        if action == NONE || taken[..lane].contains(&action) {
+            continue;
+        }
+        let action = action as usize;
+        let mut weight = Lane([T::ZERO; LANES]);
+        for lane in (0..LANES).filter(|&lane| taken[lane] as usize == action) {
+            weight[lane] = learning.rate_b;
+            let bit = lane * own.mask_bytes;
+            let block = FLAGS + counts.first_block + action;
+            own.masks[bit] |= 1 << Family::B as usize;
+            own.masks[bit + block / 8] |= 1 << (block % 8);
+        }
+        let weight = Vector::load(simd, &weight);
+        let table = counts.table(action);
+        let b = &own.expected[table.clone()];
+        let smoothed = learning.joint != Joint::Independent;
+        if smoothed {
+            contract_lanes(simd, b, before, &mut own.sums[..counts.rows]);
+        }
+        let rows = own.counts[table].chunks_exact_mut(counts.joint);
+        for (next, (row, b)) in rows.zip(b.chunks_exact(counts.joint)).enumerate() {
+            let mut scale = weight * Vector::load(simd, &q[next]);
+            if smoothed {
+                let norm = Vector::load(simd, &own.sums[next]);
+                let norm = match learning.joint {
+                    Joint::Smoothed => zero.less(norm).select(norm, epsilon),
+                    _ => norm.max(epsilon),
+                };
+                scale = scale / norm;
+            }
+            for ((count, b), before) in row.iter_mut().zip(b).zip(before) {
+                let b = Vector::load(simd, b);
+                let mut term = scale * Vector::load(simd, before);
+                if smoothed {
+                    term = term * b;
+                }
+                if masked {
+                    term = zero.less(b).select(term, zero);
+                }
+                (Vector::load(simd, count) + term).store(count);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn learn_d<T: Real>(
+    model: &CompiledModel<T>,
+    learning: &Learning<T>,
+    scratch: &mut Scratch<T>,
+    f: usize,
+    learns: [bool; LANES],
+) {
+    let counts = learning.d[f];
+    let q = belief(model, &scratch.rows, f);
+    let own = &mut scratch.learning;
+    for lane in (0..LANES).filter(|&lane| learns[lane]) {
+        own.set(lane, Family::D as usize);
+        own.set(lane, FLAGS + counts.first_block);
+        for (count, q) in own.counts[counts.range()].iter_mut().zip(q) {
+            if count[lane] > T::ZERO {
+                count[lane] += learning.rate_d * q[lane];
+            }
+        }
+    }
+}

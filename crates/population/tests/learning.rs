@@ -1,0 +1,67 @@
+//! Populations that learn: their memory, and that nothing but the model decides what they learn.
+
+use populace_agent::Model;
+use populace_agent::models::{TmazeOptions, tmaze};
+use populace_population::{ErrorKind, Settings, Simulation};
+
+/// A T-maze whose agents learn A and B.
+fn learning_tmaze() -> Model {
+    let mut model = tmaze(&TmazeOptions::default()).unwrap();
+    model.p_a = model.a.clone();
+    model.p_b = model.b.clone();
+    model.arguments.learn_a = true;
+    model.arguments.learn_b = true;
+    model
+}
+
+#[test]
+fn ten_thousand_learning_agents_stay_in_64_mib() {
+    let ticks = if std::env::var_os("POPULACE_LONG").is_some() { 1000 } else { 40 };
+    let settings = Settings { agents: 10_000, budget_bytes: 64 << 20, ..Settings::default() };
+    let mut simulation = Simulation::new(&learning_tmaze(), None, &settings, ticks, false).unwrap();
+    let mut settled = 0;
+    for tick in 0..ticks {
+        simulation.tick().unwrap();
+        let bytes = simulation.memory().total();
+        assert!(bytes <= 64 << 20);
+        if tick == ticks / 2 {
+            settled = bytes;
+        }
+        // Blocks of counts are taken as agents come across them; then nothing grows.
+        assert!(tick < ticks / 2 || bytes <= settled + settled / 50, "{bytes} after {settled}");
+    }
+}
+
+#[test]
+fn what_is_learnt_does_not_depend_on_threads_chunks_or_neighbours() {
+    let run = |agents, threads, chunk| {
+        let settings = Settings { agents, threads, chunk, ..Settings::default() };
+        let mut simulation = Simulation::new(&learning_tmaze(), None, &settings, 12, true).unwrap();
+        let mut actions = Vec::new();
+        for _ in 0..12 {
+            simulation.tick().unwrap();
+            actions.push(simulation.actions().to_vec());
+        }
+        actions
+    };
+    let all = run(100, 1, None);
+    assert_eq!(all, run(100, 2, None));
+    assert_eq!(all, run(100, 2, Some(7)));
+    let few = run(37, 1, Some(3));
+    for (all, few) in all.iter().zip(&few) {
+        assert_eq!(all[..few.len()], few[..]);
+    }
+}
+
+#[test]
+fn counts_are_admitted_in_their_worst_case() {
+    let settings = Settings { agents: 10_000, budget_bytes: 8 << 20, ..Settings::default() };
+    let Err(error) = Simulation::new(&learning_tmaze(), None, &settings, 10, false) else {
+        panic!("10,000 learning agents do not fit 8 MiB");
+    };
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    let mut fixed = learning_tmaze();
+    fixed.arguments.learn_a = false;
+    fixed.arguments.learn_b = false;
+    assert!(Simulation::new(&fixed, None, &settings, 10, false).is_ok());
+}
