@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use numpy::{PyArray2, PyReadonlyArray2, PyUntypedArrayMethods};
-use populace_agent::{Answers, CompiledModel, Precision, Reals, Scratch};
+use populace_agent::{Answers, CompiledModel, Precision, Reals, Scratch, Window};
 use populace_pool::{Pages, SharedResource};
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
@@ -142,7 +142,7 @@ impl<T: Real> Block<T> {
     fn new(model: &Model) -> Result<Self> {
         let memory: SharedResource = Arc::new(Pages);
         let model = CompiledModel::compile(&model.0, Answers::Policies, &memory)?;
-        let scratch = model.scratch(&memory)?;
+        let scratch = model.scratch(Window::default(), &memory)?;
         Ok(Self { model, scratch })
     }
 
