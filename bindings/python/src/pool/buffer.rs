@@ -111,10 +111,10 @@ impl Buffer {
     }
 
     fn released(&self) -> Failure {
-        PyErr::from(PyValueError::new_err(format!(
+        PyValueError::new_err(format!(
             "buffer of {} bytes: its count is 0, it went back to its pool",
             self.size
-        )))
+        ))
         .into()
     }
 }
