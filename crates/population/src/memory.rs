@@ -72,30 +72,32 @@ pub(crate) struct EngineMemory {
 const IDLE_BYTES: u64 = 8 << 20;
 const IDLE_SHARE: u64 = 64;
 
-/// Sizes that the pool keeps by class, in pages; larger ones are kept by their own size. A class of
-/// its own for every number of pages: the engine chooses sizes that recur, so rounding up would only
-/// waste.
-const CLASS_PAGES: usize = 16;
+/// The pool's only size class, in bytes: everything that the engine asks for is larger and is kept
+/// by its own number of pages, so that nothing is rounded up further and no thread has a store of
+/// its own (which would be made, on the heap, whenever a thread first meets a size).
+const CLASS_BYTES: usize = 64;
+
+/// The most blocks that the pool keeps.
+const IDLE_COUNT: usize = 1024;
 
 /// The page that the root rounds up to, in bytes.
 pub(crate) fn page_bytes() -> u64 {
     Pages::page_bytes() as u64
 }
 
-/// The most bytes that the pool of a run keeps.
+/// The most bytes that the pool of a run keeps; none without a limit, as plans are made, so that
+/// their sample tells what agents take.
 pub(crate) fn most_idle_bytes(budget_bytes: u64) -> u64 {
-    IDLE_BYTES.min(budget_bytes / IDLE_SHARE)
+    if budget_bytes == u64::MAX { 0 } else { IDLE_BYTES.min(budget_bytes / IDLE_SHARE) }
 }
 
 impl EngineMemory {
     pub(crate) fn new(budget_bytes: u64) -> Result<Self> {
         let root = Arc::new(Limit::new(Pages, budget_bytes, page_bytes()));
-        let sizes: Vec<usize> =
-            (1..=CLASS_PAGES).map(|pages| pages * Pages::page_bytes()).collect();
         let pool = Pool::builder(root.clone())
-            .classes(SizeClasses::new(&sizes)?)
+            .classes(SizeClasses::new(&[CLASS_BYTES])?)
             .max_idle_bytes(most_idle_bytes(budget_bytes))
-            .max_idle_count(usize::MAX)
+            .max_idle_count(IDLE_COUNT)
             .build()?;
         let pooled = pool.resource();
         Ok(Self { root, pool, pooled, ledger: Arc::new(Ledger::default()) })

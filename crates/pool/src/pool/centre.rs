@@ -82,7 +82,8 @@ impl Centre {
     ) -> Self {
         Self {
             queues: layouts.map(Queue::new).collect(),
-            unclassed: Mutex::new(Vec::new()),
+            // Room at once for what may lie there, so that putting a block down allocates nothing.
+            unclassed: Mutex::new(Vec::with_capacity(max_idle_count.min(1024))),
             reserved_bytes: Bound { used: AtomicU64::new(0), limit: max_idle_bytes },
             max_idle_count,
         }
