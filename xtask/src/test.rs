@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::step::{Outcome, Steps, cargo, command, shown};
-use crate::{licences, readme, root};
+use crate::{licences, python, readme, root};
 
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,13 @@ pub(crate) fn run(length: Length) -> ExitCode {
     steps.take("loom", || models("loom"));
     steps.take("shuttle", || models("shuttle"));
     steps.take("readme", readme::check);
+    steps.take("python", || {
+        python::check(if length == Length::Long {
+            python::Wheel::Release
+        } else {
+            python::Wheel::Dev
+        })
+    });
     steps.finish()
 }
 

@@ -185,6 +185,11 @@ impl<T: Real> CompiledModel<T> {
         if self.search.is_some() { Planner::Search } else { self.plan.planner }
     }
 
+    /// D of all factors, one after another.
+    pub fn initial(&self) -> &[T] {
+        &self.initial
+    }
+
     /// Σ S_f: the numbers of a dense belief.
     pub fn belief_len(&self) -> usize {
         self.first_row[self.states.len()]

@@ -51,8 +51,12 @@ fn given_policies_are_taken_as_they_are() {
 
 #[test]
 fn too_many_are_refused_before_memory_is_taken() {
-    let model = controlled(&[5], 40);
-    let error = model.check().unwrap_err();
+    let mut model = controlled(&[5], 40);
+    // First actions can be weighed without enumeration; a habit names every policy.
+    model.check().unwrap();
+    let error = model.policy_count().unwrap_err();
+    model.e = Some(vec![1.0]);
+    assert_eq!(model.check().unwrap_err().to_string(), error.to_string());
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(
         error.to_string(),

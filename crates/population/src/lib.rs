@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod chunk;
+mod crowd;
 mod environment;
 mod error;
 mod experience;
@@ -21,6 +22,7 @@ mod simulation;
 mod tick;
 mod trajectory;
 
+pub use crowd::{Crowd, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;

@@ -30,14 +30,14 @@ pub(crate) struct Population<T: Number> {
     pub(crate) model: CompiledModel<T>,
     pub(crate) layout: ChunkLayout,
     environment: Box<dyn Environment>,
-    workers: Vec<Mutex<Worker<T>>>,
+    pub(crate) workers: Vec<Mutex<Worker<T>>>,
     threads: Arc<ThreadPool>,
     pub(crate) chunk_agents: usize,
     batch: usize,
     /// The chunk that the settings ask for.
     asked: Option<usize>,
     seed: u64,
-    chunks: Vec<Chunk>,
+    pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
     tick: u64,
     hash: u64,
@@ -230,10 +230,19 @@ impl<T: Number> Population<T> {
 
     /// Steps every agent once.
     pub(crate) fn tick(&mut self, probe: Option<Probe<'_, T>>) -> Result<()> {
+        self.tick_in(None, probe)
+    }
+
+    /// Steps every agent once, in a world that is given for this tick alone where there is one.
+    pub(crate) fn tick_in(
+        &mut self,
+        world: Option<&dyn Environment>,
+        probe: Option<Probe<'_, T>>,
+    ) -> Result<()> {
         let tick = Tick {
             model: &self.model,
             layout: &self.layout,
-            environment: &*self.environment,
+            environment: world.unwrap_or(&*self.environment),
             moment: Moment { seed: self.seed, tick: self.tick },
             batch: self.batch,
             memory: &self.chunk_memory,

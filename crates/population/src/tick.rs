@@ -30,7 +30,7 @@ pub(crate) struct Tick<'a, T: Number> {
 
 /// What a worker works with; a thread has one.
 pub(crate) struct Worker<T: Number> {
-    scratch: Scratch<T>,
+    pub(crate) scratch: Scratch<T>,
     observations: Array<i32>,
     soft: Array<f64>,
     soft_lane: Array<T>,

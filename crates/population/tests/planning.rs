@@ -21,12 +21,12 @@ fn wanted() -> usize {
 fn ours(case: &Case, seed: u64) -> Inference {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    write_case(case, &path, populace_oracle::Precision::F64, seed % 2 == 0).unwrap();
+    write_case(case, &path, populace_oracle::Precision::F64, seed.is_multiple_of(2)).unwrap();
     let mut file = ModelFile::open(&path).unwrap();
     let model = file.model().unwrap();
     let recording = file.recording(&model).unwrap().unwrap();
     let settings = Settings {
-        agents: if seed % 5 == 0 { 37 } else { 1 },
+        agents: if seed.is_multiple_of(5) { 37 } else { 1 },
         precision: Precision::F64,
         belief: [Belief::Dense, Belief::Sparse, Belief::Auto][seed as usize % 3],
         threads: 1,

@@ -106,7 +106,8 @@ impl Tensor {
         self.buffer.as_ptr()
     }
 
-    pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
+    /// Where its elements start, to write; valid for as long as the tensor.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.buffer.as_mut_ptr()
     }
 }

@@ -183,6 +183,16 @@ impl<T: Real> Scratch<T> {
         &mut self.rows[..len]
     }
 
+    /// The priors of all factors, in rows as the beliefs.
+    pub fn prior(&self) -> &[Lane<T>] {
+        &self.prior
+    }
+
+    /// The priors of all factors, to set them.
+    pub fn prior_mut(&mut self) -> &mut [Lane<T>] {
+        &mut self.prior
+    }
+
     /// The rows of a factor's belief.
     pub fn rows_of(&self, factor: usize) -> std::ops::Range<usize> {
         self.first_row[factor]..self.first_row[factor + 1]
@@ -196,6 +206,11 @@ impl<T: Real> Scratch<T> {
     /// The posterior over policies; over first actions, where [`CompiledModel::planner`] is the graph.
     pub fn q_pi(&self) -> &[Lane<T>] {
         &self.q_pi
+    }
+
+    /// The posterior over policies, to set it.
+    pub fn q_pi_mut(&mut self) -> &mut [Lane<T>] {
+        &mut self.q_pi
     }
 
     /// The action of a factor that an agent chose.

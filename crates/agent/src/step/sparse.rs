@@ -182,7 +182,7 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         for lane in 0..agents {
             sparse.predict(support, lane, taken[0][lane]);
             sparse.observe(model, lane, |m| observations[m][lane]);
-            if sparse.certain(lane).is_some_and(|worth| worth[0] == worth[0]) {
+            if sparse.certain(lane).is_some_and(|worth| !worth[0].to_f64().is_nan()) {
                 continue;
             }
             let mut words = Words { words: &model.plan.words };
@@ -200,7 +200,7 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         }
         for lane in 0..agents {
             let Some(worth) = sparse.certain(lane) else { continue };
-            let known = worth[0] == worth[0];
+            let known = !worth[0].to_f64().is_nan();
             for (worth, &row) in worth.iter_mut().zip(model.plan.scores.iter()) {
                 let score = &mut rows[row as usize][lane];
                 if known { *score = *worth } else { *worth = *score }

@@ -28,7 +28,37 @@ impl<T: Real> CompiledModel<T> {
             Some(sequence) => {
                 self.isa.dispatch(InferSequence { model: self, sequence, scratch });
             }
-            None => self.isa.dispatch(InferStates { model: self, scratch }),
+            None => {
+                self.predict(scratch);
+                self.infer_from_prior(scratch);
+            }
+        }
+    }
+
+    /// The priors of a block from its last beliefs and actions, D for lanes that have not acted
+    /// (pymdp's `update_empirical_prior`): [`Scratch::prior`].
+    pub fn predict(&self, scratch: &mut Scratch<T>) {
+        self.isa.dispatch(Predict { model: self, scratch });
+    }
+
+    /// Infers the states of a block from its priors and the observations (pymdp's `infer_states`).
+    pub fn infer_from_prior(&self, scratch: &mut Scratch<T>) {
+        self.isa.dispatch(InferStates { model: self, scratch });
+    }
+}
+
+struct Predict<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for Predict<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for f in 0..self.model.states.len() {
+            predict(simd, self.model, self.scratch, f);
         }
     }
 }
@@ -44,9 +74,6 @@ impl<T: Real> Kernel for InferStates<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, scratch } = self;
-        for f in 0..model.states.len() {
-            predict(simd, model, scratch, f);
-        }
         if model.dialect == Dialect::Pymdp0 {
             vanilla::infer(simd, model, scratch);
         } else {

@@ -146,7 +146,7 @@ fn write_models<'a>(cases: impl Iterator<Item = &'a Case>, directory: &Path) -> 
     let unwritable = |error| Failure::unwritable(directory, &error);
     std::fs::create_dir_all(directory).map_err(unwritable)?;
     for case in cases {
-        (case.model)()?.save(&directory.join(case.name).with_extension("safetensors"))?;
+        (case.model)()?.save(directory.join(case.name).with_extension("safetensors"))?;
     }
     Ok(())
 }

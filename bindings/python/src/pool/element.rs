@@ -1,0 +1,63 @@
+//! Element types: NumPy's, the pool's and the tensors'.
+
+use std::ffi::c_int;
+
+use numpy::npyffi::NPY_TYPES;
+use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::prelude::*;
+
+/// The pool's element type of a NumPy dtype, and NumPy's number of it.
+pub(crate) fn pooled(descr: &Bound<'_, PyArrayDescr>) -> PyResult<(populace_pool::Dtype, c_int)> {
+    use populace_pool::Dtype;
+    let dtype = match (descr.kind(), descr.itemsize()) {
+        (b'b', 1) => Dtype::Bool,
+        (b'i', 1) => Dtype::I8,
+        (b'i', 2) => Dtype::I16,
+        (b'i', 4) => Dtype::I32,
+        (b'i', 8) => Dtype::I64,
+        (b'u', 1) => Dtype::U8,
+        (b'u', 2) => Dtype::U16,
+        (b'u', 4) => Dtype::U32,
+        (b'u', 8) => Dtype::U64,
+        (b'f', 2) => Dtype::F16,
+        (b'f', 4) => Dtype::F32,
+        (b'f', 8) => Dtype::F64,
+        _ => return Err(unknown(descr)),
+    };
+    if descr.is_native_byteorder() == Some(false) {
+        return Err(unknown(descr));
+    }
+    Ok((dtype, descr.num()))
+}
+
+/// The tensors' element type of a NumPy dtype.
+pub(crate) fn calculated(descr: &Bound<'_, PyArrayDescr>) -> PyResult<populace_tensor::Dtype> {
+    use populace_tensor::Dtype;
+    if descr.is_native_byteorder() == Some(false) {
+        return Err(unknown(descr));
+    }
+    match (descr.kind(), descr.itemsize()) {
+        (b'u', 1) => Ok(Dtype::U8),
+        (b'f', 2) => Ok(Dtype::F16),
+        (b'f', 4) => Ok(Dtype::F32),
+        (b'f', 8) => Ok(Dtype::F64),
+        _ => Err(unknown(descr)),
+    }
+}
+
+/// NumPy's number of a result's element type.
+pub(crate) fn number(dtype: populace_tensor::Dtype) -> PyResult<c_int> {
+    use populace_tensor::Dtype;
+    Ok(match dtype {
+        Dtype::U8 => NPY_TYPES::NPY_UBYTE as c_int,
+        Dtype::F16 => NPY_TYPES::NPY_HALF as c_int,
+        Dtype::F32 => NPY_TYPES::NPY_FLOAT as c_int,
+        Dtype::F64 => NPY_TYPES::NPY_DOUBLE as c_int,
+        Dtype::Bf16 => return Err(PyNotImplementedError::new_err("dtype: NumPy has no bfloat16")),
+    })
+}
+
+fn unknown(descr: &Bound<'_, PyArrayDescr>) -> PyErr {
+    PyNotImplementedError::new_err(format!("dtype: {descr} is not one that this does"))
+}

@@ -1,0 +1,138 @@
+//! Matrices by shape and element type.
+
+use std::ffi::c_int;
+use std::sync::{Arc, LazyLock};
+
+use numpy::PyArrayDescr;
+use populace_pool::{Dtype, HostHeap, MatrixPool};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::errors::Result;
+use crate::pool::element::pooled;
+use crate::pool::held::Held;
+
+/// Idle matrices take at most this.
+const MAX_IDLE_BYTES: u64 = 1 << 30;
+
+/// The pool of the process.
+pub(crate) static MATRICES: LazyLock<MatrixPool> =
+    LazyLock::new(|| MatrixPool::new(Arc::new(HostHeap), MAX_IDLE_BYTES));
+
+/// A matrix of the pool for the length of a `with`; `populace.pool` says more.
+#[pyclass(frozen, name = "pooled_matrix", module = "populace._native")]
+pub(crate) struct PooledMatrix {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    number: c_int,
+    zeroed: bool,
+}
+
+#[pymethods]
+impl PooledMatrix {
+    #[new]
+    #[pyo3(signature = (shape, dtype=None, *, zeroed=false))]
+    fn new(
+        py: Python<'_>,
+        shape: &Bound<'_, PyAny>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        zeroed: bool,
+    ) -> Result<Self> {
+        let shape = axes(shape)?;
+        let (dtype, number) = element(py, dtype)?;
+        Ok(Self { shape, dtype, number, zeroed })
+    }
+
+    fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let matrix = if self.zeroed {
+            MATRICES.acquire_zeroed(&self.shape, self.dtype)?
+        } else {
+            MATRICES.acquire(&self.shape, self.dtype)?
+        };
+        Ok(Held::matrix(py, matrix, self.number)?)
+    }
+
+    /// Nothing is left to do: the arrays hold the memory, not the `with`.
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, _raised: &Bound<'_, PyTuple>) -> bool {
+        false
+    }
+}
+
+/// Matrices for all operands of an operation, or none of them.
+#[pyfunction]
+pub(crate) fn allocate_many<'py>(
+    py: Python<'py>,
+    operands: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+) -> Result<Vec<Bound<'py, PyAny>>> {
+    let asked = operands.iter().map(|(shape, dtype)| Ok((axes(shape)?, element(py, Some(dtype))?)));
+    let asked = asked.collect::<Result<Vec<_>>>()?;
+    let shapes: Vec<_> = asked.iter().map(|(shape, (dtype, _))| (&shape[..], *dtype)).collect();
+    let matrices = MATRICES.acquire_all(&shapes)?;
+    let numbers = asked.iter().map(|(_, (_, number))| *number);
+    matrices
+        .into_iter()
+        .zip(numbers)
+        .map(|(matrix, number)| Ok(Held::matrix(py, matrix, number)?))
+        .collect()
+}
+
+/// The matrices' numbers: of all, and by shape.
+#[pyfunction]
+pub(crate) fn matrix_statistics(py: Python<'_>) -> Result<Bound<'_, PyDict>> {
+    let (mut matrices, mut bytes) = (0, 0);
+    let pools = PyDict::new(py);
+    let shelves = MATRICES.statistics();
+    for shelf in &shelves {
+        let each = shelf.shape.iter().product::<usize>() as u64 * shelf.dtype.item_bytes() as u64;
+        let acquires = shelf.hits + shelf.misses;
+        matrices += shelf.in_use + shelf.idle;
+        bytes += (shelf.in_use + shelf.idle) * each;
+        let pool = PyDict::new(py);
+        pool.set_item("hits", shelf.hits)?;
+        pool.set_item("misses", shelf.misses)?;
+        pool.set_item("hit_rate", shelf.hits as f64 / acquires.max(1) as f64)?;
+        pool.set_item("in_use", shelf.in_use)?;
+        pool.set_item("available", shelf.idle)?;
+        pool.set_item("bytes", (shelf.in_use + shelf.idle) * each)?;
+        let shape = PyTuple::new(py, &shelf.shape)?;
+        pools.set_item((shape, shelf.dtype.name()), pool)?;
+    }
+    let global = PyDict::new(py);
+    global.set_item("total_pools", shelves.len())?;
+    global.set_item("total_matrices", matrices)?;
+    global.set_item("total_memory_bytes", bytes)?;
+    global.set_item(
+        "operations",
+        MATRICES.operations().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+    )?;
+    let all = PyDict::new(py);
+    all.set_item("global", global)?;
+    all.set_item("pools", pools)?;
+    Ok(all)
+}
+
+/// Gives idle matrices back; answers how many bytes that were.
+#[pyfunction]
+pub(crate) fn trim_matrices(py: Python<'_>) -> u64 {
+    py.detach(|| MATRICES.trim())
+}
+
+/// A shape: an integer, or a sequence of them.
+fn axes(shape: &Bound<'_, PyAny>) -> Result<Vec<usize>> {
+    if let Ok(tuple) = shape.cast::<PyTuple>() {
+        return Ok(tuple.iter_borrowed().map(|axis| axis.extract()).collect::<PyResult<_>>()?);
+    }
+    match shape.extract::<usize>() {
+        Ok(axis) => Ok(vec![axis]),
+        Err(_) => Ok(shape.extract()?),
+    }
+}
+
+fn element(py: Python<'_>, dtype: Option<&Bound<'_, PyAny>>) -> Result<(Dtype, c_int)> {
+    let descr = match dtype {
+        Some(dtype) => PyArrayDescr::new(py, dtype)?,
+        None => numpy::dtype::<f32>(py),
+    };
+    Ok(pooled(&descr)?)
+}

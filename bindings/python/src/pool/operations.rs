@@ -1,0 +1,185 @@
+//! dot, matmul and einsum over NumPy's arrays, into memory of the pool or into a given array.
+
+use std::ptr::NonNull;
+use std::sync::LazyLock;
+
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use populace_pool::{HostHeap, Pool, SharedResource};
+use populace_tensor::{Dtype, Operand, Output, Planner, Tensor, View, ViewMut};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::errors::Result;
+use crate::pool::element::{calculated, number};
+use crate::pool::held::Held;
+use crate::pool::matrix::MATRICES;
+
+/// Below this many elements an operation is over before another thread could use the lock.
+const WORTH_RELEASING: usize = 1 << 12;
+
+/// What plans, and where results come from.
+static PLANNER: LazyLock<Planner> = LazyLock::new(|| {
+    let pool: SharedResource = Pool::new(HostHeap).resource();
+    Planner::new(&pool)
+});
+
+/// NumPy's dot.
+#[pyfunction]
+#[pyo3(signature = (a, b, out=None))]
+pub(crate) fn pooled_dot<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    b: &Bound<'py, PyAny>,
+    out: Option<&Bound<'py, PyUntypedArray>>,
+) -> Result<Bound<'py, PyAny>> {
+    MATRICES.count_operation("dot");
+    run(py, "a.dot(b)", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
+        None => PLANNER.dot(operands[0].clone(), operands[1].clone()).map(Some),
+        Some(out) => PLANNER.dot_into(operands[0].clone(), operands[1].clone(), out).map(|()| None),
+    })
+}
+
+/// NumPy's matmul.
+#[pyfunction]
+#[pyo3(signature = (a, b, out=None))]
+pub(crate) fn pooled_matmul<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    b: &Bound<'py, PyAny>,
+    out: Option<&Bound<'py, PyUntypedArray>>,
+) -> Result<Bound<'py, PyAny>> {
+    MATRICES.count_operation("matmul");
+    run(py, "a @ b", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
+        None => PLANNER.matmul(operands[0].clone(), operands[1].clone()).map(Some),
+        Some(out) => {
+            PLANNER.matmul_into(operands[0].clone(), operands[1].clone(), out).map(|()| None)
+        }
+    })
+}
+
+/// NumPy's einsum.
+#[pyfunction]
+#[pyo3(signature = (subscripts, *operands, out=None))]
+pub(crate) fn pooled_einsum<'py>(
+    py: Python<'py>,
+    subscripts: &str,
+    operands: Vec<Bound<'py, PyAny>>,
+    out: Option<&Bound<'py, PyUntypedArray>>,
+) -> Result<Bound<'py, PyAny>> {
+    MATRICES.count_operation("einsum");
+    let operands = operands.iter().map(arrayed).collect::<Result<Vec<_>>>()?;
+    run(py, subscripts, &operands, out, |operands, out| match out {
+        None => PLANNER.einsum(subscripts, operands).map(Some),
+        Some(out) => PLANNER.einsum_into(subscripts, operands, out).map(|()| None),
+    })
+}
+
+/// An array, or what NumPy makes one of.
+fn arrayed<'py>(value: &Bound<'py, PyAny>) -> Result<Bound<'py, PyUntypedArray>> {
+    if let Ok(array) = value.cast::<PyUntypedArray>() {
+        return Ok(array.clone());
+    }
+    let made = value.py().import("numpy")?.call_method1("asarray", (value,))?;
+    Ok(made.cast_into::<PyUntypedArray>().map_err(PyErr::from)?)
+}
+
+/// Runs an operation on views of arrays; a result without axes is answered as a number.
+fn run<'py>(
+    py: Python<'py>,
+    what: &str,
+    arrays: &[Bound<'py, PyUntypedArray>],
+    out: Option<&Bound<'py, PyUntypedArray>>,
+    work: impl FnOnce(&[Operand<'_>], Option<Output<'_>>) -> populace_tensor::Result<Option<Tensor>>
+    + Send,
+) -> Result<Bound<'py, PyAny>> {
+    let mut operands = Vec::with_capacity(arrays.len());
+    for (index, array) in arrays.iter().enumerate() {
+        // SAFETY: the arrays outlive the call, which holds references to them. That no other thread
+        // writes to them meanwhile is what NumPy, too, leaves to whoever shares arrays.
+        operands.push(unsafe { operand(&format!("{what}: operand {index}"), array) }?);
+    }
+    let output = match out {
+        // SAFETY: as above; that the operands do not overlap it is checked by the planner.
+        Some(out) => Some(unsafe { output(out) }?),
+        None => None,
+    };
+    let elements: usize = arrays.iter().map(|array| array.len()).sum();
+    let result = if elements < WORTH_RELEASING {
+        work(&operands, output)
+    } else {
+        py.detach(|| work(&operands, output))
+    };
+    match (result?, out) {
+        (Some(tensor), _) => {
+            let number = number(tensor.dtype())?;
+            let scalar = tensor.shape().is_empty();
+            let array = Held::tensor(py, tensor, number)?;
+            // As NumPy does, and as what a caller compares and prints.
+            if scalar { Ok(array.get_item(())?) } else { Ok(array) }
+        }
+        (None, Some(out)) => Ok(out.clone().into_any()),
+        (None, None) => Err(PyValueError::new_err(format!("{what}: no result")).into()),
+    }
+}
+
+/// # Safety
+///
+/// The array outlives the view, and nobody writes to it meanwhile.
+unsafe fn operand<'a>(name: &str, array: &'a Bound<'_, PyUntypedArray>) -> Result<Operand<'a>> {
+    let dtype = calculated(&array.dtype())?;
+    let strides = strides(name, array)?;
+    let shape = array.shape();
+    let first = first(array);
+    // SAFETY: NumPy vouches that its shape and strides stay within its memory; `strides` has
+    // checked the alignment; the rest is this function's own condition.
+    unsafe {
+        Ok(match dtype {
+            Dtype::U8 => View::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F16 => View::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F32 => View::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F64 => View::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::Bf16 => View::<half::bf16>::from_raw(first.cast(), shape, &strides)?.into(),
+        })
+    }
+}
+
+/// # Safety
+///
+/// The array outlives the view, and nobody else touches it meanwhile.
+unsafe fn output<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Result<Output<'a>> {
+    // SAFETY: the object is an array, and its flags are plain data.
+    let flags = unsafe { (*array.as_array_ptr()).fields.flags };
+    if flags & numpy::npyffi::NPY_ARRAY_WRITEABLE == 0 {
+        return Err(PyValueError::new_err("out: the array is read-only").into());
+    }
+    let dtype = calculated(&array.dtype())?;
+    let strides = strides("out", array)?;
+    let shape = array.shape();
+    let first = first(array);
+    // SAFETY: as for operands; the array is writeable.
+    unsafe {
+        Ok(match dtype {
+            Dtype::U8 => ViewMut::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F16 => ViewMut::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F32 => ViewMut::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::F64 => ViewMut::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
+            Dtype::Bf16 => ViewMut::<half::bf16>::from_raw(first.cast(), shape, &strides)?.into(),
+        })
+    }
+}
+
+fn first(array: &Bound<'_, PyUntypedArray>) -> NonNull<u8> {
+    // SAFETY: the object is an array, and its data pointer is plain data.
+    let data = unsafe { (*array.as_array_ptr()).fields.data };
+    NonNull::new(data.cast()).unwrap_or(NonNull::dangling())
+}
+
+/// An array's strides in elements.
+fn strides(name: &str, array: &Bound<'_, PyUntypedArray>) -> Result<Vec<isize>> {
+    let item = array.dtype().itemsize() as isize;
+    let aligned = first(array).addr().get().is_multiple_of(item as usize);
+    if !aligned || array.strides().iter().any(|stride| stride % item != 0) {
+        return Err(PyValueError::new_err(format!("{name} is not aligned; give a copy")).into());
+    }
+    Ok(array.strides().iter().map(|stride| stride / item).collect())
+}

@@ -1,0 +1,40 @@
+//! The settings of a population by their names in Python.
+
+use populace_agent::Precision;
+use populace_population::{Belief, Settings};
+
+use crate::errors::{Failure, Result};
+
+/// What Python gives, checked.
+#[allow(clippy::too_many_arguments)] // Python's keywords, one each
+pub(crate) fn settings(
+    agents: u64,
+    budget_bytes: u64,
+    seed: u64,
+    threads: usize,
+    chunk: Option<usize>,
+    belief: &str,
+    precision: &str,
+) -> Result<Settings> {
+    let belief = match belief {
+        "auto" => Belief::Auto,
+        "dense" => Belief::Dense,
+        "sparse" => Belief::Sparse,
+        other => return Err(unknown("belief", other, "auto, dense or sparse")),
+    };
+    let precision = self::precision(precision)?;
+    Ok(Settings { agents, budget_bytes, threads, chunk, seed, belief, precision })
+}
+
+/// A precision by its name.
+pub(crate) fn precision(name: &str) -> Result<Precision> {
+    match name {
+        "f32" => Ok(Precision::F32),
+        "f64" => Ok(Precision::F64),
+        other => Err(unknown("precision", other, "f32 or f64")),
+    }
+}
+
+fn unknown(name: &str, value: &str, known: &str) -> Failure {
+    Failure::invalid(format!("{name}: {value:?} is not {known}"))
+}
