@@ -74,10 +74,11 @@ fn the_json_of_a_run_has_every_field() {
         "trajectory_hash",
         "threads",
         "precision",
+        "planner",
     ] {
         assert!(object.contains_key(field), "{field} in {report}");
     }
-    assert_eq!(object.len(), 17, "{report}");
+    assert_eq!(object.len(), 18, "{report}");
     assert_eq!(report["threads"], 2);
     assert_eq!(report["precision"], "f32");
     let rate = report["agent_steps_per_second"].as_f64().unwrap();
