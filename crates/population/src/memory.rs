@@ -68,9 +68,9 @@ pub(crate) struct EngineMemory {
     ledger: Arc<Ledger>,
 }
 
-/// The most that the pool keeps, in bytes, and as a share of the budget.
+/// The most that the pool keeps, in bytes; and per agent, about a hundredth of what a small one has.
 const IDLE_BYTES: u64 = 8 << 20;
-const IDLE_SHARE: u64 = 64;
+const IDLE_BYTES_AN_AGENT: u64 = 1;
 
 /// The pool's only size class, in bytes: everything that the engine asks for is larger and is kept
 /// by its own number of pages, so that nothing is rounded up further and no thread has a store of
@@ -85,18 +85,17 @@ pub(crate) fn page_bytes() -> u64 {
     Pages::page_bytes() as u64
 }
 
-/// The most bytes that the pool of a run keeps; none without a limit, as plans are made, so that
-/// their sample tells what agents take.
-pub(crate) fn most_idle_bytes(budget_bytes: u64) -> u64 {
-    if budget_bytes == u64::MAX { 0 } else { IDLE_BYTES.min(budget_bytes / IDLE_SHARE) }
+/// The most bytes that the pool of so many agents keeps.
+pub(crate) fn most_idle_bytes(agents: u64) -> u64 {
+    agents.saturating_mul(IDLE_BYTES_AN_AGENT).min(IDLE_BYTES)
 }
 
 impl EngineMemory {
-    pub(crate) fn new(budget_bytes: u64) -> Result<Self> {
+    pub(crate) fn new(budget_bytes: u64, agents: u64) -> Result<Self> {
         let root = Arc::new(Limit::new(Pages, budget_bytes, page_bytes()));
         let pool = Pool::builder(root.clone())
             .classes(SizeClasses::new(&[CLASS_BYTES])?)
-            .max_idle_bytes(most_idle_bytes(budget_bytes))
+            .max_idle_bytes(most_idle_bytes(agents))
             .max_idle_count(IDLE_COUNT)
             .build()?;
         let pooled = pool.resource();
@@ -104,8 +103,8 @@ impl EngineMemory {
     }
 
     /// The same, with what is asked of the pool written down.
-    pub(crate) fn recorded(budget_bytes: u64) -> Result<(Self, Arc<Record<Pool>>)> {
-        let memory = Self::new(budget_bytes)?;
+    pub(crate) fn recorded(budget_bytes: u64, agents: u64) -> Result<(Self, Arc<Record<Pool>>)> {
+        let memory = Self::new(budget_bytes, agents)?;
         let record = Arc::new(Record::new(memory.pool.clone()));
         Ok((Self { pooled: record.clone(), ..memory }, record))
     }

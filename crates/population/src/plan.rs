@@ -72,7 +72,7 @@ pub fn plan(
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {
     let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
     let whole = Population::<T>::prepare(source, &unlimited)?;
-    let worst = whole.needed_bytes(settings.agents, settings.budget_bytes, source.keep_arrays);
+    let worst = whole.needed_bytes(settings.agents, source.keep_arrays);
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
     // The sample's chunks are as large as the run's, so that pages are wasted alike.

@@ -68,7 +68,11 @@ pub(crate) struct Source<'a> {
 impl<T: Number> Population<T> {
     /// Everything but the agents: what does not grow with their number.
     pub(crate) fn prepare(source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        Self::prepare_in(EngineMemory::new(settings.budget_bytes)?, source, settings)
+        Self::prepare_in(
+            EngineMemory::new(settings.budget_bytes, settings.agents)?,
+            source,
+            settings,
+        )
     }
 
     fn prepare_in(memory: EngineMemory, source: &Source<'_>, settings: &Settings) -> Result<Self> {
@@ -132,12 +136,12 @@ impl<T: Number> Population<T> {
             Err(error) if error.kind() == ErrorKind::Budget => {
                 let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
                 let whole = Self::prepare(source, &unlimited)?;
-                let needed = whole.needed_bytes(agents, budget, source.keep_arrays);
+                let needed = whole.needed_bytes(agents, source.keep_arrays);
                 return Err(Error::over_budget(agents, needed, budget, 0));
             }
             prepared => prepared?,
         };
-        let needed = population.needed_bytes(agents, budget, source.keep_arrays);
+        let needed = population.needed_bytes(agents, source.keep_arrays);
         if needed > u128::from(budget) {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
@@ -152,7 +156,7 @@ impl<T: Number> Population<T> {
         source: &Source<'_>,
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
-        let (memory, record) = EngineMemory::recorded(settings.budget_bytes)?;
+        let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
         let mut population = Self::prepare_in(memory, source, settings)?;
         population.fill(settings.agents, source.keep_arrays)?;
         Ok((population, record))
@@ -190,7 +194,7 @@ impl<T: Number> Population<T> {
 
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
-    pub(crate) fn needed_bytes(&self, agents: u64, budget: u64, keep_arrays: bool) -> u128 {
+    pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
         let (chunk, _) =
             chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
         let step = chunk as u64;
@@ -206,7 +210,7 @@ impl<T: Number> Population<T> {
             0
         };
         // Only records that change their length come back to the pool.
-        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(budget) };
+        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(agents) };
         u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
     }
 
@@ -217,7 +221,7 @@ impl<T: Number> Population<T> {
 
     /// The most agents that a budget holds in the worst case.
     pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
-        let fits = |agents| self.needed_bytes(agents, budget, keep_arrays) <= u128::from(budget);
+        let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
         // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent; `low`
         // always fits.
         let (mut low, mut high) = (0, budget.saturating_add(1));

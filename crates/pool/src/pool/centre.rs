@@ -21,8 +21,8 @@ struct Idle {
     stamp: u64,
 }
 
-/// Blocks on their way out: rarely more than one, so that giving memory back allocates none.
-pub(super) type EvictedBlocks = SmallVec<[Evicted; 8]>;
+/// Blocks on their way out: rarely more than a few, so that giving memory back allocates none.
+pub(super) type EvictedBlocks = SmallVec<[Evicted; 64]>;
 
 /// A block on its way back to the upstream, with the layout that it came by.
 #[derive(Debug, Clone, Copy)]
