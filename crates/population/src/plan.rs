@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use populace_agent::{Answers, Model, Precision};
-use populace_pool::SharedResource;
+use populace_agent::{Model, Precision};
 
 use crate::population::{Population, Source};
 use crate::record::Number;
-use crate::{Environment, Generative, Memory, Result, Settings};
+use crate::{Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,21 +51,11 @@ pub fn plan(
     steps: u64,
     keep_arrays: bool,
 ) -> Result<Plan> {
-    let world = process.unwrap_or(model);
-    let environment = |memory: &SharedResource| -> Result<Box<dyn Environment>> {
-        Ok(Box::new(Generative::new(world, memory)?))
-    };
-    let source = Source {
-        model,
-        answers: Answers::Actions,
-        environment: &environment,
-        steps: Some(steps),
-        keep_arrays,
-    };
-    match settings.precision {
-        Precision::F32 => plan_in::<f32>(&source, settings),
-        Precision::F64 => plan_in::<f64>(&source, settings),
-    }
+    // The same checks and the same world as the run's.
+    Simulation::in_world(model, process, steps, keep_arrays, |source| match settings.precision {
+        Precision::F32 => plan_in::<f32>(source, settings),
+        Precision::F64 => plan_in::<f64>(source, settings),
+    })
 }
 
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {

@@ -104,7 +104,7 @@ impl Simulation {
     }
 
     /// What `make` makes of agents of `model` in the world of `process`.
-    fn in_world<R>(
+    pub(crate) fn in_world<R>(
         model: &Model,
         process: Option<&Model>,
         steps: u64,
