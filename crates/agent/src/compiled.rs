@@ -21,6 +21,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::{Isa, Real};
 
+use crate::step::Number;
 use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
 use joint::JointOutcome;
 use learning::Learning;
@@ -90,7 +91,18 @@ impl<T: Real> CompiledModel<T> {
     /// # Errors
     ///
     /// The model is not valid, asks for what is not there yet, or memory is refused.
-    pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self> {
+    pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self>
+    where
+        T: Number,
+    {
+        T::compile(model, answers, memory)
+    }
+
+    pub(crate) fn compile_for(
+        model: &Model,
+        answers: Answers,
+        memory: &SharedResource,
+    ) -> Result<Self> {
         model.check()?;
         model.supported()?;
         let factors = model.factors();

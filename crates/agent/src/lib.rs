@@ -27,7 +27,9 @@ pub use model::{
 };
 pub use nearest::nearest;
 pub use policies::Policies;
-pub use step::{LearntCounts, Scratch, SparseScratch};
+#[doc(hidden)]
+pub use step::Stage;
+pub use step::{LearntCounts, Number, Scratch, SparseScratch};
 
 /// ε of the `pymdp-1` dialect: probabilities are clipped to it before a logarithm is taken.
 pub const EPSILON: f64 = f64::EPSILON;

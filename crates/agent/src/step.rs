@@ -1,6 +1,7 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod door;
 mod joint;
 pub(crate) mod kernels;
 mod learn;
@@ -13,6 +14,7 @@ mod sparse;
 mod states;
 mod vanilla;
 
+pub use door::{Number, Stage};
 pub use learn::LearntCounts;
 pub(crate) use scratch::NONE;
 pub use scratch::Scratch;

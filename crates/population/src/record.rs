@@ -11,14 +11,13 @@
 use bytemuck::Pod;
 use populace_agent::CompiledModel;
 use populace_tensor::lanes::Lane;
-use populace_tensor::simd::Real;
 
 use crate::chunk::action_codes;
 use crate::experience::Experience;
 use crate::{Belief, Result};
 
 /// `f32` or `f64`, stored as bytes.
-pub(crate) trait Number: Real + Pod {}
+pub(crate) trait Number: populace_agent::Number + Pod {}
 impl Number for f32 {}
 impl Number for f64 {}
 

@@ -3,19 +3,20 @@
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::door::{Number, Stage};
 use super::joint::ln;
 use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
 use crate::{ActionSelection, CompiledModel, Dialect, EPSILON, SamplingMode};
 
-impl<T: Real> CompiledModel<T> {
+impl<T: Number> CompiledModel<T> {
     /// Chooses the actions of a block from its posterior over policies (pymdp's `sample_action`).
     ///
     /// Drawn actions come by the inverse of the cumulated probabilities softmax(alpha·ln p), from
     /// the numbers of [`Scratch::draw`]: one a factor (sampling mode "marginal"), or the first
     /// factor's for the policy ("full"). Ties of the best take the lowest index.
     pub fn sample_action(&self, scratch: &mut Scratch<T>) {
-        self.isa.dispatch(SampleAction { model: self, scratch });
+        T::run(Stage::SampleAction, self, scratch);
     }
 
     /// Whether actions are drawn, so that [`Scratch::draw`] is needed.
@@ -24,9 +25,9 @@ impl<T: Real> CompiledModel<T> {
     }
 }
 
-struct SampleAction<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct SampleAction<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for SampleAction<'_, T> {

@@ -17,6 +17,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::door::{Number, Stage};
 use super::joint::own_tables;
 use super::kernels::{contract_lanes, splat};
 use super::novelty::weights;
@@ -137,18 +138,20 @@ impl<T: Real> CompiledModel<T> {
 
     /// Makes the arrays of a block from its counts ([`Scratch::counts_mut`], [`Scratch::mask_mut`]):
     /// before [`CompiledModel::infer_states`], where [`CompiledModel::learns`].
-    pub fn expect(&self, scratch: &mut Scratch<T>) {
-        if let Some(learning) = &self.learning {
-            self.isa.dispatch(Expect { model: self, learning, scratch });
-        }
+    pub fn expect(&self, scratch: &mut Scratch<T>)
+    where
+        T: Number,
+    {
+        T::run(Stage::Expect, self, scratch);
     }
 
     /// Updates the counts of a block by its beliefs, observations and last actions (pymdp's
     /// `infer_parameters`): after [`CompiledModel::infer_policies`].
-    pub fn learn(&self, scratch: &mut Scratch<T>) {
-        if let Some(learning) = &self.learning {
-            self.isa.dispatch(Learn { model: self, learning, scratch });
-        }
+    pub fn learn(&self, scratch: &mut Scratch<T>)
+    where
+        T: Number,
+    {
+        T::run(Stage::Learn, self, scratch);
     }
 
     /// The counts that an agent has updated in this step, after [`CompiledModel::learn`].
@@ -196,10 +199,10 @@ impl<T: Real> Scratch<T> {
     }
 }
 
-struct Expect<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    learning: &'a Learning<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct Expect<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) learning: &'a Learning<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for Expect<'_, T> {
@@ -337,10 +340,10 @@ fn outcome_table<T: Real, S: Simd>(
     }
 }
 
-struct Learn<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    learning: &'a Learning<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct Learn<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) learning: &'a Learning<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for Learn<'_, T> {

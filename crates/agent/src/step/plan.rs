@@ -3,6 +3,7 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::door::{Number, Stage};
 use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
@@ -12,17 +13,17 @@ use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
 use crate::{CompiledModel, Planner};
 
-impl<T: Real> CompiledModel<T> {
+impl<T: Number> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
     /// `infer_policies`).
     pub fn infer_policies(&self, scratch: &mut Scratch<T>) {
-        self.isa.dispatch(InferPolicies { model: self, scratch });
+        T::run(Stage::InferPolicies, self, scratch);
     }
 }
 
-struct InferPolicies<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct InferPolicies<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for InferPolicies<'_, T> {

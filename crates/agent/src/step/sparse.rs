@@ -8,6 +8,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::door::{Number, Stage};
 use super::kernels::x_ln_x;
 use super::plan::{Words, combine, weigh};
 use super::scratch::{NONE, Scratch};
@@ -121,9 +122,12 @@ impl<T: Real> CompiledModel<T> {
     /// # Panics
     ///
     /// If the model has no sparse step ([`CompiledModel::steps_sparse`]).
-    pub fn infer_sparse(&self, scratch: &mut Scratch<T>, agents: usize) {
-        let Some(support) = &self.support else { panic!("the model has no sparse step") };
-        self.isa.dispatch(InferSparse { model: self, support, scratch, agents });
+    pub fn infer_sparse(&self, scratch: &mut Scratch<T>, agents: usize)
+    where
+        T: Number,
+    {
+        assert!(self.support.is_some(), "the model has no sparse step");
+        T::run(Stage::InferSparse { agents }, self, scratch);
     }
 
     /// A sparse belief drops probabilities up to this.
@@ -162,11 +166,11 @@ impl<T: Real> SparseScratch<T> {
     }
 }
 
-struct InferSparse<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    support: &'a Support<T>,
-    scratch: &'a mut Scratch<T>,
-    agents: usize,
+pub(super) struct InferSparse<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) support: &'a Support<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
+    pub(super) agents: usize,
 }
 
 impl<T: Real> Kernel for InferSparse<'_, T> {

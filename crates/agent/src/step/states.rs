@@ -12,44 +12,41 @@
 use populace_tensor::lanes::{LANES, Lane, interleave_with};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::door::{Number, Stage};
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
-use super::sequence::InferSequence;
 use super::vanilla;
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
 use crate::{CompiledModel, Dialect, EPSILON};
 
-impl<T: Real> CompiledModel<T> {
+impl<T: Number> CompiledModel<T> {
     /// Infers the states of a block: its beliefs, from the last step's beliefs and actions and the
     /// observations (pymdp's `infer_states`, with `update_empirical_prior` before it).
     pub fn infer_states(&self, scratch: &mut Scratch<T>) {
-        match self.sequence {
-            Some(sequence) => {
-                self.isa.dispatch(InferSequence { model: self, sequence, scratch });
-            }
-            None => {
-                self.predict(scratch);
-                self.infer_from_prior(scratch);
-            }
+        if self.sequence.is_some() {
+            T::run(Stage::InferSequence, self, scratch);
+        } else {
+            self.predict(scratch);
+            self.infer_from_prior(scratch);
         }
     }
 
     /// The priors of a block from its last beliefs and actions, D for lanes that have not acted
     /// (pymdp's `update_empirical_prior`): [`Scratch::prior`].
     pub fn predict(&self, scratch: &mut Scratch<T>) {
-        self.isa.dispatch(Predict { model: self, scratch });
+        T::run(Stage::Predict, self, scratch);
     }
 
     /// Infers the states of a block from its priors and the observations (pymdp's `infer_states`).
     pub fn infer_from_prior(&self, scratch: &mut Scratch<T>) {
-        self.isa.dispatch(InferStates { model: self, scratch });
+        T::run(Stage::InferStates, self, scratch);
     }
 }
 
-struct Predict<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct Predict<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for Predict<'_, T> {
@@ -63,9 +60,9 @@ impl<T: Real> Kernel for Predict<'_, T> {
     }
 }
 
-struct InferStates<'a, T: Real> {
-    model: &'a CompiledModel<T>,
-    scratch: &'a mut Scratch<T>,
+pub(super) struct InferStates<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
 }
 
 impl<T: Real> Kernel for InferStates<'_, T> {
