@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use populace_agent::{Answers, Model, Planner, Precision};
+use populace_agent::{Answers, Model, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
-use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+use crate::precision::{Either, accessors, with};
+use crate::{Environment, Error, ErrorKind, Generative, Result, Settings};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -24,21 +25,9 @@ use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings,
 /// assert!(simulation.peak().total() <= 8 << 20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Simulation(Inner);
+pub struct Simulation(Either);
 
-enum Inner {
-    F32(Box<Population<f32>>),
-    F64(Box<Population<f64>>),
-}
-
-macro_rules! with {
-    ($self:expr, $population:ident => $e:expr) => {
-        match $self {
-            Inner::F32($population) => $e,
-            Inner::F64($population) => $e,
-        }
-    };
-}
+accessors!(Simulation);
 
 impl Simulation {
     /// A population of agents of `model` in the world of `process` (their own model's, where none is
@@ -59,8 +48,8 @@ impl Simulation {
     ) -> Result<Self> {
         Self::in_world(model, process, steps, keep_arrays, |source| {
             Ok(Self(match settings.precision {
-                Precision::F32 => Inner::F32(Box::new(Population::new(source, settings)?)),
-                Precision::F64 => Inner::F64(Box::new(Population::new(source, settings)?)),
+                Precision::F32 => Either::F32(Box::new(Population::new(source, settings)?)),
+                Precision::F64 => Either::F64(Box::new(Population::new(source, settings)?)),
             }))
         })
     }
@@ -93,11 +82,11 @@ impl Simulation {
             Ok(match settings.precision {
                 Precision::F32 => {
                     let (population, record) = Population::recorded(source, settings)?;
-                    (Self(Inner::F32(Box::new(population))), record)
+                    (Self(Either::F32(Box::new(population))), record)
                 }
                 Precision::F64 => {
                     let (population, record) = Population::recorded(source, settings)?;
-                    (Self(Inner::F64(Box::new(population))), record)
+                    (Self(Either::F64(Box::new(population))), record)
                 }
             })
         })
@@ -125,6 +114,7 @@ impl Simulation {
             environment: &environment,
             steps: Some(steps),
             keep_arrays,
+            changes: false,
         };
         make(&source)
     }
@@ -145,16 +135,6 @@ impl Simulation {
         threads.install(|| work(self))
     }
 
-    /// How many ticks have been run.
-    pub fn ticks(&self) -> u64 {
-        with!(&self.0, population => population.ticks())
-    }
-
-    /// The hash of all actions so far ([`trajectory_term`](crate::trajectory_term)).
-    pub fn trajectory_hash(&self) -> u64 {
-        with!(&self.0, population => population.trajectory_hash())
-    }
-
     /// The observations of the last tick, (agents, modalities); empty unless kept.
     pub fn observations(&self) -> &[i32] {
         with!(&self.0, population => population.kept().0)
@@ -163,41 +143,6 @@ impl Simulation {
     /// The actions of the last tick, (agents, factors), flat per factor; empty unless kept.
     pub fn actions(&self) -> &[i32] {
         with!(&self.0, population => population.kept().1)
-    }
-
-    /// Where every engine byte is now.
-    pub fn memory(&self) -> Memory {
-        with!(&self.0, population => population.memory())
-    }
-
-    /// Engine bytes now, counted where pages are mapped; [`Simulation::memory`] counts them by class.
-    pub fn engine_bytes(&self) -> u64 {
-        with!(&self.0, population => population.engine_bytes())
-    }
-
-    /// Where every engine byte was when there were most.
-    pub fn peak(&self) -> Memory {
-        with!(&self.0, population => population.peak())
-    }
-
-    /// Engine bytes that grow with the number of agents, when there were most, by the agent.
-    pub fn bytes_per_agent(&self) -> f64 {
-        with!(&self.0, population => population.bytes_per_agent())
-    }
-
-    /// How beliefs are stored now.
-    pub fn tiers(&mut self) -> Tiers {
-        with!(&mut self.0, population => population.tiers())
-    }
-
-    /// How agents weigh their policies.
-    pub fn planner(&self) -> Planner {
-        with!(&self.0, population => population.planner())
-    }
-
-    /// How many threads step agents.
-    pub fn threads(&self) -> usize {
-        with!(&self.0, population => population.thread_count())
     }
 }
 
