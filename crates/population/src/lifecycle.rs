@@ -23,6 +23,7 @@ use crate::hibernation::Hibernation;
 use crate::population::Population;
 use crate::record::Number;
 use crate::roster::Call;
+use crate::schedule::Schedule;
 use crate::{Error, Result};
 
 /// Where an agent is in its life.
@@ -94,6 +95,8 @@ pub(crate) struct Life {
     pub(crate) retired: u64,
     pub(crate) recycled: u64,
     pub(crate) policy: LifecyclePolicy,
+    /// Who comes and goes by itself.
+    pub(crate) schedule: Option<Schedule>,
     /// What a record means: of the model and the settings.
     pub(crate) fingerprint: u64,
     pub(crate) store: Option<Hibernation>,

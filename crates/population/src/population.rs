@@ -50,10 +50,14 @@ pub(crate) struct Population<T: Number> {
     /// The most that the pool keeps, as far as this population can let it.
     pub(crate) idle_bytes: u64,
     pub(crate) life: Life,
+    /// How many agents there were to begin with.
+    pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
     tick: u64,
     hash: u64,
+    /// How many steps agents have made, all counted.
+    agent_steps: u64,
     peak: Memory,
     peak_agents: u64,
     /// What was taken before there was any agent, and what has been since for other than agents.
@@ -136,11 +140,13 @@ impl<T: Number> Population<T> {
             seed: settings.seed,
             budget_bytes: settings.budget_bytes,
             idle_bytes: if returns { most_idle_bytes(settings.agents) } else { 0 },
+            first_agents: settings.agents,
             life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
             tick: 0,
             hash: 0,
+            agent_steps: 0,
             fixed: memory.split(),
             peak: Memory::default(),
             peak_agents: 0,
@@ -316,6 +322,7 @@ impl<T: Number> Population<T> {
                 .try_reduce(|| 0, sum),
         });
         self.hash = self.hash.wrapping_add(hash?);
+        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         self.note_peak();
@@ -376,6 +383,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn ticks(&self) -> u64 {
         self.tick
+    }
+
+    pub(crate) fn agent_steps(&self) -> u64 {
+        self.agent_steps
     }
 
     pub(crate) fn trajectory_hash(&self) -> u64 {

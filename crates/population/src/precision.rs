@@ -28,6 +28,11 @@ macro_rules! accessors {
                 with!(&self.0, population => population.ticks())
             }
 
+            /// How many steps agents have made, all counted.
+            pub fn agent_steps(&self) -> u64 {
+                with!(&self.0, population => population.agent_steps())
+            }
+
             /// The hash of all actions so far ([`trajectory_term`](crate::trajectory_term)).
             pub fn trajectory_hash(&self) -> u64 {
                 with!(&self.0, population => population.trajectory_hash())

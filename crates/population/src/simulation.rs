@@ -8,7 +8,7 @@ use populace_pool::{Pool, Record, SharedResource};
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
-use crate::{Environment, Error, ErrorKind, Generative, Result, Settings};
+use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -51,6 +51,32 @@ impl Simulation {
                 Precision::F32 => Either::F32(Box::new(Population::new(source, settings)?)),
                 Precision::F64 => Either::F64(Box::new(Population::new(source, settings)?)),
             }))
+        })
+    }
+
+    /// As [`Simulation::new`], of agents that come and go by a schedule.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Simulation::new`], the worst case being that of the most agents that there can be at
+    /// once; the schedule makes no sense; the store cannot be opened, or holds agents already.
+    pub fn living(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        schedule: &Schedule,
+    ) -> Result<Self> {
+        schedule.check()?;
+        Self::in_world(model, process, steps, false, |source| {
+            let source = Source { changes: true, ..*source };
+            let precision = settings.precision;
+            let mut either = match precision {
+                Precision::F32 => Either::F32(Box::new(Population::new(&source, settings)?)),
+                Precision::F64 => Either::F64(Box::new(Population::new(&source, settings)?)),
+            };
+            with!(&mut either, population => population.live(schedule, steps))?;
+            Ok(Self(either))
         })
     }
 
@@ -119,13 +145,17 @@ impl Simulation {
         make(&source)
     }
 
-    /// Steps every agent once.
+    /// Steps every agent in memory once, after whoever comes or goes by the schedule, if there is one.
     ///
     /// # Errors
     ///
-    /// The operating system refuses memory that the budget would allow.
+    /// The operating system refuses memory that the budget would allow; or, before anybody is stepped,
+    /// the budget does not hold who comes, or the store cannot be written.
     pub fn tick(&mut self) -> Result<()> {
-        with!(&mut self.0, population => population.tick(None))
+        with!(&mut self.0, population => {
+            population.change()?;
+            population.tick(None)
+        })
     }
 
     /// Runs `work` on one of the population's threads: ticks started there need no hand-over

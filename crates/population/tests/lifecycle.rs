@@ -10,7 +10,7 @@ use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{ActionSelection, Model, Precision};
 use populace_pool::{Event, EventSink, Owner, Stage};
 use populace_population::{
-    Belief, Crowd, ErrorKind, Lifecycle, LifecyclePolicy, Settings,
+    Belief, Crowd, ErrorKind, Lifecycle, LifecyclePolicy, Schedule, Settings, Simulation,
 };
 
 const PLENTY: u64 = 64 << 20;
@@ -549,4 +549,39 @@ fn a_changed_byte_of_an_agent_is_found() {
         }
     }
     assert!(found > flips / 20, "{found} of {flips} flips were found");
+}
+
+#[test]
+fn a_schedule_is_kept_within_the_budget() {
+    let model = small_grid(0.1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut hashes = BTreeSet::new();
+    for (threads, chunk) in [(1, None), (2, Some(3)), (2, Some(100))] {
+        let store = folder.path().join(format!("{threads}-{chunk:?}"));
+        let schedule = Schedule {
+            every: 3,
+            spawn: 20,
+            retire: 0.1,
+            lifetime: Some(20),
+            hibernate: 0.2,
+            wake: 0.3,
+            store: Some(store),
+        };
+        let budget_bytes = 8 << 20;
+        let settings = Settings { agents: 200, budget_bytes, threads, chunk, ..Settings::default() };
+        let mut run = Simulation::living(&model, None, &settings, 40, &schedule).unwrap();
+        while run.ticks() < 40 {
+            run.tick().unwrap();
+            assert_eq!(run.memory().total(), run.engine_bytes());
+            assert!(run.peak().total() <= budget_bytes);
+            let counts = run.lifecycle_counts();
+            let alive = counts.active + counts.hibernated;
+            assert!(alive <= schedule.most_agents(200, run.ticks()), "{counts:?}");
+            let changes = (run.ticks() - 1) / 3;
+            assert_eq!(alive + counts.retired, 200 + 20 * changes);
+        }
+        hashes.insert((run.trajectory_hash(), run.lifecycle_counts().hibernated));
+        assert!(Simulation::living(&model, None, &settings, 40, &schedule).is_err(), "in use");
+    }
+    assert_eq!(hashes.len(), 1);
 }
