@@ -246,7 +246,8 @@ impl Crowd {
     ///
     /// # Errors
     ///
-    /// Agents would be idle after 0 ticks.
+    /// Agents would be idle after 0 ticks; or sweeps have no idle time, or no
+    /// [file](Self::hibernate_in) to hibernate agents in.
     pub fn set_policy(&mut self, policy: LifecyclePolicy) -> Result<()> {
         with!(&mut self.0, population => population.set_policy(policy))
     }

@@ -146,6 +146,9 @@ impl<T: Number> Population<T> {
         if policy.idle_after == Some(0) {
             return Err(Error::invalid("idle_after: 0 ticks would make every agent idle at once"));
         }
+        if policy.sweeps && (policy.idle_after.is_none() || self.life.store.is_none()) {
+            return Err(Error::invalid("sweeps: need an idle_after and a hibernation file"));
+        }
         let ticks = self.ticks();
         if policy.idle_after.is_some() && !self.life.dated() {
             self.chunks.iter_mut().for_each(|chunk| chunk.members.step_all(ticks));

@@ -30,11 +30,11 @@ impl<T: Number> Population<T> {
         };
         self.admit(count)?;
         let joining = self.joining(count);
-        let (clock, memory) = (self.ticks(), self.chunk_memory.clone());
+        let (stepped, memory) = (self.stamp(), self.chunk_memory.clone());
         let mut born = Vec::new();
         for start in (first + joining..next).step_by(self.chunk_agents) {
             let len = (next - start).min(self.chunk_agents as u64) as usize;
-            let members = Members::new(start, len, clock, &memory)?;
+            let members = Members::new(start, len, stepped, &memory)?;
             born.push(Chunk::new(&self.layout, members, &memory)?);
         }
         let old = self.chunks.len();
@@ -42,8 +42,7 @@ impl<T: Number> Population<T> {
             && let Some(last) = self.chunks.last_mut()
         {
             let len = last.len();
-            let dated = if self.life.dated() { clock } else { last.members.stepped(0) };
-            last.spawn(&self.layout, joining as usize, first, dated, &memory)?;
+            last.spawn(&self.layout, joining as usize, first, stepped, &memory)?;
             begin(&*self.environment, self.seed, &self.layout, last, len);
         }
         self.chunks.append(&mut born);
@@ -57,12 +56,16 @@ impl<T: Number> Population<T> {
         Ok(first)
     }
 
+    /// What is noted of agents that are born or woken now: when, where that matters.
+    pub(crate) fn stamp(&self) -> u64 {
+        if self.life.dated() { self.ticks() } else { 0 }
+    }
+
     /// How many of `count` new agents the last chunk takes: as many as it has room for, unless all its
     /// agents then needed lines of their own and pages for a new chunk are cheaper.
     fn joining(&self, count: u64) -> u64 {
         let Some(last) = self.chunks.last() else { return 0 };
-        let dated = if self.life.dated() { self.ticks() } else { last.members.stepped(0) };
-        let uniform = last.members.stays_uniform_with(self.life.next_id, dated);
+        let uniform = last.members.stays_uniform_with(self.life.next_id, self.stamp());
         if !uniform && last.members.is_uniform() && last.len() > few() {
             return 0;
         }
@@ -131,6 +134,9 @@ impl<T: Number> Population<T> {
 
     /// Takes agents out of their chunks, and gives back what they took.
     pub(crate) fn take_out(&mut self, calls: &[Call]) -> Result<()> {
+        if calls.is_empty() {
+            return Ok(());
+        }
         let memory = self.chunk_memory.clone();
         let places = |calls: &[Call]| calls.iter().map(|call| call.place).collect::<Vec<u32>>();
         // Whatever can be refused comes first.
@@ -211,7 +217,7 @@ impl<T: Number> Population<T> {
         // Who has no room beside their neighbours parts them: two chunks more at most, for each chunk
         // that is parted, and for each chunk of those that come.
         let parted = chunks + ids.len().div_ceil(self.chunk_agents) as u64;
-        let room = needed + 2 * parted * pages + copied;
+        let room = needed + 2 * parted * pages + 2 * copied;
         let left = self.budget_bytes.saturating_sub(self.worst_bytes());
         if room <= left {
             return Ok(());
@@ -289,6 +295,7 @@ impl<T: Number> Population<T> {
         }
         let before = self.memory.split();
         let Ok(workers) = self.new_workers(chunk) else { return };
+        self.note_peak();
         let after = self.memory.split();
         let taken = |memory: &crate::Memory| memory.scratch + memory.padding;
         // The old workers are there still: they go only if the new ones leave no less than they take.

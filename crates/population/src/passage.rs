@@ -61,20 +61,13 @@ impl<T: Number> Population<T> {
     }
 
     fn dismiss(&mut self, ids: &[u64], to: Lifecycle) -> Result<()> {
-        let (mut awake, mut rows, mut asleep) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, &id) in ids.iter().enumerate() {
-            if self.find_id(id).is_some() {
-                awake.push(id);
-                rows.push(row);
-            } else {
-                asleep.push((id, row));
-            }
-        }
-        self.check_asleep(&mut asleep)?;
+        check_once(ids)?;
+        let (awake, asleep): (Vec<u64>, Vec<u64>) =
+            ids.iter().copied().partition(|&id| self.find_id(id).is_some());
+        self.check_asleep(&asleep, ids)?;
         let calls = self.locate(&awake, false)?;
         let before = self.lifecycles_if_told(&calls);
         // What is on disk goes first: that can be refused.
-        let asleep: Vec<u64> = asleep.into_iter().map(|(id, _)| id).collect();
         if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty()) {
             store.forget(&asleep, true)?;
         }
@@ -88,25 +81,19 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    /// Checks that agents that are not in memory are hibernated, each named once; sorts them.
-    fn check_asleep(&self, asleep: &mut [(u64, usize)]) -> Result<()> {
+    /// Checks that agents that are not in memory are hibernated; they are some of `ids`.
+    fn check_asleep(&self, asleep: &[u64], ids: &[u64]) -> Result<()> {
         let held = match &self.life.store {
-            Some(store) => store.holds(asleep.iter().map(|&(id, _)| id))?,
+            Some(store) => store.holds(asleep.iter().copied())?,
             None => vec![false; asleep.len()],
         };
-        if let Some(k) = held.iter().position(|held| !held) {
-            let (id, row) = asleep[k];
-            return Err(self.absent(row, id));
+        match held.iter().position(|held| !held) {
+            None => Ok(()),
+            Some(k) => {
+                let row = ids.iter().position(|&id| id == asleep[k]).unwrap_or(k);
+                Err(self.absent(row, asleep[k]))
+            }
         }
-        asleep.sort_unstable();
-        if let Some(pair) = asleep.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            let (id, row) = pair[1];
-            let first = pair[0].1;
-            return Err(Error::invalid(format!(
-                "ids[{row}]: {id} stands there twice, first as ids[{first}]"
-            )));
-        }
-        Ok(())
     }
 
     /// Opens the file that agents are hibernated in; those that it holds already are this
@@ -181,10 +168,10 @@ impl<T: Number> Population<T> {
         if let Some(row) = ids.iter().position(|&id| self.find_id(id).is_some()) {
             return Err(Error::invalid(format!("ids[{row}]: {} is not hibernated", ids[row])));
         }
-        let mut asleep: Vec<(u64, usize)> =
-            ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
-        self.check_asleep(&mut asleep)?;
-        let ids: Vec<u64> = asleep.into_iter().map(|(id, _)| id).collect();
+        check_once(ids)?;
+        self.check_asleep(ids, ids)?;
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
         self.admit_back(&ids)?;
         let woken = self.wake_all(&ids);
         self.settle();
@@ -193,7 +180,7 @@ impl<T: Number> Population<T> {
 
     fn wake_all(&mut self, ids: &[u64]) -> Result<()> {
         let columns = self.layout.column_bytes(1);
-        let ticks = self.ticks();
+        let stepped = self.stamp();
         let mut bytes = Vec::with_capacity(BATCH_BYTES);
         let mut rest = ids;
         while !rest.is_empty() {
@@ -208,7 +195,7 @@ impl<T: Number> Population<T> {
                 let Some((columns, record)) = image.split_at_checked(columns) else {
                     return Err(store.invalid(format!("agent {id} is damaged")));
                 };
-                agents.push(AtRest { id, stepped: ticks, columns, record });
+                agents.push(AtRest { id, stepped, columns, record });
                 start = end;
             }
             let back = self.put_back(&agents);
@@ -272,4 +259,19 @@ impl<T: Number> Population<T> {
             ),
         )
     }
+}
+
+/// Checks that no id stands there twice.
+fn check_once(ids: &[u64]) -> Result<()> {
+    let mut rows: Vec<(u64, usize)> = ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
+    rows.sort_unstable();
+    match rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(twice(pair[1].0, pair[1].1, pair[0].1)),
+        None => Ok(()),
+    }
+}
+
+/// That an id stands there twice.
+pub(crate) fn twice(id: u64, row: usize, first: usize) -> Error {
+    Error::invalid(format!("ids[{row}]: {id} stands there twice, first as ids[{first}]"))
 }

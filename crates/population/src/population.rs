@@ -484,7 +484,7 @@ fn chunk_size(
     asked: Option<usize>,
     parts: usize,
 ) -> (usize, usize) {
-    let population = usize::try_from(agents).unwrap_or(usize::MAX);
+    let population = usize::try_from(agents).unwrap_or(usize::MAX).max(1);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
     let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;

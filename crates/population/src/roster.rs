@@ -4,6 +4,7 @@
 //! id, and its place there, are found by halving, and no index is kept.
 
 use crate::chunk::Chunk;
+use crate::passage::twice;
 use crate::population::Population;
 use crate::record::Number;
 use crate::{Error, Result};
@@ -82,15 +83,12 @@ impl<T: Number> Population<T> {
         if !calls.is_sorted() {
             calls.sort_unstable();
         }
-        let twice = |pair: &&[Call]| (pair[0].chunk, pair[0].place) == (pair[1].chunk, pair[1].place);
-        if let Some(pair) = calls.windows(2).find(twice)
+        let same = |pair: &&[Call]| (pair[0].chunk, pair[0].place) == (pair[1].chunk, pair[1].place);
+        if let Some(pair) = calls.windows(2).find(same)
             && !repeats
         {
             let row = pair[1].row as usize;
-            return Err(Error::invalid(format!(
-                "ids[{row}]: {} stands there twice, first as ids[{}]",
-                ids[row], pair[0].row
-            )));
+            return Err(twice(ids[row], row, pair[0].row as usize));
         }
         Ok(calls)
     }

@@ -159,7 +159,9 @@ impl<T: Number> Population<T> {
         let old = asleep.iter().copied().filter(|&id| id < expired);
         let retiring: Vec<u64> =
             awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
-        self.retire(&retiring)?;
+        if !retiring.is_empty() {
+            self.retire(&retiring)?;
+        }
         let tired = |&id: &u64| !dying(id) && falls(id, 1, schedule.hibernate);
         let tired: Vec<u64> = awake.into_iter().filter(tired).collect();
         if !tired.is_empty() {
