@@ -188,7 +188,8 @@ impl Summary {
         if let Some(lifecycle) = &self.lifecycle {
             let [active, hibernated, retired] =
                 [lifecycle.active, lifecycle.hibernated, lifecycle.retired].map(grouped);
-            let lives = format!("{active} active at the end, {hibernated} hibernated, {retired} retired");
+            let lives =
+                format!("{active} active at the end, {hibernated} hibernated, {retired} retired");
             facts.row(["lives", &lives]);
         }
         facts.row(["process", &resident]);

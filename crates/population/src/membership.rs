@@ -185,10 +185,8 @@ impl<T: Number> Population<T> {
             let cheap = uniform || lines(left) + lines(right) <= few();
             let worker = worker(&mut self.workers);
             let joined = small && cheap && {
-                let ends = [
-                    find(&self.layout, left, worker).end,
-                    find(&self.layout, right, worker).end,
-                ];
+                let ends =
+                    [find(&self.layout, left, worker).end, find(&self.layout, right, worker).end];
                 left.append(&self.layout, right, ends, &memory)
             };
             if joined {
@@ -246,7 +244,8 @@ impl<T: Number> Population<T> {
             };
             let at = place(agent);
             if group + len <= self.chunk_agents {
-                let at: Vec<u32> = agents[..group].iter().map(|agent| place(agent) as u32).collect();
+                let at: Vec<u32> =
+                    agents[..group].iter().map(|agent| place(agent) as u32).collect();
                 let records = find(&self.layout, chunk, worker(&mut self.workers));
                 chunk.insert(&self.layout, &agents[..group], &at, records, &memory)?;
                 agents = &agents[group..];

@@ -301,7 +301,8 @@ impl<T: Number> Population<T> {
                 let mut called = Vec::new();
                 let mut before = 0;
                 for (index, calls) in by_chunk(calls) {
-                    let (chunk, after) = std::mem::take(&mut rest)[index - before..].split_at_mut(1);
+                    let (chunk, after) =
+                        std::mem::take(&mut rest)[index - before..].split_at_mut(1);
                     called.push((&mut chunk[0], calls));
                     (rest, before) = (after, index + 1);
                 }

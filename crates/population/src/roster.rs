@@ -83,7 +83,8 @@ impl<T: Number> Population<T> {
         if !calls.is_sorted() {
             calls.sort_unstable();
         }
-        let same = |pair: &&[Call]| (pair[0].chunk, pair[0].place) == (pair[1].chunk, pair[1].place);
+        let same =
+            |pair: &&[Call]| (pair[0].chunk, pair[0].place) == (pair[1].chunk, pair[1].place);
         if let Some(pair) = calls.windows(2).find(same)
             && !repeats
         {

@@ -83,8 +83,7 @@ impl Schedule {
         if self.lifetime == Some(0) {
             return Err(Error::invalid("lifetime: 0, but agents live for at least 1 tick"));
         }
-        let chances =
-            [("retire", self.retire), ("hibernate", self.hibernate), ("wake", self.wake)];
+        let chances = [("retire", self.retire), ("hibernate", self.hibernate), ("wake", self.wake)];
         for (name, chance) in chances {
             if !(0.0..=1.0).contains(&chance) {
                 return Err(Error::invalid(format!(
@@ -157,8 +156,7 @@ impl<T: Number> Population<T> {
         }
         let awake = self.ids();
         let old = asleep.iter().copied().filter(|&id| id < expired);
-        let retiring: Vec<u64> =
-            awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
+        let retiring: Vec<u64> = awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
         if !retiring.is_empty() {
             self.retire(&retiring)?;
         }

@@ -24,11 +24,20 @@ impl Dice {
         populace_agent::random::mix(self.0) % sides
     }
 
-    /// Some of these, in any order.
+    /// Mostly `few`, many now and then.
+    fn most(&mut self, few: u64) -> u64 {
+        if self.roll(4) == 0 { 60 } else { few }
+    }
+
+    /// Some of these, in any order, at most `most`.
     fn some(&mut self, from: &[u64], most: u64) -> Vec<u64> {
         let mut from = from.to_vec();
         let count = self.roll(most + 1).min(from.len() as u64);
-        (0..count).map(|_| from.swap_remove(self.roll(from.len() as u64) as usize)).collect()
+        let mut take = || {
+            let place = self.roll(from.len() as u64);
+            from.swap_remove(place as usize)
+        };
+        (0..count).map(|_| take()).collect()
     }
 }
 
@@ -185,7 +194,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 believed.ticks += 1;
             }
             6..8 => {
-                let count = dice.roll(if dice.roll(4) == 0 { 60 } else { 4 });
+                let most = dice.most(4);
+                let count = dice.roll(most);
                 match crowd.spawn(count) {
                     Ok(born) => assert_eq!(born, believed.born(count)),
                     Err(error) => assert!(!accept(Err(error))),
@@ -193,7 +203,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
             }
             8..10 => {
                 let everyone: Vec<u64> = awake.iter().chain(&asleep).copied().collect();
-                let ids = dice.some(&everyone, if dice.roll(4) == 0 { 60 } else { 4 });
+                let most = dice.most(4);
+                let ids = dice.some(&everyone, most);
                 crowd.retire(&ids).unwrap();
                 for id in ids {
                     assert!(believed.awake.remove(&id) || believed.asleep.remove(&id));
@@ -217,7 +228,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 }
             }
             11..13 => {
-                let ids = dice.some(&awake, if dice.roll(4) == 0 { 60 } else { 8 });
+                let most = dice.most(8);
+                let ids = dice.some(&awake, most);
                 crowd.hibernate(&ids).unwrap();
                 for id in ids {
                     believed.awake.remove(&id);
@@ -225,7 +237,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 }
             }
             13..15 => {
-                let ids = dice.some(&asleep, if dice.roll(3) == 0 { 60 } else { 8 });
+                let most = dice.most(8);
+                let ids = dice.some(&asleep, most);
                 if accept(crowd.wake(&ids)) {
                     for id in ids {
                         believed.asleep.remove(&id);
@@ -295,8 +308,7 @@ fn random_scripts_do_what_twins_do_within_the_budget() {
 #[test]
 fn a_hundred_thousand_lives_leave_nothing() {
     for (model, belief) in [(small_grid(0.1), Belief::Auto), (small_grid(0.0), Belief::Dense)] {
-        let settings =
-            Settings { budget_bytes: PLENTY, threads: 1, belief, ..Settings::default() };
+        let settings = Settings { budget_bytes: PLENTY, threads: 1, belief, ..Settings::default() };
         let mut crowd = crowd(&model, 100, &settings);
         crowd.step(&[7; 100], &mut [0; 100]).unwrap();
         let mut actions = [0; 2];
@@ -329,8 +341,7 @@ fn a_hundred_thousand_lives_leave_nothing() {
 #[test]
 fn who_retires_gives_back_what_they_took() {
     for (model, belief) in [(small_grid(0.1), Belief::Auto), (small_grid(0.0), Belief::Dense)] {
-        let settings =
-            Settings { budget_bytes: PLENTY, threads: 2, belief, ..Settings::default() };
+        let settings = Settings { budget_bytes: PLENTY, threads: 2, belief, ..Settings::default() };
         let mut crowd = crowd(&model, 1000, &settings);
         crowd.step(&[7; 1000], &mut [0; 1000]).unwrap();
         let before = crowd.engine_bytes();
@@ -412,7 +423,8 @@ fn what_fits_is_told_and_fits() {
         assert!(crowd.spawn(fits + 1).is_err(), "{message}");
         crowd.spawn(fits).unwrap();
         let rows = crowd.agents() as usize;
-        let (mut actions, seen) = (vec![0; rows * model.factors()], vec![0; rows * model.modalities()]);
+        let (mut actions, seen) =
+            (vec![0; rows * model.factors()], vec![0; rows * model.modalities()]);
         for _ in 0..4 {
             crowd.step(&seen, &mut actions).unwrap();
             assert!(crowd.engine_bytes() <= 8 << 20);
@@ -469,7 +481,7 @@ fn every_passage_is_told() {
         (3, Some(Idle), Hibernated),
     ]);
     crowd.step_subset(&[3], &[0; 3], &mut [0; 2]).unwrap();
-    told(&[(3, Some(Hibernated), Active)]);
+    told(&[(3, Some(Hibernated), Initialising), (3, Some(Initialising), Active)]);
     crowd.retire(&[2, 0]).unwrap();
     told(&[(0, Some(Active), Retired), (2, Some(Hibernated), Retired)]);
     crowd.recycle(&[1]).unwrap();
@@ -568,7 +580,8 @@ fn a_schedule_is_kept_within_the_budget() {
             store: Some(store),
         };
         let budget_bytes = 8 << 20;
-        let settings = Settings { agents: 200, budget_bytes, threads, chunk, ..Settings::default() };
+        let settings =
+            Settings { agents: 200, budget_bytes, threads, chunk, ..Settings::default() };
         let mut run = Simulation::living(&model, None, &settings, 40, &schedule).unwrap();
         while run.ticks() < 40 {
             run.tick().unwrap();

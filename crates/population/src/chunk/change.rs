@@ -157,8 +157,7 @@ impl Chunk {
         }
         let [end, next_end] = if unstepped(self) && unstepped(next) { [0; 2] } else { ends };
         let (first, stepped) = (next.members.first(), next.members.stepped(0));
-        let uniform =
-            next.members.is_uniform() && self.members.stays_uniform_with(first, stepped);
+        let uniform = next.members.is_uniform() && self.members.stays_uniform_with(first, stepped);
         if !uniform && self.members.tell(lines(len + more), memory).is_err()
             || self.reserve_columns(layout, len + more, memory).is_err()
             || self.reserve(layout, (end + next_end).div_ceil(WORD), len + more, memory).is_err()
@@ -203,7 +202,8 @@ impl Chunk {
                 .copy_from_slice(&self.columns[from + place * width..from + len * width]);
         }
         if self.used_words > 0 {
-            let stream = &cast_slice::<u64, u8>(&self.beliefs)[records.record(place).start..records.end];
+            let stream =
+                &cast_slice::<u64, u8>(&self.beliefs)[records.record(place).start..records.end];
             tail.reserve(layout, stream.len().div_ceil(WORD), more, memory)?;
             cast_slice_mut(&mut tail.beliefs)[..stream.len()].copy_from_slice(stream);
             tail.used_words = stream.len().div_ceil(WORD);
@@ -243,6 +243,7 @@ impl Chunk {
             self.members.fit(memory);
         }
         let room = self.used_words + self.used_words / 8;
+        let room = room.min(layout.most_words(self.len())).max(self.used_words);
         if pages(room * WORD) < pages(self.beliefs.len() * WORD)
             && let Ok(mut beliefs) = Array::unspecified(memory, room)
         {
@@ -254,7 +255,9 @@ impl Chunk {
     /// Bytes that the chunk's arrays hold: what a copy of them would take.
     pub(crate) fn held_bytes(&self) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.columns.len()) + pages(self.beliefs.len() * WORD) + pages(self.members.held_bytes())
+        pages(self.columns.len())
+            + pages(self.beliefs.len() * WORD)
+            + pages(self.members.held_bytes())
     }
 
     /// Makes the columns long enough for `agents` agents: whole pages, since these are taken anyway.

@@ -10,7 +10,7 @@ use crate::population::Population;
 use crate::record::{DENSE, Keep, Number};
 use crate::roster::by_chunk;
 use crate::tick::{Records, read_counts};
-use crate::{ErrorKind, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// A model that answers for policies, where the agents' own knows only what to do next.
 pub(crate) struct Enumerator<T: Number> {
@@ -65,6 +65,10 @@ impl<T: Number> Population<T> {
         let before = self.memory.split();
         let compile = |source: &Model| -> Result<_> {
             let model = CompiledModel::compile(source, Answers::Policies, &self.memory.shared())?;
+            if model.planner() == Planner::Graph {
+                let why = "policies: there are too many to enumerate";
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
             let window = self.layout.record.experience.window();
             let scratch = model.scratch(window, &self.memory.scratch())?;
             Ok(Enumerator { model, scratch })
