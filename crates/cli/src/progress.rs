@@ -15,14 +15,16 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Progress {
     bar: ProgressBar,
     agents: u64,
+    /// Where the bar started: a resumed run does not start at 0.
+    first: u64,
     budget_bytes: u64,
     start: Instant,
     drawn: Instant,
 }
 
 impl Progress {
-    /// A bar for so many ticks.
-    pub(crate) fn new(steps: u64, settings: &Settings) -> Self {
+    /// A bar for so many ticks, of which `first` have been run before.
+    pub(crate) fn new(first: u64, steps: u64, settings: &Settings) -> Self {
         // indicatif draws on standard error and stays silent where that is no terminal.
         let bar = ProgressBar::new(steps);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} ticks  {msg}") {
@@ -30,7 +32,7 @@ impl Progress {
         }
         let now = Instant::now();
         let (agents, budget_bytes) = (settings.agents, settings.budget_bytes);
-        Self { bar, agents, budget_bytes, start: now, drawn: now }
+        Self { bar, agents, first, budget_bytes, start: now, drawn: now }
     }
 
     /// Draws how far a simulation is, if it is time to.
@@ -40,7 +42,7 @@ impl Progress {
         }
         self.drawn = Instant::now();
         let ticks = simulation.ticks();
-        let steps = self.agents as f64 * ticks as f64;
+        let steps = self.agents as f64 * (ticks - self.first) as f64;
         self.bar.set_message(format!(
             "{} agent-steps/s  {} of {}",
             figures::rate(steps / self.start.elapsed().as_secs_f64()),

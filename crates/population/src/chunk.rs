@@ -10,6 +10,11 @@
 //! anew by every tick; the stream grows within the tick, by freeing before it allocates, and shrinks
 //! between ticks.
 
+mod spare;
+
+use spare::Borrowed;
+pub(crate) use spare::Spare;
+
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
@@ -101,6 +106,10 @@ pub(crate) struct Chunk {
     pub(crate) beliefs: Array<u64>,
     /// Words of the stream in use.
     used_words: usize,
+    /// Whether its memory, or a part of it, is a [`Spare`].
+    borrows: Borrowed,
+    /// Whether it has been through the tick that is being run.
+    pub(crate) ahead: bool,
 }
 
 /// The columns of a chunk, to read and write.
@@ -168,25 +177,11 @@ impl Columns<'_> {
 }
 
 impl Chunk {
-    pub(crate) fn new(
-        layout: &ChunkLayout,
-        first: u64,
-        len: usize,
-        memory: &SharedResource,
-    ) -> Result<Self> {
-        Ok(Self {
-            first,
-            len,
-            columns: Array::zeroed(memory, layout.column_bytes(len))?,
-            beliefs: Array::unspecified(memory, 0)?,
-            used_words: 0,
-        })
-    }
-
     /// The columns, and the stream in use.
     pub(crate) fn parts(&mut self, layout: &ChunkLayout) -> (Columns<'_>, &mut [u64]) {
         let lengths = self.len * layout.record.variable() * layout.length_bytes;
-        let (lengths, rest) = self.columns.split_at_mut(lengths);
+        let columns = &mut self.columns[..layout.column_bytes(self.len)];
+        let (lengths, rest) = columns.split_at_mut(lengths);
         let (actions, states) = rest.split_at_mut(self.len * layout.action_bytes);
         let columns = Columns {
             lengths: Packed { bytes: lengths, width: layout.length_bytes },
@@ -196,12 +191,46 @@ impl Chunk {
         (columns, &mut self.beliefs[..self.used_words])
     }
 
+    /// A chunk that is still to be filled, its stream `words` long.
+    pub(crate) fn unfilled(
+        layout: &ChunkLayout,
+        first: u64,
+        len: usize,
+        words: usize,
+        memory: &SharedResource,
+    ) -> Result<Self> {
+        let columns = Array::unspecified(memory, layout.column_bytes(len))?;
+        let beliefs = Array::unspecified(memory, words)?;
+        Ok(Self {
+            first,
+            len,
+            columns,
+            beliefs,
+            used_words: words,
+            borrows: Borrowed::default(),
+            ahead: false,
+        })
+    }
+
+    /// All that a chunk is: its columns, and the stream in use.
+    pub(crate) fn contents(&self, layout: &ChunkLayout) -> (&[u8], &[u64]) {
+        (&self.columns[..layout.column_bytes(self.len)], &self.beliefs[..self.used_words])
+    }
+
+    /// As [`Chunk::contents`], to be filled.
+    pub(crate) fn contents_mut(&mut self, layout: &ChunkLayout) -> (&mut [u8], &mut [u64]) {
+        let columns = &mut self.columns[..layout.column_bytes(self.len)];
+        (columns, &mut self.beliefs[..self.used_words])
+    }
+
     /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
+    /// Where memory is refused, the stream of `spare` is borrowed.
     pub(crate) fn resize(
         &mut self,
         layout: &ChunkLayout,
         words: usize,
         memory: &SharedResource,
+        spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
             let most = layout.most_words(self.len);
@@ -209,7 +238,14 @@ impl Chunk {
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;
-            self.beliefs = Array::unspecified(memory, room)?;
+            match (Array::unspecified(memory, room), spare) {
+                (Ok(beliefs), _) => self.beliefs = beliefs,
+                (Err(_), Some(spare)) if words <= spare.stream.len() => {
+                    std::mem::swap(&mut self.beliefs, &mut spare.stream);
+                    self.borrows.stream = true;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
         }
         self.used_words = words;
         Ok(())
@@ -219,6 +255,9 @@ impl Chunk {
     /// for the smaller copy is to be had.
     pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
+        if self.borrows() {
+            return;
+        }
         if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
             return;
         }

@@ -6,12 +6,18 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod chunk;
 mod crowd;
 mod environment;
 mod error;
 mod experience;
+#[cfg(test)]
+mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generative;
+mod image;
 mod infer;
 mod memory;
 mod plan;
@@ -19,9 +25,11 @@ mod population;
 mod record;
 mod settings;
 mod simulation;
+mod spill;
 mod tick;
 mod trajectory;
 
+pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
 pub use crowd::{Crowd, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
@@ -31,4 +39,5 @@ pub use memory::{Memory, Tiers};
 pub use plan::{Plan, plan};
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;
+pub use spill::Spilled;
 pub use trajectory::trajectory_term;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use populace_agent::{Answers, Model, Planner, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
+use crate::checkpoint::Resumed;
+use crate::chunk::{Chunk, ChunkLayout};
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
-use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Spilled, Tiers};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -61,6 +63,26 @@ impl Simulation {
             Ok(Self(match settings.precision {
                 Precision::F32 => Inner::F32(Box::new(Population::new(source, settings)?)),
                 Precision::F64 => Inner::F64(Box::new(Population::new(source, settings)?)),
+            }))
+        })
+    }
+
+    /// As [`Simulation::new`], where a checkpoint left off.
+    pub(crate) fn resumed(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        from: &mut Resumed,
+    ) -> Result<Self> {
+        Self::in_world(model, process, steps, false, |source| {
+            Ok(Self(match settings.precision {
+                Precision::F32 => {
+                    Inner::F32(Box::new(Population::resumed(source, settings, from)?))
+                }
+                Precision::F64 => {
+                    Inner::F64(Box::new(Population::resumed(source, settings, from)?))
+                }
             }))
         })
     }
@@ -133,7 +155,8 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// The operating system refuses memory that the budget would allow.
+    /// The operating system refuses memory that the budget would allow, or the directory that agents
+    /// spill to. Nothing is lost: where it is mended, the next call finishes this tick.
     pub fn tick(&mut self) -> Result<()> {
         with!(&mut self.0, population => population.tick(None))
     }
@@ -143,6 +166,19 @@ impl Simulation {
     pub fn on_worker<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
         let threads = with!(&self.0, population => population.threads());
         threads.install(|| work(self))
+    }
+
+    /// Shows every chunk, by its place.
+    pub(crate) fn each_chunk(
+        &mut self,
+        show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
+    ) -> Result<()> {
+        with!(&mut self.0, population => population.each_chunk(show))
+    }
+
+    /// Agents of a chunk; the last may have fewer.
+    pub(crate) fn chunk_agents(&self) -> u64 {
+        with!(&self.0, population => population.chunk_agents as u64)
     }
 
     /// How many ticks have been run.
@@ -188,6 +224,11 @@ impl Simulation {
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
+    }
+
+    /// What is on disk, where the settings let agents go there.
+    pub fn spilled(&self) -> Spilled {
+        with!(&self.0, population => population.spilled())
     }
 
     /// How agents weigh their policies.
