@@ -225,7 +225,7 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
         arguments.inductive_threshold = draw.of(&[0.1, 0.3, 0.5]);
         arguments.inductive_epsilon = draw.of(&[1e-3, 1e-2]);
     }
-    if plan.learning && !plan.by_policy() {
+    if plan.learning {
         let which = draw.below(3);
         // The reference raises on A and B together where it smooths.
         arguments.learn_a = which == 0 || (which == 2 && !plan.smooths());
@@ -248,9 +248,8 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
 /// Dirichlet counts, where something is learnt or new.
 fn counts(draw: &mut Draw, plan: &Plan, problem: &mut Problem) {
     let novelty = problem.arguments.use_param_info_gain;
-    // The older reference fails on the information gain about B under MMP.
-    let new_a = novelty && (plan.by_policy() || draw.chance(0.6));
-    let new_b = novelty && !plan.by_policy() && (!new_a || draw.chance(0.5));
+    let new_a = novelty && draw.chance(0.6);
+    let new_b = novelty && (!new_a || draw.chance(0.5));
     if problem.arguments.learn_a || new_a {
         problem.p_a = problem.a.iter().map(|a| draw.counts(a)).collect();
     }
