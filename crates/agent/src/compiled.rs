@@ -1,5 +1,6 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+pub(crate) mod by_policy;
 mod composition;
 pub(crate) mod inductive;
 pub(crate) mod joint;
@@ -23,6 +24,7 @@ use populace_tensor::simd::{Isa, Real};
 
 use crate::step::Number;
 use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use by_policy::ByPolicy;
 use joint::JointOutcome;
 use learning::Learning;
 use likelihood::{Evidence, Said, Structure};
@@ -66,6 +68,8 @@ pub struct CompiledModel<T: Real> {
     pub(crate) joint_outcome: Option<JointOutcome<T>>,
     /// How states are inferred from a window, where they are.
     pub(crate) sequence: Option<Sequence>,
+    /// What that needs where beliefs are a policy's own.
+    pub(crate) by_policy: Option<ByPolicy>,
     /// What a sparse belief drops.
     pub(crate) threshold: T,
     pub(crate) num_iter: usize,
@@ -147,6 +151,7 @@ impl<T: Real> CompiledModel<T> {
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
             groups: groups(&evidence),
+            by_policy: ByPolicy::compile(model, sequence, &transitions, answers, memory)?,
             search: Search::compile(model, plan.scores.len(), memory)?,
             learning,
             joint_outcome: JointOutcome::compile(model, memory)?,
@@ -182,6 +187,11 @@ impl<T: Real> CompiledModel<T> {
         &self.outcomes
     }
 
+    /// Whether an observation may be missing (−1): not in `pymdp-0`.
+    pub fn observes_nothing(&self) -> bool {
+        self.dialect == Dialect::Pymdp1
+    }
+
     /// The flat actions of each factor.
     pub fn num_actions(&self) -> &[usize] {
         &self.actions
@@ -189,7 +199,7 @@ impl<T: Real> CompiledModel<T> {
 
     /// How many policies are weighed; first actions, where [`CompiledModel::planner`] is the graph.
     pub fn policy_count(&self) -> usize {
-        self.plan.scores.len()
+        self.plan.ln_habit.len()
     }
 
     /// How policies are weighed.

@@ -1,6 +1,7 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod by_policy;
 mod door;
 mod joint;
 pub(crate) mod kernels;
@@ -13,6 +14,7 @@ mod sequence;
 mod sparse;
 mod states;
 mod vanilla;
+mod window;
 
 pub use door::{Number, Stage};
 pub use learn::LearntCounts;

@@ -159,11 +159,41 @@ fn pymdp_0_refuses_what_it_lacks() {
         ("B_action_dependencies: pymdp-0 has one control for each factor", |m| {
             m.b_action_dependencies = Some(vec![vec![0], vec![1]]);
         }),
-        ("agent.inference_algo: pymdp-0 has no \"fpi\", only VANILLA, mmp", |m| {
+        ("agent.inference_algo: pymdp-0 has no \"fpi\", only VANILLA, MMP", |m| {
             m.arguments.inference_algo = InferenceAlgorithm::Fpi;
+        }),
+        ("agent.inference_algo: pymdp-0 has no \"vmp\", only VANILLA, MMP", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Vmp;
+        }),
+        ("agent.inference_horizon: is 0, not at least 1", |m| {
+            m.arguments.inference_horizon = Some(0);
+        }),
+        ("agent.inference_horizon: is missing; MMP of pymdp-0 needs a window's length", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.arguments.inference_horizon = None;
+        }),
+        ("agent.use_BMA: is false, but MMP's windows start from the mean over policies", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.arguments.use_bma = false;
         }),
         ("agent.categorical_obs: pymdp-0 has no such thing", |m| {
             m.arguments.categorical_obs = true;
+        }),
+        ("agent.use_inductive: pymdp-0 has no such thing", |m| m.arguments.use_inductive = true),
+        ("H.0: pymdp-0 has no such thing", |m| m.h = m.d.clone()),
+        ("sophisticated: pymdp-0 has no such thing", |m| {
+            m.sophisticated = Some(Sophisticated::default());
+        }),
+        ("agent.learn_A: needs Dirichlet counts, but pA.0 is missing", |m| {
+            m.arguments.learn_a = true;
+        }),
+        ("agent.learn_D: needs Dirichlet counts, but pD.0 is missing", |m| {
+            m.arguments.learn_d = true;
+        }),
+        ("C.0: has preferences for 1 steps, but 2 are planned", |m| {
+            // MMP weighs the present as well.
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.c[0] = dense(&[4, 1], &[0.0; 4]);
         }),
         ("C.1: shape is (1, 3), read as (O, T), but A.1 has 3 outcomes", |m| {
             m.c[1] = dense(&[1, 3], &[0.0; 3]);
@@ -184,10 +214,6 @@ fn what_is_not_there_yet_is_refused_by_name() {
             m.arguments.learn_a = true;
         }),
         ("agent.learn_D in pymdp-1", |m| m.arguments.learn_d = true),
-        ("agent.inference_algo \"mmp\"", |m| {
-            *m = pymdp_0();
-            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
-        }),
     ];
     for (name, change) in cases {
         let error = with(change).supported().unwrap_err();

@@ -38,8 +38,10 @@ fn worst(got: &[f64], want: &[f64], precision: Precision) -> f64 {
 fn named(answer: &Inference) -> Vec<(String, &[f64])> {
     let mut named: Vec<(String, &[f64])> =
         vec![("neg_efe".into(), &answer.neg_efe), ("q_pi".into(), &answer.q_pi)];
+    named.push(("free_energy".into(), &answer.free_energy));
     let lists = [
         ("qs", &answer.qs),
+        ("qs_policy", &answer.qs_policy),
         ("pA_after", &answer.p_a_after),
         ("pB_after", &answer.p_b_after),
         ("pD_after", &answer.p_d_after),
@@ -118,4 +120,10 @@ fn sequences() {
 fn pymdp_0() {
     let algorithms = vec![Algorithm::Vanilla];
     agree(300, &Features { algorithms, ..Features::all(Dialect::Pymdp0) });
+}
+
+#[test]
+fn pymdp_0_by_policy() {
+    let algorithms = vec![Algorithm::Mmp];
+    agree(200, &Features { algorithms, ..Features::all(Dialect::Pymdp0) });
 }

@@ -140,8 +140,7 @@ const INERT: [(&str, &str); 11] = [
 fn write_agent(model: &Model) -> Value {
     let mut agent = slots::write(&mut slots::of_agent(&mut model.arguments.clone()));
     if model.dialect == Dialect::Pymdp0 {
-        // pymdp-0 spells its algorithms in capitals.
-        agent["inference_algo"] = json!(model.arguments.inference_algo.name().to_uppercase());
+        agent["inference_algo"] = json!(model.arguments.inference_algo.name_in(model.dialect));
     }
     agent
 }

@@ -193,6 +193,16 @@ impl Named for SamplingMode {
         &[("full", Self::Full), ("marginal", Self::Marginal)];
 }
 
+impl InferenceAlgorithm {
+    /// The name that a dialect's own library has for it: `pymdp-0` spells in capitals.
+    pub(crate) fn name_in(self, dialect: Dialect) -> String {
+        match dialect {
+            Dialect::Pymdp0 => self.name().to_uppercase(),
+            Dialect::Pymdp1 => self.name().to_owned(),
+        }
+    }
+}
+
 impl Named for InferenceAlgorithm {
     const NAMES: &'static [(&'static str, Self)] = &[
         ("fpi", Self::Fpi),

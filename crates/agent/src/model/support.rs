@@ -1,7 +1,7 @@
 //! What the engine does not do yet. Later work shrinks this list; nothing else repeats it.
 
 use super::Model;
-use super::arguments::{Dialect, InferenceAlgorithm, Named};
+use super::arguments::Dialect;
 use crate::{Error, Result};
 
 impl Model {
@@ -12,7 +12,6 @@ impl Model {
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), naming the first such thing.
     pub fn supported(&self) -> Result<()> {
         let agent = &self.arguments;
-        let algorithm = agent.inference_algo;
         let wanted = [
             (
                 self.sophisticated.is_some() && (agent.learn_a || agent.learn_b || agent.learn_d),
@@ -21,10 +20,6 @@ impl Model {
             (
                 agent.learn_d && self.dialect == Dialect::Pymdp1,
                 "agent.learn_D in pymdp-1".to_owned(),
-            ),
-            (
-                self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
-                format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
         ];
         match wanted.into_iter().find(|(asked, _)| *asked) {

@@ -3,7 +3,8 @@
 //! ```text
 //! pA_m += lr · o ⊗ q(dependencies)                    a missing observation adds nothing
 //! pB_f += lr · joint(q_t, q_{t−1}(dependencies))      at the action taken at t − 1
-//! pD_f += lr · q                                      pymdp-0, at the first step
+//! pD_f += lr · q                                      pymdp-0, at the first step; lr · D where beliefs
+//!                                                     are a policy's own
 //! pymdp-1:  A = max(α, ε) / Σ max(α, ε)               learns from the second step on
 //! pymdp-0:  A = α / Σ α                               counts grow only where A, B, pD are above 0;
 //!                                                     pA from the first step on
@@ -496,15 +497,19 @@ fn learn_d<T: Real>(
     learns: [bool; LANES],
 ) {
     let counts = learning.d[f];
-    let q = belief(model, &scratch.rows, f);
+    let rows = model.first_row[f]..model.first_row[f + 1];
     let own = &mut scratch.learning;
     for lane in (0..LANES).filter(|&lane| learns[lane]) {
         own.set(lane, Family::D as usize);
         own.set(lane, FLAGS + counts.first_block);
-        for (count, q) in own.counts[counts.range()].iter_mut().zip(q) {
-            if count[lane] > T::ZERO {
-                count[lane] += learning.rate_d * q[lane];
-            }
+        let states = own.counts[counts.range()].iter_mut().zip(rows.clone());
+        for (count, row) in states.filter(|(count, _)| count[lane] > T::ZERO) {
+            let q = match model.infers_by_policy() {
+                // The reference adds what precedes the window: D itself.
+                true => model.initial[row],
+                false => scratch.rows[row][lane],
+            };
+            count[lane] += learning.rate_d * q;
         }
     }
 }

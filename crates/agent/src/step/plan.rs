@@ -3,6 +3,7 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::by_policy;
 use super::door::{Number, Stage};
 use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
@@ -34,6 +35,9 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
         let Self { model, scratch } = self;
         if let Some(wanted) = &model.search {
             return search(simd, model, wanted, scratch);
+        }
+        if model.by_policy.is_some() {
+            return by_policy::weigh(simd, scratch);
         }
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {

@@ -5,10 +5,12 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::by_policy::PolicyScratch;
 use super::learn::LearningScratch;
 use super::search::Trees;
-use super::sequence::WindowScratch;
+use super::sequence::SequenceScratch;
 use super::sparse::SparseScratch;
+use super::window::WindowScratch;
 use crate::{CompiledModel, Planner, Result, Window};
 
 /// The action of an agent that has not acted yet: its prior is D.
@@ -18,8 +20,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 ///
 /// Inputs are set lane by lane ([`Scratch::took_last_first`], [`Scratch::observe`]; beliefs as rows
 /// of lanes, [`Scratch::beliefs_mut`]), then [`CompiledModel::infer_states`], [`CompiledModel::infer_policies`] and
-/// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. Lanes
-/// that nobody set compute as if they had just been born; nobody reads them.
+/// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. The first
+/// lanes are agents. Lanes that nobody set compute as if they had just been born; nobody reads them.
 #[derive(Debug)]
 pub struct Scratch<T: Real> {
     /// The plan's rows; the beliefs of all factors are the first of them.
@@ -56,6 +58,8 @@ pub struct Scratch<T: Real> {
     pub(crate) wide: Array<Lane<f64>>,
     pub(crate) learning: LearningScratch<T>,
     pub(crate) window: WindowScratch<T>,
+    pub(crate) sequence: SequenceScratch<T>,
+    pub(crate) policies: PolicyScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
@@ -113,6 +117,8 @@ impl<T: Real> CompiledModel<T> {
             )?,
             learning: LearningScratch::new(self, memory)?,
             window: WindowScratch::new(self, window, memory)?,
+            sequence: SequenceScratch::new(self, window, memory)?,
+            policies: PolicyScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
             first_row: self.first_row.clone(),
             use_soft: false,

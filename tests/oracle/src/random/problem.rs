@@ -194,7 +194,7 @@ pub(super) fn problem(draw: &mut Draw, features: &Features) -> Problem {
             problem.h.push(Array::vector(goals));
         }
     }
-    counts(draw, &plan, &mut problem);
+    counts(draw, &mut problem);
     problem
 }
 
@@ -246,7 +246,7 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
 }
 
 /// Dirichlet counts, where something is learnt or new.
-fn counts(draw: &mut Draw, plan: &Plan, problem: &mut Problem) {
+fn counts(draw: &mut Draw, problem: &mut Problem) {
     let novelty = problem.arguments.use_param_info_gain;
     let new_a = novelty && draw.chance(0.6);
     let new_b = novelty && (!new_a || draw.chance(0.5));

@@ -42,13 +42,25 @@ impl Model {
             Dialect::Pymdp0 => &[Vanilla, Mmp],
         };
         if !algorithms.contains(&agent.inference_algo) {
-            let names: Vec<_> = algorithms.iter().map(|&one| one.name()).collect();
+            let names: Vec<_> = algorithms.iter().map(|&one| one.name_in(self.dialect)).collect();
             return Err(Error::invalid(format!(
                 "agent.inference_algo: {} has no \"{}\", only {}",
                 self.dialect.name(),
                 agent.inference_algo.name(),
                 names.join(", ")
             )));
+        }
+        if self.dialect == Dialect::Pymdp0 && agent.inference_algo == Mmp {
+            if agent.inference_horizon.is_none() {
+                return Err(Error::invalid(
+                    "agent.inference_horizon: is missing; MMP of pymdp-0 needs a window's length",
+                ));
+            }
+            if !agent.use_bma {
+                return Err(Error::invalid(
+                    "agent.use_BMA: is false, but MMP's windows start from the mean over policies",
+                ));
+            }
         }
         let foreign = match self.dialect {
             Dialect::Pymdp1 => vec![("agent.use_BMA", agent.use_bma)],
