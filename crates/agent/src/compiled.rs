@@ -2,6 +2,7 @@
 
 pub(crate) mod by_policy;
 mod composition;
+pub(crate) mod family;
 pub(crate) mod inductive;
 pub(crate) mod joint;
 pub(crate) mod learning;
