@@ -2,6 +2,8 @@
 
 mod act;
 mod door;
+mod exact_joint;
+mod following;
 mod joint;
 pub(crate) mod kernels;
 mod learn;

@@ -318,6 +318,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             if model.infers_windows() {
                 self.read_past(agents);
             }
+            if layout.record.experience.follows() {
+                self.read_followed(agents);
+            }
             if model.learns() {
                 self.read_counts(agents);
                 model.expect(&mut self.worker.scratch);

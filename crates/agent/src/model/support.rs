@@ -15,14 +15,6 @@ impl Model {
         let algorithm = agent.inference_algo;
         let wanted = [
             (
-                self.sophisticated.is_some() && (agent.learn_a || agent.learn_b || agent.learn_d),
-                "sophisticated with learning".to_owned(),
-            ),
-            (
-                agent.learn_d && self.dialect == Dialect::Pymdp1,
-                "agent.learn_D in pymdp-1".to_owned(),
-            ),
-            (
                 self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
                 format!("agent.inference_algo \"{}\"", algorithm.name()),
             ),
