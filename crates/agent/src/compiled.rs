@@ -2,6 +2,7 @@
 
 mod composition;
 pub(crate) mod exact_joint;
+pub(crate) mod family;
 pub(crate) mod following;
 pub(crate) mod inductive;
 pub(crate) mod joint;
