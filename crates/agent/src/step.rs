@@ -3,6 +3,8 @@
 mod act;
 mod by_policy;
 mod door;
+mod exact_joint;
+mod following;
 mod joint;
 pub(crate) mod kernels;
 mod learn;

@@ -4,6 +4,7 @@
 //! ages      how many past observations and actions there are (where states are inferred from a window)
 //! mask      which arrays were updated, and which blocks of counts are the agent's own (its bits are
 //!           the compiled model's)
+//! followed  what policy the agent is in the midst of, in the fewest bytes (where it plans every k steps)
 //! prior     that windows start from, of all factors (where it is their own)
 //! past      observations, oldest first, then actions: each in the fewest bytes that hold it
 //! counts    the blocks that are its own, one after another
@@ -31,6 +32,7 @@ pub(crate) struct Experience {
     ages_bytes: usize,
     mask_bytes: usize,
     prior_bytes: usize,
+    followed_bytes: usize,
     number_bytes: usize,
     block_bytes: Vec<usize>,
 }
@@ -67,6 +69,10 @@ impl Experience {
             ages_bytes: if model.infers_windows() { 2 * AGE_BYTES } else { 0 },
             mask_bytes: model.mask_bytes(),
             prior_bytes: if model.keeps_prior() { size_of::<T>() * model.belief_len() } else { 0 },
+            followed_bytes: match model.follow_codes() {
+                1 => 0,
+                codes => width_for(codes),
+            },
             number_bytes: size_of::<T>(),
             block_bytes: blocks.iter().map(|block| block.len() * size_of::<T>()).collect(),
         }
@@ -74,11 +80,12 @@ impl Experience {
 
     /// Whether agents have none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ages_bytes + self.mask_bytes == 0
+        self.ages_bytes + self.mask_bytes + self.followed_bytes == 0
     }
 
     fn header_bytes(&self) -> usize {
-        (self.ages_bytes + self.mask_bytes).next_multiple_of(self.number_bytes)
+        let bytes = self.ages_bytes + self.mask_bytes + self.followed_bytes;
+        bytes.next_multiple_of(self.number_bytes)
     }
 
     /// Where the prior is.
@@ -141,6 +148,12 @@ impl Experience {
         &mut part[self.prior_range()]
     }
 
+    /// What the agent of the experience that starts with `part` follows.
+    pub(crate) fn followed(&self, part: &[u8]) -> u32 {
+        let first = self.ages_bytes + self.mask_bytes;
+        number(&part[first..first + self.followed_bytes])
+    }
+
     /// A past observation, 0 the oldest.
     pub(crate) fn observation<'a>(&self, part: &'a [u8], place: usize) -> &'a [u8] {
         &part[self.past_start() + place * self.observation_bytes..][..self.observation_bytes]
@@ -162,15 +175,17 @@ impl Experience {
         self.past_start() + self.past_bytes(self.past(part))
     }
 
-    /// Writes ages and mask.
-    pub(crate) fn write_header(&self, past: Past, mask: &[u8], part: &mut [u8]) {
+    /// Writes ages, mask and what is followed.
+    pub(crate) fn write_header(&self, past: Past, mask: &[u8], followed: u32, part: &mut [u8]) {
         if self.ages_bytes > 0 {
             part[..AGE_BYTES].copy_from_slice(&(past.observations as u32).to_le_bytes());
             part[AGE_BYTES..2 * AGE_BYTES].copy_from_slice(&(past.actions as u32).to_le_bytes());
         }
         let masked = self.ages_bytes + self.mask_bytes;
         part[self.ages_bytes..masked].copy_from_slice(mask);
-        part[masked..self.header_bytes()].fill(0);
+        let end = masked + self.followed_bytes;
+        part[masked..end].copy_from_slice(&followed.to_le_bytes()[..self.followed_bytes]);
+        part[end..self.header_bytes()].fill(0);
     }
 
     /// Writes what is kept once `observation` was made, which the action `taken` led to, into `part`;
@@ -222,6 +237,11 @@ impl Experience {
             let len = code.len();
             code.copy_from_slice(&((outcome + 1) as u32).to_le_bytes()[..len]);
         }
+    }
+
+    /// Whether policies are followed for more than a step.
+    pub(crate) fn follows(&self) -> bool {
+        self.followed_bytes > 0
     }
 
     /// What is kept at most.

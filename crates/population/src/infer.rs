@@ -39,6 +39,8 @@ pub struct Inference {
     pub p_b_after: Vec<Vec<f64>>,
     /// As `p_a_after`, of D.
     pub p_d_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of E: (updates, P).
+    pub p_e_after: Vec<f64>,
     /// Variational free energy of every policy, (steps, P); empty where all have one belief.
     pub free_energy: Vec<f64>,
     /// By factor, what policies believe at the last step, (P, window, S_f); empty where all have one
@@ -146,6 +148,7 @@ impl Inference {
     }
 
     fn note_counts(&mut self, learnt: LearntCounts) {
+        self.p_e_after.extend(learnt.e);
         let families = [
             (&mut self.p_a_after, learnt.a),
             (&mut self.p_b_after, learnt.b),

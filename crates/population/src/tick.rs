@@ -322,6 +322,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             if model.keeps_prior() {
                 self.read_priors(agents);
             }
+            if layout.record.experience.follows() {
+                self.read_followed(agents);
+            }
             if model.learns() {
                 self.read_counts(agents);
                 model.expect(&mut self.worker.scratch);

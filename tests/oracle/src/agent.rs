@@ -30,6 +30,8 @@ pub struct Step {
     pub p_b_after: Vec<Array>,
     /// Counts of D after this step's update; empty where there was none.
     pub p_d_after: Vec<Array>,
+    /// Counts of E after this step's update; empty where there was none.
+    pub p_e_after: Vec<f64>,
 }
 
 /// One agent, dense, in f64.

@@ -92,7 +92,7 @@ impl<T: Real> Kernel for InferSequence<'_, T> {
             for t in 0..steps {
                 hear(simd, model, scratch, t);
             }
-            begin(simd, sequence.passing, scratch, steps);
+            begin(simd, model, sequence.passing, scratch, steps);
             for t in 0..steps - 1 {
                 for g in 0..model.states.len() {
                     pass(simd, model, sequence.passing, scratch, t, g, steps);
@@ -134,9 +134,25 @@ fn hear<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scrat
 
 /// The prior's message to the first step.
 #[inline(always)]
-fn begin<T: Real, S: Simd>(simd: S, passing: Passing, scratch: &mut Scratch<T>, steps: usize) {
+fn begin<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    passing: Passing,
+    scratch: &mut Scratch<T>,
+    steps: usize,
+) {
     let beliefs = &mut scratch.sequence;
     let weight = splat(simd, past_weight(passing, 0, steps));
+    if let Some(counts) = model.learning.as_ref().and_then(|learning| learning.d.first()) {
+        // Every lane's own D, all factors one after another.
+        let own = &scratch.learning.expected[counts.first..];
+        let epsilon = splat::<T, S>(simd, EPSILON);
+        for (row, d) in beliefs.ln_q[..model.belief_len()].iter_mut().zip(own) {
+            let ln = Vector::load(simd, d).max(epsilon).ln();
+            weight.mul_add(ln, Vector::load(simd, row)).store(row);
+        }
+        return;
+    }
     for (row, &ln) in beliefs.ln_q.iter_mut().zip(beliefs.ln_initial.iter()) {
         weight.mul_add(Vector::splat(simd, ln), Vector::load(simd, row)).store(row);
     }

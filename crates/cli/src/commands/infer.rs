@@ -120,6 +120,12 @@ pub(crate) fn answers(
         answers.push(NamedTensor { name, shape, values: reals(qs) });
     }
     answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
+    if !inference.p_e_after.is_empty() {
+        let policies = model.p_e.len();
+        let shape = vec![inference.p_e_after.len() / policies, policies];
+        let values = reals(inference.p_e_after);
+        answers.push(NamedTensor { name: "pE_after".to_owned(), shape, values });
+    }
     let families = [
         ("pA_after", inference.p_a_after, &model.p_a),
         ("pB_after", inference.p_b_after, &model.p_b),

@@ -119,6 +119,17 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
     }
 
+    /// Reads what the agents of a block follow.
+    pub(super) fn read_followed(&mut self, agents: &[u32]) {
+        let experience = &self.tick.layout.record.experience;
+        let (records, scratch) = self.records_and_scratch();
+        for (lane, &agent) in agents.iter().enumerate() {
+            if let Some(part) = records.experience(agent as usize) {
+                scratch.follow(lane, experience.followed(part));
+            }
+        }
+    }
+
     /// Writes the experience of a block's agents behind their beliefs.
     pub(super) fn write_experience(&mut self, agents: &[u32]) {
         let model = self.tick.model;
@@ -146,7 +157,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 let taken = (code != NOT_BORN).then_some(code);
                 past = experience.write_past(now.experience(agent), taken, packed, part);
             }
-            experience.write_header(past, scratch.mask(lane), part);
+            experience.write_header(past, scratch.mask(lane), scratch.followed(lane), part);
             if model.keeps_prior() {
                 let prior = &values[lane * width..(lane + 1) * width];
                 experience.prior_mut(part).copy_from_slice(cast_slice(prior));

@@ -179,6 +179,7 @@ pub(super) fn problem(draw: &mut Draw, features: &Features) -> Problem {
         p_a: Vec::new(),
         p_b: Vec::new(),
         p_d: Vec::new(),
+        p_e: Vec::new(),
         h: Vec::new(),
         a_dependencies: structure.a_dependencies,
         b_dependencies: structure.b_dependencies,
@@ -195,6 +196,9 @@ pub(super) fn problem(draw: &mut Draw, features: &Features) -> Problem {
         }
     }
     counts(draw, &mut problem);
+    if features.beyond {
+        beyond(draw, &plan, count, &mut problem);
+    }
     problem
 }
 
@@ -258,6 +262,40 @@ fn counts(draw: &mut Draw, problem: &mut Problem) {
     }
     if problem.arguments.learn_d {
         problem.p_d = problem.d.iter().map(|d| draw.counts(d)).collect();
+    }
+}
+
+/// What is Populace's own, drawn last so that other problems stay as they are.
+fn beyond(draw: &mut Draw, plan: &Plan, policies: usize, problem: &mut Problem) {
+    let arguments = &mut problem.arguments;
+    if plan.one() && plan.learning {
+        arguments.learn_d = draw.chance(0.4);
+        arguments.learn_e = problem.sophisticated.is_none() && draw.chance(0.4);
+    }
+    let rate = |draw: &mut Draw, learns: bool| match learns && draw.chance(0.5) {
+        true => draw.of(&[0.9, 0.5, 1e-9]),
+        false => 1.0,
+    };
+    arguments.fr_pa = rate(draw, arguments.learn_a);
+    arguments.fr_pb = rate(draw, arguments.learn_b);
+    arguments.fr_pd = rate(draw, arguments.learn_d);
+    arguments.fr_pe = rate(draw, arguments.learn_e);
+    let learns = [arguments.learn_a, arguments.learn_b, arguments.learn_d, arguments.learn_e];
+    arguments.keep_zeros = plan.one() && learns.contains(&true) && draw.chance(0.4);
+    if plan.one() && arguments.policy_len > 1 && draw.chance(0.5) {
+        arguments.planning_interval = 2 + draw.below(arguments.policy_len - 1);
+        arguments.marginal = false;
+        // Which policy is begun is then the same for all who ask.
+        arguments.stochastic = false;
+    }
+    if arguments.learn_d && problem.p_d.is_empty() {
+        problem.p_d = problem.d.iter().map(|d| draw.counts(d)).collect();
+    }
+    if arguments.learn_e {
+        arguments.lr_pe = draw.of(&[1.0, 0.5]);
+        let uniform = vec![1.0 / policies as f64; policies];
+        let e = Array::vector(problem.e.clone().unwrap_or(uniform));
+        problem.p_e = draw.counts(&e).data;
     }
 }
 
