@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)] // tests' helpers
 
 use populace_agent::models::{
-    CueChainingOptions, TmazeOptions, cue_chaining, epistemic_chaining, tmaze,
+    CueChainingOptions, TmazeForm, TmazeOptions, cue_chaining, epistemic_chaining, tmaze,
 };
 use populace_agent::{Dialect, InferenceAlgorithm, Model, Planner, Precision, Sophisticated};
 use populace_pool::CountingAllocator;
@@ -49,8 +49,8 @@ fn maze(change: impl FnOnce(&mut Model)) -> Model {
 
 /// The maze for agents of `pymdp-0`, which pass messages over `horizon` steps and the planned ones.
 fn by_policy(horizon: usize) -> Model {
-    let maze = maze(|_| {});
-    // Every A depends on all factors there; these do, in another order or not.
+    let options = TmazeOptions { form: TmazeForm::Simplified, ..TmazeOptions::default() };
+    let maze = tmaze(&options).unwrap();
     let mut model = Model::new(Dialect::Pymdp0, maze.a, maze.b);
     (model.c, model.d) = (maze.c, maze.d);
     model.arguments.inference_algo = InferenceAlgorithm::Mmp;
