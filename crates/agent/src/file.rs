@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `A.m` `B.f` `C.m` `D.f` `pA.m` `pB.f` `pD.f` `H.f` | as in [`Model`] | F32 or F64 |
 //! | `A.m.indptr` `.indices` `.values` (B, pA, pB alike), instead of `A.m` | K + 1, n, n | U64, U32, F32 or F64 |
-//! | `E` | (P,) | F32 or F64 |
+//! | `E` `pE` | (P,) | F32 or F64 |
 //! | `policies` | (P, T, F) | I32 |
 //! | `observations`, −1 = missing; or `observations.m`, soft | (steps, M); (steps, O_m) | I32; F32 or F64 |
 //! | `actions` | (steps, F) | I32 |
@@ -26,6 +26,7 @@ mod names;
 mod recording;
 mod save;
 mod slots;
+mod strict;
 mod trace;
 mod values;
 mod writer;
@@ -142,7 +143,7 @@ impl ModelFile {
         let own = |entry: &&Entry| {
             matches!(
                 Name::parse(&entry.name),
-                Ok(Name::Model(..) | Name::PolicyPrior | Name::Policies)
+                Ok(Name::Model(..) | Name::PolicyPrior | Name::PolicyCounts | Name::Policies)
             )
         };
         self.header.tensors.iter().filter(own).map(|entry| entry.bytes).sum()

@@ -69,7 +69,6 @@ fn step(b: &Tensor, cell: usize, action: usize) -> usize {
 fn the_default_grid_is_as_defined() {
     let model = grid(&GridOptions::default()).unwrap();
     model.check().unwrap();
-    model.supported().unwrap();
     assert_eq!((model.num_states(), model.num_obs()), (vec![400], vec![400]));
     assert_eq!((model.arguments.gamma, model.arguments.alpha), (16.0, 16.0));
     assert_eq!(model.arguments.policy_len, 1);

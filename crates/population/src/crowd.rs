@@ -119,7 +119,7 @@ impl Crowd {
     ///
     /// # Errors
     ///
-    /// There is no such agent, or agents learn.
+    /// There is no such agent, agents learn, or they weigh policies by their windows (pymdp-0's MMP).
     pub fn policies(&mut self, ids: &[u64]) -> Result<PolicyPosterior> {
         with!(&mut self.0, population => {
             let (q_pi, neg_efe) = population.policies(ids)?;
@@ -178,10 +178,14 @@ impl<T: Number> Population<T> {
         let (modalities, factors) = (self.model.num_obs(), self.model.num_states().len());
         self.check_rows("observations", observations.len(), modalities.len(), "modalities")?;
         self.check_rows("actions", actions.len(), factors, "factors")?;
-        if let Some(place) = out_of_range(observations, modalities, -1) {
+        let (least, or_none) = match self.model.observes_nothing() {
+            true => (-1, ", nor -1 for none"),
+            false => (0, "; pymdp-0 knows no missing observations"),
+        };
+        if let Some(place) = out_of_range(observations, modalities, least) {
             let (row, m) = (place / modalities.len(), place % modalities.len());
             return Err(Error::invalid(format!(
-                "observations[{row}, {m}]: is {}, not between 0 and {}, nor -1 for none",
+                "observations[{row}, {m}]: is {}, not between 0 and {}{or_none}",
                 observations[place],
                 modalities[m] - 1
             )));
@@ -249,6 +253,13 @@ impl<T: Number> Population<T> {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "policies of agents that learn: this version does not tell them yet",
+            ));
+        }
+        if self.model.infers_by_policy() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "policies of agents with beliefs by policy (pymdp-0's MMP): they are weighed as they \
+                 observe, and not kept",
             ));
         }
         let policies = self.model.policy_count();

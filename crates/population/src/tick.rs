@@ -64,7 +64,8 @@ impl<T: Number> Worker<T> {
         let outcomes: usize = model.num_obs().iter().sum();
         let beliefs = model.num_states().iter().copied();
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
-        let widest = beliefs.chain(blocks).max().unwrap_or(0);
+        let prior = model.keeps_prior().then(|| model.belief_len());
+        let widest = beliefs.chain(blocks).chain(prior).max().unwrap_or(0);
         Ok(Self {
             scratch: model.scratch(record.experience.window(), memory)?,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
@@ -317,6 +318,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.read_dense(agents);
             if model.infers_windows() {
                 self.read_past(agents);
+            }
+            if model.keeps_prior() {
+                self.read_priors(agents);
+            }
+            if layout.record.experience.follows() {
+                self.read_followed(agents);
             }
             if model.learns() {
                 self.read_counts(agents);

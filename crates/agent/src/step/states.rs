@@ -15,7 +15,7 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 use super::door::{Number, Stage};
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
-use super::vanilla;
+use super::{exact_joint, vanilla};
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
 use crate::{CompiledModel, Dialect, EPSILON};
@@ -86,6 +86,9 @@ pub(super) fn posterior<T: Real, S: Simd>(
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,
 ) {
+    if let Some(exact) = &model.exact_joint {
+        return exact_joint::infer(simd, model, exact, scratch);
+    }
     // What says logarithms of its evidence goes the way of several factors.
     if model.states.len() == 1 && model.sequence.is_none() {
         one_factor(simd, model, scratch);
