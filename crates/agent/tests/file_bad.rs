@@ -295,7 +295,10 @@ fn json_that_means_nothing() {
             r#"{"agent":{"num_iter":10000000}}"#,
             "agent.num_iter: is 10000000, and at most 1000000 are made",
         ),
-        (r#"{"agent":{"learn_E":true}}"#, "agent.learn_E: needs Dirichlet counts, but pE is missing"),
+        (
+            r#"{"agent":{"learn_E":true}}"#,
+            "agent.learn_E: needs Dirichlet counts, but pE is missing",
+        ),
         (r#"{"agent":{"policy_len":0}}"#, "agent.policy_len: is 0, not at least 1"),
         (r#"{"sophisticated":{"depth":3}}"#, "sophisticated.depth: there is no such argument"),
         (r#"{"sparse":{"B.0":[2,2,1]}}"#, "sparse: has a shape of B.0, but there is no B.0.indptr"),

@@ -224,12 +224,10 @@ fn pymdp_0_refuses_what_it_lacks() {
 
 #[test]
 fn what_is_not_there_yet_is_refused_by_name() {
-    let cases: &[(&str, fn(&mut Model))] = &[
-        ("agent.inference_algo \"mmp\"", |m| {
-            *m = pymdp_0();
-            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
-        }),
-    ];
+    let cases: &[(&str, fn(&mut Model))] = &[("agent.inference_algo \"mmp\"", |m| {
+        *m = pymdp_0();
+        m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+    })];
     for (name, change) in cases {
         let error = with(change).supported().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);

@@ -20,8 +20,13 @@ const TICKS: u64 = 24;
 /// Heap allocations in the second half of a run, as `populace run` counts them, and how policies
 /// were weighed.
 fn allocations(model: &Model, threads: usize, precision: Precision) -> (u64, Planner) {
-    let settings =
-        Settings { agents: 200, budget_bytes: 256 << 20, threads, precision, ..Settings::default() };
+    let settings = Settings {
+        agents: 200,
+        budget_bytes: 256 << 20,
+        threads,
+        precision,
+        ..Settings::default()
+    };
     let mut simulation = Simulation::new(model, None, &settings, TICKS, false).unwrap();
     let counted = simulation.on_worker(|simulation| {
         let mut before = 0;

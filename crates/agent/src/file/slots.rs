@@ -25,16 +25,8 @@ pub(super) enum Slot<'a> {
 type Slots<'a> = Vec<(&'static str, Slot<'a>)>;
 
 /// Arguments that pymdp does not have: written where they ask for something.
-pub(super) const OURS: [&str; 8] = [
-    "learn_E",
-    "lr_pE",
-    "fr_pA",
-    "fr_pB",
-    "fr_pD",
-    "fr_pE",
-    "keep_zeros",
-    "planning_interval",
-];
+pub(super) const OURS: [&str; 8] =
+    ["learn_E", "lr_pE", "fr_pA", "fr_pB", "fr_pD", "fr_pE", "keep_zeros", "planning_interval"];
 
 /// The places of an agent's arguments.
 pub(super) fn of_agent(agent: &mut Arguments) -> Slots<'_> {

@@ -13,12 +13,10 @@ impl Model {
     pub fn supported(&self) -> Result<()> {
         let agent = &self.arguments;
         let algorithm = agent.inference_algo;
-        let wanted = [
-            (
-                self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
-                format!("agent.inference_algo \"{}\"", algorithm.name()),
-            ),
-        ];
+        let wanted = [(
+            self.dialect == Dialect::Pymdp0 && algorithm == InferenceAlgorithm::Mmp,
+            format!("agent.inference_algo \"{}\"", algorithm.name()),
+        )];
         match wanted.into_iter().find(|(asked, _)| *asked) {
             Some((_, name)) => {
                 Err(Error::unsupported(format!("{name}: this version does not do it yet")))

@@ -64,8 +64,8 @@ impl<T: Real> LearningScratch<T> {
     pub(super) fn new(model: &CompiledModel<T>, memory: &SharedResource) -> Result<Self> {
         let learning = model.learning.as_ref();
         let size = learning.map_or(0, |learning| learning.counts.len());
-        let tables = learning
-            .map(|own| own.a.iter().chain(&own.b).chain(&own.d).chain(own.e.as_slice()));
+        let tables =
+            learning.map(|own| own.a.iter().chain(&own.b).chain(&own.d).chain(own.e.as_slice()));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
         let tables = |novel: bool| -> usize {
             let own =
@@ -454,7 +454,8 @@ fn learn_a<T: Real, S: Simd>(
             let own = &mut scratch.learning;
             for ((count, a), q) in own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
             {
-                let closed = (masked && a[lane] <= T::ZERO) || (keep_zeros && count[lane] <= T::ZERO);
+                let closed =
+                    (masked && a[lane] <= T::ZERO) || (keep_zeros && count[lane] <= T::ZERO);
                 if !closed {
                     count[lane] += weight * q[lane];
                 }
@@ -529,16 +530,16 @@ fn learn_b<T: Real, S: Simd>(
                 if masked {
                     term = zero.less(b).select(term, zero);
                 }
-                let mut before = Vector::load(simd, count);
+                let mut left = Vector::load(simd, count);
                 if learning.keep_zeros {
-                    term = zero.less(before).select(term, zero);
+                    term = zero.less(left).select(term, zero);
                 }
                 if rates.keep.is_some() {
                     // At least ε, of what was more: the lanes that keep all stay as they are.
-                    let floor = epsilon.less(before).select(epsilon, before);
-                    before = (before * keep).max(floor);
+                    let floor = epsilon.less(left).select(epsilon, left);
+                    left = (left * keep).max(floor);
                 }
-                (before + term).store(count);
+                (left + term).store(count);
             }
         }
     }

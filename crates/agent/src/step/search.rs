@@ -568,7 +568,12 @@ fn predict<T: Real, S: Simd>(
         };
         match evidence.table {
             EvidenceTable::Learnt { first } => {
-                contract_lanes(simd, &scratch.learning.expected[first..][..count * q.len()], q, out);
+                contract_lanes(
+                    simd,
+                    &scratch.learning.expected[first..][..count * q.len()],
+                    q,
+                    out,
+                );
             }
             _ => contract(simd, &search.likelihoods[m], q, out),
         }

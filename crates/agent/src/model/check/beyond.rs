@@ -23,9 +23,7 @@ impl Model {
                 )));
             }
         }
-        if agent.keep_zeros
-            && !(agent.learn_a || agent.learn_b || agent.learn_d || agent.learn_e)
-        {
+        if agent.keep_zeros && !(agent.learn_a || agent.learn_b || agent.learn_d || agent.learn_e) {
             return Err(Error::invalid("agent.keep_zeros: is true, but nothing is learnt"));
         }
         if agent.learn_e && self.sophisticated.is_some() {
