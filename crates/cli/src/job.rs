@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use populace_agent::Model;
-use populace_population::{Checkpoint, Settings};
+use populace_population::{Checkpoint, Schedule, Settings};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
@@ -21,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) process: Option<Model>,
     pub(crate) settings: Settings,
     pub(crate) steps: u64,
+    /// Who comes and goes, if anybody does.
+    pub(crate) schedule: Option<Schedule>,
 }
 
 /// What was asked for: flags laid over a scenario.
@@ -34,6 +36,7 @@ struct Asked {
     steps: Option<u64>,
     belief: Option<Belief>,
     precision: Option<Precision>,
+    schedule: Option<Schedule>,
 }
 
 impl Asked {
@@ -50,6 +53,8 @@ impl Asked {
             None => None,
         };
         let process = scenario.environment.process.as_deref().map(Model::load).transpose()?;
+        let schedule = scenario.lifecycle.as_ref().map(|lifecycle| lifecycle.schedule());
+        let schedule = schedule.transpose().map_err(within)?;
         let asked = Self {
             model,
             process,
@@ -59,6 +64,7 @@ impl Asked {
             steps: flags.steps.or(scenario.run.steps),
             belief: flags.belief.or(scenario.memory.belief),
             precision: flags.precision,
+            schedule,
         };
         at_least_one("agents", asked.agents.unwrap_or(1))?;
         at_least_one("steps", asked.steps.unwrap_or(1))?;
@@ -89,6 +95,11 @@ impl Asked {
             return Err(Failure::input(format!(
                 "model: {title} is asked for, and the run in {path} has another, {}",
                 checkpoint.title()
+            )));
+        }
+        if self.schedule.is_some() {
+            return Err(Failure::input(format!(
+                "[lifecycle]: agents are asked to come and go, and those of the run in {path} stay"
             )));
         }
         if let Some(process) = &self.process
@@ -143,7 +154,7 @@ impl Job {
             ..default
         };
         let steps = asked.steps.unwrap_or(100);
-        Ok(Self { title, model, process: asked.process, settings, steps })
+        Ok(Self { title, model, process: asked.process, settings, steps, schedule: asked.schedule })
     }
 
     /// The run of a checkpoint. What is asked for beside it must agree; the budget, the threads and
@@ -175,6 +186,7 @@ impl Job {
             process: checkpoint.process().cloned(),
             settings,
             steps: checkpoint.steps(),
+            schedule: None,
         })
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Summary {
     spilled_bytes: u64,
     spill_read_bytes: u64,
     spill_written_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Option<Lifecycle>,
     allocations: u64,
     trajectory_hash: String,
     threads: usize,
@@ -48,6 +50,17 @@ pub(crate) struct Summary {
     planned: u64,
     #[serde(skip)]
     seed: u64,
+    #[serde(skip)]
+    agent_steps: u64,
+}
+
+/// How many agents are where in their lives at the end, where they come and go.
+#[derive(Debug, Serialize)]
+struct Lifecycle {
+    active: u64,
+    hibernated: u64,
+    retired: u64,
+    agent_steps: u64,
 }
 
 /// Engine bytes by class.
@@ -111,16 +124,22 @@ impl Summary {
     ) -> Self {
         let (peak, spilled) = (simulation.peak(), simulation.spilled());
         let (agents, steps) = (job.settings.agents, simulation.ticks());
+        let counts = simulation.lifecycle_counts();
+        let before = agents.saturating_mul(resumed_steps);
+        let agent_steps = simulation.agent_steps().saturating_sub(before);
+        let lifecycle = job.schedule.is_some().then(|| Lifecycle {
+            active: counts.initialising + counts.active + counts.idle,
+            hibernated: counts.hibernated,
+            retired: counts.retired,
+            agent_steps,
+        });
         Self {
             version: 1,
             agents,
             steps,
             resumed_steps,
             seconds,
-            agent_steps_per_second: match steps - resumed_steps {
-                0 => 0.0,
-                steps => agents as f64 * steps as f64 / seconds,
-            },
+            agent_steps_per_second: agent_steps as f64 / seconds,
             bytes_per_agent: simulation.bytes_per_agent(),
             bytes: peak.into(),
             engine_bytes_peak: peak.total(),
@@ -128,11 +147,13 @@ impl Summary {
             resident_bytes_peak: prim::resident_bytes_peak(),
             resident_bytes_baseline,
             tiers: named(simulation.tiers()),
-            hibernated: 0,
+            hibernated: counts.hibernated,
             spilled: spilled.agents,
             spilled_bytes: spilled.bytes,
             spill_read_bytes: spilled.read_bytes,
             spill_written_bytes: spilled.written_bytes,
+            lifecycle,
+            agent_steps,
             allocations,
             trajectory_hash: format!("{:016x}", simulation.trajectory_hash()),
             threads: simulation.threads(),
@@ -173,7 +194,7 @@ impl Summary {
             &format!(
                 "{} agent-steps a second: {} in {}, {} on {}",
                 rate(self.agent_steps_per_second),
-                grouped(self.agents.saturating_mul(self.steps - self.resumed_steps)),
+                grouped(self.agent_steps),
                 seconds(self.seconds),
                 self.precision,
                 counted(self.threads, "thread"),
@@ -194,6 +215,13 @@ impl Summary {
             ]);
         }
         facts.row(["planner", self.planner]);
+        if let Some(lifecycle) = &self.lifecycle {
+            let [active, hibernated, retired] =
+                [lifecycle.active, lifecycle.hibernated, lifecycle.retired].map(grouped);
+            let lives =
+                format!("{active} active at the end, {hibernated} hibernated, {retired} retired");
+            facts.row(["lives", &lives]);
+        }
         facts.row(["process", &resident]);
         facts.row([
             "run",

@@ -41,7 +41,7 @@ use header::Header;
 use overlay::Overlay;
 use pieces::{PieceReader, Pieces};
 
-pub(crate) use state::Resumed;
+pub(crate) use state::{Fill, Resumed};
 pub use writer::{CheckpointWriter, Run};
 
 const RUN: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("run");

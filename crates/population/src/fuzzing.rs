@@ -9,6 +9,7 @@ use populace_pool::{Pages, SharedResource};
 
 use crate::chunk::{Chunk, ChunkLayout};
 use crate::image::ImageHeader;
+use crate::members::Members;
 use crate::record::RecordLayout;
 use crate::{Belief, Result};
 
@@ -22,7 +23,7 @@ static LAYOUT: LazyLock<ChunkLayout> = LazyLock::new(|| {
     let layout = grid(&options).map_err(crate::Error::from).and_then(|model| {
         let model = CompiledModel::<f32>::compile(&model, Answers::Actions, &memory)?;
         let record = RecordLayout::new(&model, Belief::Auto, None, false)?;
-        Ok(ChunkLayout::new(record, model.num_actions(), 1))
+        Ok(ChunkLayout::new(record, model.num_actions(), 1, false))
     });
     match layout {
         Ok(Some(layout)) => layout,
@@ -39,6 +40,7 @@ pub fn read_image(bytes: &[u8]) -> Result<()> {
     let memory: SharedResource = Arc::new(Pages);
     let mut from = Cursor::new(bytes);
     let header = ImageHeader::read(&LAYOUT, AGENTS, Some(bytes.len()), &mut from)?;
-    let mut chunk = Chunk::unfilled(&LAYOUT, header.first, header.len, header.stream, &memory)?;
+    let members = Members::new(header.first, header.len, 0, &memory)?;
+    let mut chunk = Chunk::unfilled(&LAYOUT, members, header.stream, &memory)?;
     header.fill(&LAYOUT, &mut chunk, &mut from)
 }

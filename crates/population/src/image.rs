@@ -53,8 +53,8 @@ pub(crate) fn write_image(
     let (columns, stream) = chunk.contents(layout);
     let mut header = [
         u64::from(MAGIC) | u64::from(VERSION) << 32,
-        chunk.first,
-        chunk.len as u64,
+        chunk.members.first(),
+        chunk.len() as u64,
         columns.len() as u64,
         stream.len() as u64,
         0,
@@ -171,21 +171,27 @@ mod tests {
 
     use super::{ImageHeader, image_bytes, write_image};
     use crate::chunk::{Chunk, ChunkLayout};
+    use crate::members::Members;
     use crate::record::RecordLayout;
     use crate::{Belief, Result};
+
+    fn members(first: u64, len: usize, memory: &SharedResource) -> Members {
+        Members::new(first, len, 0, memory).unwrap()
+    }
 
     fn layout(memory: &SharedResource) -> ChunkLayout {
         let model = grid(&GridOptions { side: 5, ..GridOptions::default() }).unwrap();
         let model = CompiledModel::<f32>::compile(&model, Answers::Actions, memory).unwrap();
         let record = RecordLayout::new(&model, Belief::Sparse, None, false).unwrap();
-        ChunkLayout::new(record, model.num_actions(), 1).unwrap()
+        ChunkLayout::new(record, model.num_actions(), 1, false).unwrap()
     }
 
     fn read(layout: &ChunkLayout, bytes: &[u8], memory: &SharedResource) -> Result<Chunk> {
         let mut from = bytes;
         let header = ImageHeader::read(layout, 10, Some(bytes.len()), &mut from)?;
         let (first, len) = (header.first, header.len);
-        let mut chunk = Chunk::unfilled(layout, first, len, header.stream, memory)?;
+        let mut chunk =
+            Chunk::unfilled(layout, members(first, len, memory), header.stream, memory)?;
         header.fill(layout, &mut chunk, &mut from)?;
         Ok(chunk)
     }
@@ -195,7 +201,8 @@ mod tests {
         let memory: SharedResource = Arc::new(Pages);
         let layout = layout(&memory);
         for (len, words) in [(1, 0), (1, 1), (9, 20), (10, layout.most_words(10))] {
-            let mut chunk = Chunk::unfilled(&layout, 1 << 40, len, words, &memory).unwrap();
+            let mut chunk =
+                Chunk::unfilled(&layout, members(1 << 40, len, &memory), words, &memory).unwrap();
             let (columns, stream) = chunk.contents_mut(&layout);
             columns.iter_mut().enumerate().for_each(|(at, byte)| *byte = at as u8);
             stream.iter_mut().enumerate().for_each(|(at, word)| *word = !(at as u64));
@@ -204,7 +211,7 @@ mod tests {
             assert_eq!(image.len(), image_bytes(&layout, &chunk));
 
             let again = read(&layout, &image, &memory).unwrap();
-            assert_eq!((again.first, again.len), (chunk.first, chunk.len));
+            assert_eq!((again.members.first(), again.len()), (1 << 40, len));
             assert_eq!(again.contents(&layout), chunk.contents(&layout));
             for bit in 0..8 * image.len() {
                 image[bit / 8] ^= 1 << (bit % 8);

@@ -142,6 +142,11 @@ impl EngineMemory {
         self.charged(self.root.clone(), OVERHEAD)
     }
 
+    /// Gives back what the pool keeps.
+    pub(crate) fn trim(&self) {
+        self.pool.trim();
+    }
+
     /// The split of engine bytes now; only exact while nothing is being allocated.
     pub(crate) fn split(&self) -> Memory {
         Memory {

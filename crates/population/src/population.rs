@@ -13,11 +13,16 @@ use rayon::prelude::*;
 
 use crate::checkpoint::{Resumed, store_bytes};
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
+use crate::crowd::Enumerator;
+use crate::hibernation::fingerprint;
 use crate::image::most_image_bytes;
+use crate::lifecycle::Life;
+use crate::membership::begin;
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
+use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
-use crate::tick::{Kept, Tick, Worker};
+use crate::tick::{Kept, Tick, Worker, World};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 use streaming::{Room, Stepping};
 
@@ -28,15 +33,21 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
+/// The most worker threads: more are a slip of the finger, and each has its scratch.
+const MOST_THREADS: usize = 1024;
+
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
 pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
-    memory: EngineMemory,
-    chunk_memory: SharedResource,
+    pub(crate) memory: EngineMemory,
+    pub(crate) chunk_memory: SharedResource,
     pub(crate) model: CompiledModel<T>,
+    /// What the model was compiled from, where it cannot answer for policies, and what can.
+    pub(crate) source: Option<Box<Model>>,
+    pub(crate) enumerator: Option<Enumerator<T>>,
     pub(crate) layout: ChunkLayout,
-    environment: Box<dyn Environment>,
+    pub(crate) environment: Box<dyn Environment>,
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
     threads: Arc<ThreadPool>,
     pub(crate) chunk_agents: usize,
@@ -50,13 +61,22 @@ pub(crate) struct Population<T: Number> {
     _store: Option<Array<u8>>,
     /// The file of agents that memory cannot hold.
     spill: Option<Spill>,
-    seed: u64,
+    pub(crate) seed: u64,
+    pub(crate) budget_bytes: u64,
+    /// The most that the pool keeps, as far as this population can let it.
+    pub(crate) idle_bytes: u64,
+    pub(crate) life: Life,
+    /// How many agents there were to begin with.
+    pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
     tick: u64,
     hash: u64,
+    /// How many steps agents have made, all counted.
+    agent_steps: u64,
     peak: Memory,
-    /// What was taken before there was any agent.
+    peak_agents: u64,
+    /// What was taken before there was any agent, and what has been since for other than agents.
     fixed: Memory,
 }
 
@@ -77,6 +97,8 @@ pub(crate) struct Source<'a> {
     pub(crate) steps: Option<u64>,
     /// Whether the observations and actions of the last tick are kept.
     pub(crate) keep_arrays: bool,
+    /// Whether agents may come and go.
+    pub(crate) changes: bool,
 }
 
 impl<T: Number> Population<T> {
@@ -93,26 +115,32 @@ impl<T: Number> Population<T> {
         settings: &Settings,
         given: Option<usize>,
     ) -> Result<Self> {
-        if settings.agents == 0 {
+        if settings.agents == 0 && !source.changes {
             return Err(Error::invalid("agents: 0 are no population"));
         }
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
+        }
+        if settings.threads > MOST_THREADS {
+            let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
+            return Err(Error::invalid(message));
+        }
+        if source.changes && (settings.checkpoint || settings.spill.is_some()) {
+            let what = if settings.checkpoint { "checkpoint" } else { "spill" };
+            let why =
+                "agents come and go here, and so far only those that stay can be kept on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
         }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
         let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
-        let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "num_controls: {:?} make more joint actions than 2^32",
-                        model.num_actions()
-                    ),
-                )
+        let (actions, state_bytes) = (model.num_actions(), environment.state_bytes());
+        let layout =
+            ChunkLayout::new(record, actions, state_bytes, source.changes).ok_or_else(|| {
+                let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
+                Error::new(ErrorKind::Unsupported, what)
             })?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
@@ -124,16 +152,18 @@ impl<T: Number> Population<T> {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
             Some(agents) => (agents, settings.chunk.unwrap_or(agents).min(agents)),
         };
-        let scratch = memory.scratch();
-        let spare = settings.spill.as_ref();
-        let worker = || -> Result<Mutex<Worker<T>>> {
-            let mut worker = Worker::new(&model, &layout, chunk_agents, soft, &scratch)?;
-            let spare = spare.map(|_| Spare::new(&layout, chunk_agents, &scratch));
-            worker.spare = spare.transpose()?;
-            Ok(Mutex::new(worker))
-        };
+        let mut workers = new_workers(count, &model, &layout, chunk_agents, soft, &memory)?;
+        for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
+            let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
+            worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
+        }
+        // Only records that change their length, and agents that go, come back to the pool.
+        let returns = source.changes || !layout.record.fixed();
+        let asked = source.changes && model.planner() == Planner::Graph;
         Ok(Self {
-            workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
+            source: asked.then(|| Box::new(source.model.clone())),
+            enumerator: None,
+            workers,
             chunk_memory: memory.agents(),
             model,
             layout,
@@ -147,12 +177,18 @@ impl<T: Number> Population<T> {
             _store: None,
             spill: None,
             seed: settings.seed,
+            budget_bytes: settings.budget_bytes,
+            idle_bytes: if returns { most_idle_bytes(settings.agents) } else { 0 },
+            first_agents: settings.agents,
+            life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
             tick: 0,
             hash: 0,
+            agent_steps: 0,
             fixed: memory.split(),
             peak: Memory::default(),
+            peak_agents: 0,
             memory,
         })
     }
@@ -236,17 +272,13 @@ impl<T: Number> Population<T> {
         let (seed, free_bytes) = (self.seed, self.free_for_chunks(agents));
         let Self { layout, chunk_memory, spill, workers, environment, chunks, .. } = self;
         let (layout, environment) = (&*layout, &**environment);
-        let begin = |chunk: &mut Chunk| {
-            let agents = chunk.first..chunk.first + chunk.len as u64;
-            environment.begin(seed, agents, chunk.parts(layout).0.states);
-        };
         let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);
         for first in (0..agents).step_by(self.chunk_agents) {
             let len = (self.chunk_agents as u64).min(agents - first) as usize;
-            chunks.push(room.chunk(chunks.len(), first, len, 0, |chunk| {
+            chunks.push(room.chunk(chunks.len(), first, len, 0, &mut |chunk| {
                 chunk.contents_mut(layout).0.fill(0);
                 if chunk.borrows() {
-                    begin(chunk);
+                    begin(environment, seed, layout, chunk, 0);
                 }
                 Ok(())
             })?);
@@ -255,9 +287,11 @@ impl<T: Number> Population<T> {
         self.threads.install(|| {
             let chunks = chunks.par_iter_mut().enumerate();
             let here = chunks.filter(|&(place, _)| spill.is_none_or(|spill| !spill.is_away(place)));
-            here.for_each(|(_, chunk)| begin(chunk));
+            here.for_each(|(_, chunk)| begin(environment, seed, layout, chunk, 0));
         });
-        self.peak = self.memory.split();
+        self.number_rows();
+        self.life.next_id = agents;
+        self.note_peak();
         Ok(())
     }
 
@@ -273,8 +307,11 @@ impl<T: Number> Population<T> {
             })?;
             chunks.push(chunk);
         }
+        self.number_rows();
+        self.life.next_id = agents;
         (self.tick, self.hash) = (from.tick, from.hash);
-        self.peak = self.memory.split();
+        self.agent_steps = agents.saturating_mul(from.tick);
+        self.note_peak();
         Ok(())
     }
 
@@ -319,9 +356,8 @@ impl<T: Number> Population<T> {
             rest => u128::from(self.layout.most_bytes(rest)),
         };
         let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
-        // Only records that change their length come back to the pool.
-        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(agents) };
         let store = u128::from(self.kept_free(agents));
+        let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
         u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store
     }
 
@@ -362,67 +398,125 @@ impl<T: Number> Population<T> {
 
     /// Steps every agent once.
     pub(crate) fn tick(&mut self, probe: Option<Probe<'_, T>>) -> Result<()> {
-        self.tick_in(None, probe)
+        self.tick_in(None, None, probe)
     }
 
-    /// Steps every agent once, in a world that is given for this tick alone where there is one.
+    /// Steps every agent once, or those that are called, in a world that is given for this tick alone
+    /// where there is one.
     pub(crate) fn tick_in(
         &mut self,
-        world: Option<&dyn Environment>,
+        world: Option<World<'_>>,
+        calls: Option<&[Call]>,
         probe: Option<Probe<'_, T>>,
     ) -> Result<()> {
         self.finish_writing()?;
         let tick = Tick {
             model: &self.model,
             layout: &self.layout,
-            environment: world.unwrap_or(&*self.environment),
+            world: world.unwrap_or(World::Environment(&*self.environment)),
             moment: Moment { seed: self.seed, tick: self.tick },
             batch: self.batch,
             memory: &self.chunk_memory,
+            ticks: self.life.dated().then_some(self.tick + 1),
             probe,
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let hash = AtomicU64::new(0);
         let (spill, memory) = (self.spill.as_ref(), &self.memory);
         let stepping = Stepping { tick: &tick, spill, memory, hash: &hash };
-        let step = |place: usize, chunk: &mut Chunk, kept: Option<Kept<'_>>| {
+        let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-            stepping.step(place, chunk, &mut worker, kept)
+            stepping.step(place, chunk, called, &mut worker, kept)
         };
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let stepped: Result<()> = self.threads.install(|| match kept {
-            None => {
+        let stepped: Result<()> = self.threads.install(|| match (kept, calls) {
+            (None, None) => {
                 let chunks = chunks.par_iter_mut().with_max_len(1).enumerate();
-                chunks.try_for_each(|(place, chunk)| step(place, chunk, None))
+                chunks.try_for_each(|(place, chunk)| step(place, chunk, Called::All, None))
             }
-            Some(kept) => chunks
+            (_, Some(calls)) => {
+                let mut rest = &mut chunks[..];
+                let mut called = Vec::new();
+                let mut before = 0;
+                for (index, calls) in by_chunk(calls) {
+                    let (chunk, after) =
+                        std::mem::take(&mut rest)[index - before..].split_at_mut(1);
+                    called.push((index, &mut chunk[0], calls));
+                    (rest, before) = (after, index + 1);
+                }
+                called.into_par_iter().with_max_len(1).try_for_each(|(place, chunk, calls)| {
+                    step(place, chunk, Called::Some(calls), None)
+                })
+            }
+            (Some(kept), None) => chunks
                 .par_iter_mut()
                 .with_max_len(1)
                 .enumerate()
                 .zip(kept.observations.par_chunks_mut(rows * modalities))
                 .zip(kept.actions.par_chunks_mut(rows * factors))
                 .try_for_each(|(((place, chunk), observations), actions)| {
-                    step(place, chunk, Some(Kept { observations, actions }))
+                    step(place, chunk, Called::All, Some(Kept { observations, actions }))
                 }),
         });
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
         self.hash = self.hash.wrapping_add(hash.into_inner());
         stepped?;
+        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
-        let now = self.memory.split();
-        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
-        if now.total() > self.peak.total() {
-            self.peak = now;
-        }
+        self.note_peak();
         for chunk in &mut self.chunks {
             chunk.ahead = false;
             chunk.shrink(&self.chunk_memory);
         }
         Ok(())
+    }
+
+    /// Notes what is mapped now, if that is more than ever.
+    pub(crate) fn note_peak(&mut self) {
+        let now = self.memory.split();
+        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
+        if now.total() > self.peak.total() {
+            (self.peak, self.peak_agents) = (now, self.agents());
+        }
+    }
+
+    /// The chunks, and batches in them, that so many agents are best stepped in.
+    pub(crate) fn fitting_chunk(&self, agents: u64) -> (usize, usize) {
+        let parts = parts(&self.model, self.workers.len());
+        chunk_size(&self.layout, agents, self.asked, parts)
+    }
+
+    /// Workers for chunks of that many agents, as many as there are.
+    pub(crate) fn new_workers(&self, chunk_agents: usize) -> Result<Vec<Mutex<Worker<T>>>> {
+        let (count, soft) = (self.workers.len(), self.environment.is_soft());
+        new_workers(count, &self.model, &self.layout, chunk_agents, soft, &self.memory)
+    }
+
+    /// Puts other workers in the place of those there are; `before` is what was taken before they were
+    /// made.
+    pub(crate) fn replace_workers(
+        &mut self,
+        workers: Vec<Mutex<Worker<T>>>,
+        (chunk_agents, batch): (usize, usize),
+        before: &Memory,
+    ) {
+        drop(std::mem::replace(&mut self.workers, workers));
+        (self.chunk_agents, self.batch) = (chunk_agents, batch);
+        self.note_fixed(before);
+    }
+
+    /// Counts what was taken and given since `before` to what is not the agents'.
+    pub(crate) fn note_fixed(&mut self, before: &Memory) {
+        let now = self.memory.split();
+        let fixed = &mut self.fixed;
+        fixed.shared = fixed.shared + now.shared - before.shared;
+        fixed.scratch = fixed.scratch + now.scratch - before.scratch;
+        fixed.padding = fixed.padding + now.padding - before.padding;
+        fixed.overhead = fixed.overhead + now.overhead - before.overhead;
     }
 
     /// The threads that agents are stepped on.
@@ -432,6 +526,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn ticks(&self) -> u64 {
         self.tick
+    }
+
+    pub(crate) fn agent_steps(&self) -> u64 {
+        self.agent_steps
     }
 
     pub(crate) fn trajectory_hash(&self) -> u64 {
@@ -452,8 +550,8 @@ impl<T: Number> Population<T> {
 
     /// What was taken for the sake of agents at the peak, by the agent.
     pub(crate) fn bytes_per_agent(&self) -> f64 {
-        let agents: usize = self.chunks.iter().map(|chunk| chunk.len).sum();
-        (self.peak.total() - self.fixed.total()) as f64 / agents as f64
+        let grown = self.peak.total().saturating_sub(self.fixed.total());
+        grown as f64 / self.peak_agents.max(1) as f64
     }
 
     pub(crate) fn thread_count(&self) -> usize {
@@ -490,26 +588,38 @@ impl Tiers {
     fn count(&mut self, layout: &ChunkLayout, chunk: &mut Chunk) {
         let record = &layout.record;
         let variable = record.variable();
-        {
-            let len = chunk.len;
-            let (columns, _) = chunk.parts(layout);
-            for agent in 0..len {
-                if columns.action(agent) == NOT_BORN {
-                    self.initial += record.factors.len() as u64;
-                    continue;
+        let len = chunk.len();
+        let (columns, _) = chunk.parts(layout);
+        for agent in 0..len {
+            if columns.action(agent) == NOT_BORN {
+                self.initial += record.factors.len() as u64;
+                continue;
+            }
+            let mut place = agent * variable;
+            for factor in &record.factors {
+                let mut length = DENSE;
+                if factor.keep != Keep::Dense {
+                    length = columns.length(place);
+                    place += 1;
                 }
-                let mut place = agent * variable;
-                for factor in &record.factors {
-                    let mut length = DENSE;
-                    if factor.keep != Keep::Dense {
-                        length = columns.length(place);
-                        place += 1;
-                    }
-                    if length == DENSE { self.dense += 1 } else { self.sparse += 1 }
-                }
+                if length == DENSE { self.dense += 1 } else { self.sparse += 1 }
             }
         }
     }
+}
+
+/// Workers, one a thread.
+fn new_workers<T: Number>(
+    count: usize,
+    model: &CompiledModel<T>,
+    layout: &ChunkLayout,
+    chunk_agents: usize,
+    soft: bool,
+    memory: &EngineMemory,
+) -> Result<Vec<Mutex<Worker<T>>>> {
+    let scratch = memory.scratch();
+    let worker = |_| Worker::new(model, layout, chunk_agents, soft, &scratch).map(Mutex::new);
+    (0..count).map(worker).collect()
 }
 
 /// Into how many chunks a small population is cut: a few a thread even out the load, more where
@@ -528,7 +638,7 @@ fn chunk_size(
     asked: Option<usize>,
     parts: usize,
 ) -> (usize, usize) {
-    let population = usize::try_from(agents).unwrap_or(usize::MAX);
+    let population = usize::try_from(agents).unwrap_or(usize::MAX).max(1);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
     let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;

@@ -147,8 +147,8 @@ impl Spill {
         let bytes = self.image_bytes[place].load(Relaxed);
         let mut slot = self.slot(self.slots[place].load(Relaxed));
         let length = usize::try_from(bytes).ok();
-        let header = ImageHeader::read(layout, chunk.len, length, &mut slot).map_err(named)?;
-        if (header.first, header.len) != (chunk.first, chunk.len) {
+        let header = ImageHeader::read(layout, chunk.len(), length, &mut slot).map_err(named)?;
+        if (header.first, header.len) != (chunk.members.first(), chunk.len()) {
             return Err(named(Error::invalid(
                 "is damaged: agents are not where they were written",
             )));
@@ -226,7 +226,7 @@ impl Spill {
     pub(crate) fn spilled(&self, chunks: &[Chunk]) -> Spilled {
         let away = chunks.iter().enumerate().filter(|&(place, _)| self.is_away(place));
         let (agents, bytes) = away.fold((0, 0), |(agents, bytes), (place, chunk)| {
-            (agents + chunk.len as u64, bytes + self.image_bytes[place].load(Relaxed))
+            (agents + chunk.len() as u64, bytes + self.image_bytes[place].load(Relaxed))
         });
         Spilled {
             agents,

@@ -51,6 +51,20 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    fn simulation(&self, job: &Job) -> Outcome<Simulation> {
+        let Job { model, process, settings, steps, schedule, .. } = job;
+        let (process, traced) = (process.as_ref(), self.trace.is_some());
+        let simulation = match schedule {
+            None => Simulation::new(model, process, settings, *steps, traced),
+            Some(_) if traced => {
+                let why = "--trace: its rows are agents, and by [lifecycle] these come and go";
+                return Err(Failure::input(why.to_owned()));
+            }
+            Some(schedule) => Simulation::living(model, process, settings, *steps, schedule),
+        };
+        simulation.map_err(|error| Failure::from(error).within(&job.title))
+    }
+
     pub(crate) fn execute(&self) -> Outcome {
         let baseline = prim::resident_bytes_peak();
         let interrupt = Interrupt::listen()?;
@@ -71,11 +85,7 @@ impl Run {
         job.settings.checkpoint = self.checkpoint.is_some();
         let mut simulation = match &resumed {
             Some(checkpoint) => checkpoint.resume(&job.settings)?,
-            None => {
-                let (process, keep) = (job.process.as_ref(), self.trace.is_some());
-                Simulation::new(&job.model, process, &job.settings, job.steps, keep)
-                    .map_err(|error| Failure::from(error).within(&job.title))?
-            }
+            None => self.simulation(&job)?,
         };
         let first = simulation.ticks();
         let trace = self.trace.as_deref().map(|path| {
@@ -93,7 +103,7 @@ impl Run {
             }
         };
 
-        let mut progress = Progress::new(first, job.steps, &job.settings);
+        let mut progress = Progress::new(job.steps, &job.settings, &simulation);
         let start = Instant::now();
         let allocations = simulation.on_worker(|simulation| -> Outcome<u64> {
             let mut allocations = 0;

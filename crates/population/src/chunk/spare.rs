@@ -12,6 +12,7 @@ use populace_tensor::Array;
 
 use super::{Chunk, ChunkLayout};
 use crate::Result;
+use crate::members::Members;
 
 /// Columns and a stream for any chunk; empty while a chunk has them.
 #[derive(Debug)]
@@ -47,14 +48,13 @@ pub(super) struct Borrowed {
 }
 
 impl Chunk {
-    /// A chunk whose agents are on disk.
-    pub(crate) fn away(first: u64, len: usize) -> Self {
-        let (columns, beliefs) = (Array::default(), Array::default());
+    /// A chunk without memory: its agents are on disk.
+    pub(crate) fn away(members: Members) -> Self {
         Self {
-            first,
-            len,
-            columns,
-            beliefs,
+            members,
+            row: 0,
+            columns: Array::default(),
+            beliefs: Array::default(),
             used_words: 0,
             borrows: Borrowed::default(),
             ahead: false,

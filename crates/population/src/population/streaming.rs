@@ -10,9 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use populace_pool::SharedResource;
 
 use super::Population;
+use crate::checkpoint::Fill;
 use crate::chunk::{Chunk, ChunkLayout, Spare};
+use crate::members::Members;
 use crate::memory::EngineMemory;
 use crate::record::Number;
+use crate::roster::Called;
 use crate::spill::{Spill, Spilled};
 use crate::tick::{Kept, Tick, Worker};
 use crate::{Error, ErrorKind, Result};
@@ -32,6 +35,7 @@ impl<T: Number> Stepping<'_, '_, T> {
         &self,
         place: usize,
         chunk: &mut Chunk,
+        called: Called<'_>,
         worker: &mut Worker<T>,
         kept: Option<Kept<'_>>,
     ) -> Result<()> {
@@ -48,7 +52,7 @@ impl<T: Number> Stepping<'_, '_, T> {
                 spill.read(place, self.tick.layout, chunk, spare)?;
             }
         }
-        let hash = self.tick.chunk(chunk, worker, kept)?;
+        let hash = self.tick.chunk(chunk, called, worker, kept)?;
         chunk.ahead = true;
         self.hash.fetch_add(hash, Relaxed);
         match (self.spill, &mut worker.spare) {
@@ -89,12 +93,13 @@ impl<'a> Room<'a> {
         first: u64,
         len: usize,
         words: usize,
-        fill: impl FnOnce(&mut Chunk) -> Result<()>,
+        fill: Fill<'_>,
     ) -> Result<Chunk> {
+        let members = Members::new(first, len, 0, self.memory)?;
         let worst = self.layout.most_bytes(len);
         match &mut self.spill {
             Some((spill, spare)) if worst > self.free_bytes => {
-                let mut chunk = Chunk::away(first, len);
+                let mut chunk = Chunk::away(members);
                 chunk.borrow(spare, words);
                 let written =
                     fill(&mut chunk).and_then(|()| spill.write(place, self.layout, &chunk));
@@ -102,7 +107,7 @@ impl<'a> Room<'a> {
                 written.map(|()| chunk)
             }
             _ => {
-                let mut chunk = Chunk::unfilled(self.layout, first, len, words, self.memory)?;
+                let mut chunk = Chunk::unfilled(self.layout, members, words, self.memory)?;
                 fill(&mut chunk)?;
                 self.free_bytes = self.free_bytes.saturating_sub(worst);
                 Ok(chunk)
