@@ -51,6 +51,7 @@ mod matrix;
 mod object;
 mod pool;
 mod prim;
+mod read_ahead;
 mod resource;
 mod scope;
 mod shared_buffer;
@@ -82,6 +83,7 @@ pub use object::{ObjectPool, Pooled};
 pub use pool::{
     ClassStatistics, Cleaner, Contents, Pool, PoolBuilder, PoolStatistics, SizeClasses,
 };
+pub use read_ahead::read_ahead;
 pub use resource::{
     Block, CACHE_LINE_BYTES, Resource, SharedResource,
     host::HostHeap,

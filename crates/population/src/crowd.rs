@@ -150,7 +150,8 @@ impl Crowd {
     ///
     /// # Errors
     ///
-    /// One of them is not in memory; policies are too many to enumerate; or the budget does not hold
+    /// One of them is not in memory; they weigh policies by their windows (pymdp-0's MMP); policies are
+    /// too many to enumerate; or the budget does not hold
     /// what it takes to enumerate them, where agents act without.
     pub fn policies(&mut self, ids: &[u64]) -> Result<PolicyPosterior> {
         with!(&mut self.0, population => {

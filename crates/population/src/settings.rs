@@ -1,9 +1,13 @@
 //! What a run is given besides its model.
 
+use std::path::PathBuf;
+
 use populace_agent::Precision;
+use serde::{Deserialize, Serialize};
 
 /// How beliefs are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Belief {
     /// Sparse where the support is small, dense where it is not; per agent, as beliefs change.
     #[default]
@@ -21,7 +25,7 @@ pub struct Settings {
     pub agents: u64,
     /// The most engine memory that may be taken, in bytes.
     pub budget_bytes: u64,
-    /// Worker threads; 0 is one a core.
+    /// Worker threads, at most 1,024; 0 is one a core.
     pub threads: usize,
     /// Agents a worker steps together; `None` leaves it to the engine. Results do not depend on it.
     pub chunk: Option<usize>,
@@ -31,6 +35,10 @@ pub struct Settings {
     pub belief: Belief,
     /// In what precision agents compute.
     pub precision: Precision,
+    /// The directory where agents go that memory cannot hold; none: all of them are in memory.
+    pub spill: Option<PathBuf>,
+    /// Whether room is kept in the budget for writing checkpoints.
+    pub checkpoint: bool,
 }
 
 impl Default for Settings {
@@ -43,6 +51,8 @@ impl Default for Settings {
             seed: 1,
             belief: Belief::Auto,
             precision: Precision::F32,
+            spill: None,
+            checkpoint: false,
         }
     }
 }

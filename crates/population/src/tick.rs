@@ -10,7 +10,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
 use crate::members::Members;
 use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
@@ -55,6 +55,8 @@ pub(crate) struct Worker<T: Number> {
     values: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// What it lends to chunks that have no memory of their own, where agents may be on disk.
+    pub(crate) spare: Option<Spare>,
 }
 
 impl<T: Number> Worker<T> {
@@ -70,7 +72,8 @@ impl<T: Number> Worker<T> {
         let outcomes: usize = model.num_obs().iter().sum();
         let beliefs = model.num_states().iter().copied();
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
-        let widest = beliefs.chain(blocks).max().unwrap_or(0);
+        let prior = model.keeps_prior().then(|| model.belief_len());
+        let widest = beliefs.chain(blocks).chain(prior).max().unwrap_or(0);
         Ok(Self {
             scratch: model.scratch(record.experience.window(), memory)?,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
@@ -89,6 +92,7 @@ impl<T: Number> Worker<T> {
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            spare: None,
         })
     }
 }
@@ -114,7 +118,7 @@ impl<T: Number> Tick<'_, T> {
         let fixed = self.layout.record.fixed();
         if fixed {
             let words = self.layout.most_words(len);
-            chunk.resize(self.layout, words, self.memory)?;
+            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
         }
         let row = chunk.row;
         let (members, columns, stream) = chunk.split(self.layout);
@@ -166,7 +170,7 @@ impl<T: Number> Tick<'_, T> {
     }
 
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len();
@@ -185,7 +189,9 @@ impl<T: Number> Tick<'_, T> {
                 + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
-        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
+        let words = total.div_ceil(WORD);
+        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+        let records: &[u8] = cast_slice(&worker.records);
         let (columns, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
         if total == worker.records_len && worker.after[..len].is_sorted() {
@@ -383,6 +389,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.read_dense(agents);
             if model.infers_windows() {
                 self.read_past(agents);
+            }
+            if model.keeps_prior() {
+                self.read_priors(agents);
+            }
+            if layout.record.experience.follows() {
+                self.read_followed(agents);
             }
             if model.learns() {
                 self.read_counts(agents);

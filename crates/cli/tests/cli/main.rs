@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod budget;
+mod checkpoint;
 mod choices;
 mod commands;
 mod golden;
 mod interrupt;
+mod kill;
 mod mistakes;
 mod outputs;
 mod populace;

@@ -1,5 +1,6 @@
 //! What only Linux has: advice on huge pages, and files without names.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
@@ -14,6 +15,13 @@ use super::{Result, not_null, number};
 pub(crate) fn advise_huge(address: NonNull<u8>, size: usize) {
     // SAFETY: this advice changes no byte and no mapping.
     let _refused = unsafe { mm::madvise(address.as_ptr().cast(), size, Advice::LinuxHugepage) };
+}
+
+/// Advises that a range of a file will be read soon.
+pub(crate) fn read_ahead(file: &File, offset: u64, bytes: u64) {
+    // Advice may be refused.
+    let bytes = std::num::NonZeroU64::new(bytes);
+    let _ = fs::fadvise(file, offset, bytes, fs::Advice::WillNeed);
 }
 
 /// A memory file without a name, which can be sealed.

@@ -37,6 +37,13 @@ impl<T: Number> Population<T> {
 
     /// The posterior over policies and −EFE, (ids, P), and P.
     pub(crate) fn policies(&mut self, ids: &[u64]) -> Result<(Vec<T>, Vec<T>, usize)> {
+        if self.model.infers_by_policy() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "policies of agents with beliefs by policy (pymdp-0's MMP): they are weighed as they \
+                 observe, and not kept",
+            ));
+        }
         self.enumerate()?;
         let model = self.enumerator.as_ref().map_or(&self.model, |enumerator| &enumerator.model);
         let policies = model.policy_count();

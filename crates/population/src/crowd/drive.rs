@@ -136,10 +136,14 @@ impl<T: Number> Population<T> {
         let (modalities, factors) = (self.model.num_obs(), self.model.num_states().len());
         check_rows("observations", observations.len(), rows, modalities.len(), "modalities")?;
         check_rows("actions", actions.len(), rows, factors, "factors")?;
-        if let Some(place) = out_of_range(observations, modalities, -1) {
+        let (least, or_none) = match self.model.observes_nothing() {
+            true => (-1, ", nor -1 for none"),
+            false => (0, "; pymdp-0 knows no missing observations"),
+        };
+        if let Some(place) = out_of_range(observations, modalities, least) {
             let (row, m) = (place / modalities.len(), place % modalities.len());
             return Err(Error::invalid(format!(
-                "observations[{row}, {m}]: is {}, not between 0 and {}, nor -1 for none",
+                "observations[{row}, {m}]: is {}, not between 0 and {}{or_none}",
                 observations[place],
                 modalities[m] - 1
             )));

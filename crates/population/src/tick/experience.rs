@@ -61,7 +61,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         let experience = &layout.record.experience;
         let (records, scratch) = self.records_and_scratch();
         let past = records.past(agents[0] as usize).unwrap_or_default();
-        scratch.set_past(past.observations);
+        scratch.set_past(past.observations, past.actions);
         for (lane, &agent) in agents.iter().enumerate() {
             let Some(part) = records.experience(agent as usize) else { continue };
             for step in 0..past.observations {
@@ -79,11 +79,36 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
     }
 
+    /// Reads the priors that the windows of a block start from; of agents that were not born it is D.
+    pub(super) fn read_priors(&mut self, agents: &[u32]) {
+        let Tick { model, layout, .. } = *self.tick;
+        let experience = &layout.record.experience;
+        let (records, scratch) = self.records_and_scratch();
+        let mut from = [model.initial(); LANES];
+        for (from, &agent) in from.iter_mut().zip(agents) {
+            if let Some(part) = records.experience(agent as usize) {
+                *from = cast_slice(experience.prior(part));
+            }
+        }
+        interleave(model.isa(), &from, scratch.prior_mut());
+    }
+
     /// Reads the counts of a block.
     pub(super) fn read_counts(&mut self, agents: &[u32]) {
         let model = self.tick.model;
         let (records, scratch) = self.records_and_scratch();
         read_counts(model, records, scratch, agents);
+    }
+
+    /// Reads what the agents of a block follow.
+    pub(super) fn read_followed(&mut self, agents: &[u32]) {
+        let experience = &self.tick.layout.record.experience;
+        let (records, scratch) = self.records_and_scratch();
+        for (lane, &agent) in agents.iter().enumerate() {
+            if let Some(part) = records.experience(agent as usize) {
+                scratch.follow(lane, experience.followed(part));
+            }
+        }
     }
 
     /// Writes the experience of a block's agents behind their beliefs.
@@ -92,12 +117,18 @@ impl<T: Number> Part<'_, '_, '_, T> {
         let layout = self.tick.layout;
         let (record, experience) = (&layout.record, &layout.record.experience);
         let variable = record.variable();
+        let width = model.belief_len();
+        if model.keeps_prior() {
+            let Worker { scratch, values, .. } = &mut *self.worker;
+            deinterleave(model.isa(), scratch.prior(), &mut values[..LANES * width]);
+        }
         let mut at = [0; LANES];
         for (lane, &agent) in agents.iter().enumerate() {
             let agent = agent as usize;
             self.pack_observation(agent);
             let code = self.columns.action(agent);
-            let Worker { scratch, records, before, after, lengths, packed, .. } = &mut *self.worker;
+            let Worker { scratch, records, before, after, lengths, packed, values, .. } =
+                &mut *self.worker;
             let now = Records { layout, columns: &self.columns, stream: self.stream, before };
             let beliefs = record.bytes_of(|v| lengths[agent * variable + v]);
             let start = after[agent] as usize + beliefs;
@@ -107,7 +138,11 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 let taken = (code != NOT_BORN).then_some(code);
                 past = experience.write_past(now.experience(agent), taken, packed, part);
             }
-            experience.write_header(past, scratch.mask(lane), part);
+            experience.write_header(past, scratch.mask(lane), scratch.followed(lane), part);
+            if model.keeps_prior() {
+                let prior = &values[lane * width..(lane + 1) * width];
+                experience.prior_mut(part).copy_from_slice(cast_slice(prior));
+            }
             at[lane] = start + experience.counts_start(part);
         }
         let Worker { scratch, records, values, .. } = &mut *self.worker;
