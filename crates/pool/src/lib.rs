@@ -38,6 +38,7 @@
 #![warn(rust_2018_idioms)]
 
 mod adaptor;
+mod biased;
 mod budget;
 mod buffer;
 mod census;
@@ -54,7 +55,6 @@ mod prim;
 mod resource;
 mod scope;
 mod shared_buffer;
-mod spin;
 mod sync;
 mod trace;
 pub mod workload;

@@ -22,6 +22,47 @@ pub(crate) use std::{
     thread,
 };
 
+/// The two halves of a barrier that costs only those who come rarely.
+///
+/// Between what a thread does before and after [`light`](barrier::light), and what another does before and after
+/// [`heavy`](barrier::heavy), one of the two sees what the other did before: as if both were fences
+/// `SeqCst`. But `light` only keeps the compiler from moving things, and `heavy` has the system
+/// run a full fence in every thread of the process that is running.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod barrier {
+    use std::sync::atomic::{Ordering, compiler_fence};
+
+    #[inline(always)]
+    pub(crate) fn light() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() {
+        crate::prim::barrier_in_all_threads();
+    }
+
+    /// Whether the system can do it; asked before the first use.
+    pub(crate) fn heavy_works() -> bool {
+        crate::prim::may_bar_all_threads()
+    }
+}
+
+/// In models: fences, which loom explores and shuttle, whose memory is one, does not need.
+#[cfg(any(loom, shuttle))]
+pub(crate) mod barrier {
+    pub(crate) fn light() {
+        super::atomic::fence(super::atomic::Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() {
+        light();
+    }
+
+    pub(crate) fn heavy_works() -> bool {
+        true
+    }
+}
+
 /// A lock that outlives the panics of its holders.
 ///
 /// No critical section of this crate can leave its value half-changed (none calls foreign code),
