@@ -32,6 +32,9 @@
 //! release takes about as long as a good `malloc` and `free` of the same size. A pool pays where memory is
 //! large, must stay within bounds, must be accounted for, or lives on a device.
 //!
+//! **Panics.** A sink or a resource that panics loses nothing and poisons nothing: no lock is held while one is
+//! called, and the pool goes on.
+//!
 //! The crate knows nothing of agents.
 //!
 //! [`Layout`]: std::alloc::Layout

@@ -63,10 +63,12 @@ pub(crate) mod barrier {
     }
 }
 
-/// A lock that outlives the panics of its holders.
+/// A lock that outlives the panics of its holders, so that there is no such thing as a poisoned pool.
 ///
-/// No critical section of this crate can leave its value half-changed (none calls foreign code),
-/// so a poisoned lock is taken like any other instead of failing every later caller.
+/// Upstreams, event sinks and values' constructors are called with no lock held, so what panics in them finds
+/// every value whole; and no critical section of this crate can leave its value half-changed. A poisoned lock is
+/// therefore taken like any other. The alternative, an error for every later caller, would lose what the pool
+/// holds for a panic that did not touch it.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(raw::Mutex<T>);
 

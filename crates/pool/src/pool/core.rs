@@ -223,13 +223,20 @@ impl Core {
         let peak = self.gauges.peak_in_use_bytes.fetch_max(in_use, Ordering::Relaxed).max(in_use);
         let allowed = peak.saturating_add((peak as f64 * share) as u64);
         let excess = (reserved + bytes).saturating_sub(allowed);
-        if excess > 0 {
-            let mut evicted = EvictedBlocks::new();
-            // Magazines are emptied into the centre first, as its newest: what they hold counts too.
-            self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
-            let left = self.centre.reserved_bytes().saturating_sub(excess);
+        if excess == 0 {
+            return;
+        }
+        let evict = |bytes: u64, mut evicted: EvictedBlocks| {
+            let left = self.centre.reserved_bytes().saturating_sub(bytes);
             self.centre.take_down_to(left, &mut evicted);
-            self.give_back(evicted);
+            self.give_back(evicted)
+        };
+        let freed = evict(excess, EvictedBlocks::new());
+        if freed < excess {
+            // What magazines hold was used last, so it goes last.
+            let mut evicted = EvictedBlocks::new();
+            self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
+            evict(excess - freed, evicted);
         }
     }
 
