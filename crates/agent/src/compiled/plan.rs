@@ -1,23 +1,27 @@
 //! From policies to a program.
 //!
 //! Two planners draft it. [`tree`] weighs every policy; [`graph`] weighs first actions, over what
-//! may follow them, without making the policies. Both ask a [`draft`] for steps.
+//! may follow them, without making the policies. Both ask a [`draft`] for steps. Where beliefs are a
+//! policy's own there is no program ([`none`]).
 
 mod draft;
 mod graph;
+mod none;
 mod tree;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
+use super::family::Family;
 use super::inductive::Paths;
 use super::likelihood::Structure;
 use super::novelty::novelty_weights;
 use super::outcome::SparseOutcome;
 use super::program::Value;
+use super::sequence::{Passing, Sequence};
 use super::transition::Transition;
-use crate::{Model, Result, Tensor};
+use crate::{Model, Policies, Result, Tensor};
 use draft::Draft;
 
 /// A dense outcome table: (1 + O, rest…, S of the first factor to contract), row 0 the linear part.
@@ -80,6 +84,7 @@ pub(crate) struct Plan<T> {
     pub(crate) planner: Planner,
     pub(crate) words: Array<u32>,
     pub(crate) sparse: Vec<SparseOutcome<T>>,
+    pub(crate) families: Vec<Family<T>>,
     pub(crate) dense: Vec<DenseOutcome<T>>,
     /// By factor, where the goal is; empty without inductive inference.
     pub(crate) paths: Vec<Paths<T>>,
@@ -88,13 +93,13 @@ pub(crate) struct Plan<T> {
     pub(crate) learnt: Vec<Array<T>>,
     /// Numbers that the program names.
     pub(crate) constants: Array<T>,
-    /// Enumeration: the row of every policy's score. Graph: the row of the logarithmic weight of
+    /// Enumeration: the row of every policy's score (none without a program). Graph: the row of the logarithmic weight of
     /// every first action.
     pub(crate) scores: Array<u32>,
     /// Graph, where whole policies are chosen: the rows of the logarithmic weights that the first
     /// action is chosen by; else empty.
     pub(crate) choice: Array<u32>,
-    /// ln max(E, ε), by policy; of a graph, which has it in its constants, zeros.
+    /// ln E (in the dialect's logarithm), by policy; of a graph, which has it in its constants, zeros.
     pub(crate) ln_habit: Array<T>,
     /// The first actions of every policy, or those to choose from, (P, F).
     pub(crate) first_actions: Array<u32>,
@@ -123,16 +128,19 @@ impl<T: Real> Plan<T> {
         let (draft, drafted) = match graph::habits(model, answers) {
             Some(habits) => {
                 let steps = model.joint_actions();
-                let varied = varied(model.factors(), &steps.concat());
-                let mut draft = Draft::new(model, transitions, structures, varied, memory);
+                let used = used(model.factors(), &steps.concat());
+                let mut draft = Draft::new(model, transitions, structures, used, memory);
                 let drafted = graph::draft(&mut draft, model, &steps, &habits)?;
                 (draft, drafted)
             }
             None => {
                 let policies = model.all_policies()?;
-                let varied = varied(policies.factors, &policies.actions);
-                let mut draft = Draft::new(model, transitions, structures, varied, memory);
-                let drafted = tree::draft(&mut draft, model, &policies)?;
+                let used = used(policies.factors, &policies.actions);
+                let mut draft = Draft::new(model, transitions, structures, used, memory);
+                let drafted = match Sequence::of(model).map(|sequence| sequence.passing) {
+                    Some(Passing::ByPolicy) => none::draft(&mut draft, model, &policies)?,
+                    _ => tree::draft(&mut draft, model, &policies)?,
+                };
                 (draft, drafted)
             }
         };
@@ -151,6 +159,7 @@ impl<T: Real> Plan<T> {
             planner: drafted.planner,
             words: Array::copied(memory, &layout.words)?,
             sparse: draft.sparse,
+            families: draft.families,
             dense: draft.dense,
             paths: Paths::compile(model, memory)?,
             learnt: learnt(model, memory)?,
@@ -164,15 +173,28 @@ impl<T: Real> Plan<T> {
     }
 }
 
-/// How many actions each factor has over all steps, given as actions of all factors in turn.
-fn varied(factors: usize, actions: &[u32]) -> Vec<usize> {
+/// ln E, by policy.
+fn ln_habit(model: &Model, policies: &Policies) -> Vec<f64> {
+    match &model.e {
+        Some(e) => e.iter().map(|&e| model.dialect.ln(e)).collect(),
+        None => vec![model.dialect.ln(1.0 / policies.count as f64); policies.count],
+    }
+}
+
+/// The first step of every policy, (P, F).
+fn first_actions(policies: &Policies) -> Vec<u32> {
+    (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied()).collect()
+}
+
+/// What actions each factor has over all steps, given as actions of all factors in turn.
+fn used(factors: usize, actions: &[u32]) -> Vec<Vec<u32>> {
     let mut seen = vec![std::collections::BTreeSet::new(); factors];
     for step in actions.chunks_exact(factors.max(1)) {
         for (seen, &action) in seen.iter_mut().zip(step) {
             seen.insert(action);
         }
     }
-    seen.iter().map(std::collections::BTreeSet::len).collect()
+    seen.into_iter().map(|seen| seen.into_iter().collect()).collect()
 }
 
 /// w(pB) of every factor with the action slowest, as transitions have it.
