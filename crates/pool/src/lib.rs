@@ -32,12 +32,16 @@
 //! release takes about as long as a good `malloc` and `free` of the same size. A pool pays where memory is
 //! large, must stay within bounds, must be accounted for, or lives on a device.
 //!
+//! **Panics.** A sink or a resource that panics loses nothing and poisons nothing: no lock is held while one is
+//! called, and the pool goes on.
+//!
 //! The crate knows nothing of agents.
 //!
 //! [`Layout`]: std::alloc::Layout
 #![warn(rust_2018_idioms)]
 
 mod adaptor;
+mod biased;
 mod budget;
 mod buffer;
 mod census;
@@ -55,7 +59,6 @@ mod read_ahead;
 mod resource;
 mod scope;
 mod shared_buffer;
-mod spin;
 mod sync;
 mod trace;
 pub mod workload;
