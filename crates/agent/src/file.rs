@@ -11,7 +11,7 @@
 //! | `expect.…` | any; read by tests, ignored otherwise | any |
 //!
 //! The metadata key `populace` holds JSON: format, dialect, dependencies, num_controls, agent
-//! arguments, shapes of sparse tensors. What is absent takes the dialect's default; what is unknown
+//! arguments (pymdp's, and our own: docs/beyond.md), shapes of sparse tensors. What is absent takes the dialect's default; what is unknown
 //! is refused.
 //!
 //! A file is a stranger's: every size that it claims is held against its real length before memory

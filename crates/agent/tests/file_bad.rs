@@ -285,11 +285,11 @@ fn json_that_means_nothing() {
         ),
         (
             r#"{"agent":{"gamma":1,"alpha":2,"gamma":3}}"#,
-            "metadata `populace`: gamma comes twice at line 1 column 38",
+            "metadata `populace`: gamma comes twice at line 1 column 40",
         ),
         (
             r#"{"sophisticated":{"horizon":1,"horizon":1}}"#,
-            "metadata `populace`: horizon comes twice at line 1 column 41",
+            "metadata `populace`: horizon comes twice at line 1 column 42",
         ),
         (
             r#"{"agent":{"num_iter":10000000}}"#,

@@ -147,7 +147,7 @@ fn over_a_thousand_random_models() {
     while compared < wanted {
         compared += usize::from(compare(&random(seed), seed));
         seed += 1;
-        assert!(seed < 4 * wanted, "only {compared} models have a graph");
+        assert!(seed < 4 * wanted as u64, "only {compared} models have a graph");
     }
 }
 

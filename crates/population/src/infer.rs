@@ -74,6 +74,7 @@ pub fn infer(model: &Model, recording: &Recording, settings: &Settings) -> Resul
         environment: &environment,
         steps: Some(recording.steps as u64),
         keep_arrays: false,
+        changes: false,
     };
     match settings.precision {
         Precision::F32 => replay(Population::<f32>::new(&source, settings)?, recording, settings),

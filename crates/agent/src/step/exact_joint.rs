@@ -11,13 +11,13 @@
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Real, Simd, Vector};
 
-use super::kernels::{ln_clipped, softmax, splat};
+use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
-use super::states::gather_groups;
 use crate::CompiledModel;
 use crate::compiled::exact_joint::ExactJoint;
 
-/// The posteriors of all factors, in place of their beliefs.
+/// The posteriors of all factors, in place of their beliefs, from ln max(prior, ε) and the evidence of
+/// all groups.
 #[inline(always)]
 pub(super) fn infer<T: Real, S: Simd>(
     simd: S,
@@ -25,8 +25,6 @@ pub(super) fn infer<T: Real, S: Simd>(
     exact: &ExactJoint,
     scratch: &mut Scratch<T>,
 ) {
-    gather_groups(simd, model, scratch);
-    ln_clipped(simd, &scratch.prior, &mut scratch.constant);
     let beliefs = exact.beliefs.chunks_exact(model.states.len());
     let said = exact.evidence.chunks_exact(model.groups.len());
     let joint = &mut scratch.joint[..exact.joint];

@@ -531,16 +531,16 @@ fn learn_b<T: Real, S: Simd>(
                 if masked {
                     term = zero.less(b).select(term, zero);
                 }
-                let mut before = Vector::load(simd, count);
+                let mut left = Vector::load(simd, count);
                 if learning.keep_zeros {
-                    term = zero.less(before).select(term, zero);
+                    term = zero.less(left).select(term, zero);
                 }
                 if rates.keep.is_some() {
                     // At least ε, of what was more: the lanes that keep all stay as they are.
-                    let floor = epsilon.less(before).select(epsilon, before);
-                    before = (before * keep).max(floor);
+                    let floor = epsilon.less(left).select(epsilon, left);
+                    left = (left * keep).max(floor);
                 }
-                (before + term).store(count);
+                (left + term).store(count);
             }
         }
     }

@@ -12,12 +12,12 @@ use crate::record::Number;
 
 /// The records of a chunk as they were before the tick.
 #[derive(Clone, Copy)]
-pub(super) struct Records<'a> {
-    pub(super) layout: &'a ChunkLayout,
-    pub(super) columns: &'a Columns<'a>,
-    pub(super) stream: &'a [u8],
+pub(crate) struct Records<'a> {
+    pub(crate) layout: &'a ChunkLayout,
+    pub(crate) columns: &'a Columns<'a>,
+    pub(crate) stream: &'a [u8],
     /// Where each agent's record starts.
-    pub(super) before: &'a [u32],
+    pub(crate) before: &'a [u32],
 }
 
 impl<'a> Records<'a> {
@@ -57,7 +57,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
 
     /// Reads the windows of a block, whose agents have as much past.
     pub(super) fn read_past(&mut self, agents: &[u32]) {
-        let Tick { layout, environment, .. } = *self.tick;
+        let Tick { layout, world, .. } = self.tick;
         let experience = &layout.record.experience;
         let (records, scratch) = self.records_and_scratch();
         let past = records.past(agents[0] as usize).unwrap_or_default();
@@ -66,7 +66,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let Some(part) = records.experience(agent as usize) else { continue };
             for step in 0..past.observations {
                 let observation = experience.observation(part, step);
-                if environment.is_soft() {
+                if world.is_soft() {
                     scratch.past_observed_soft(step, lane, cast_slice(observation));
                 } else {
                     scratch.past_observed(step, lane, experience.outcomes(observation));
@@ -93,30 +93,11 @@ impl<T: Number> Part<'_, '_, '_, T> {
         interleave(model.isa(), &from, scratch.prior_mut());
     }
 
-    /// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
+    /// Reads the counts of a block.
     pub(super) fn read_counts(&mut self, agents: &[u32]) {
-        let Tick { model, layout, .. } = *self.tick;
-        let experience = &layout.record.experience;
-        let (shared, blocks) = model.shared_counts();
+        let model = self.tick.model;
         let (records, scratch) = self.records_and_scratch();
-        let mut own: [&[u8]; LANES] = [&[]; LANES];
-        for (lane, &agent) in agents.iter().enumerate() {
-            if let Some(part) = records.experience(agent as usize) {
-                scratch.mask_mut(lane).copy_from_slice(experience.mask(part));
-                own[lane] = &part[experience.counts_start(part)..];
-            }
-        }
-        for (block, range) in blocks.iter().enumerate() {
-            let mut from = [&shared[range.clone()]; LANES];
-            for (lane, from) in from.iter_mut().enumerate() {
-                if CompiledModel::<T>::owns(scratch.mask(lane), block) {
-                    let (counts, rest) = own[lane].split_at(size_of_val(*from));
-                    *from = cast_slice(counts);
-                    own[lane] = rest;
-                }
-            }
-            interleave(model.isa(), &from, &mut scratch.counts_mut()[range.clone()]);
-        }
+        read_counts(model, records, scratch, agents);
     }
 
     /// Reads what the agents of a block follow.
@@ -188,7 +169,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         if packed.is_empty() {
             return;
         }
-        if self.tick.environment.is_soft() {
+        if self.tick.world.is_soft() {
             let packed: &mut [T] = cast_slice_mut(packed);
             let soft = &soft[agent * packed.len()..(agent + 1) * packed.len()];
             packed.iter_mut().zip(soft).for_each(|(to, &from)| *to = T::from_f64(from));
@@ -197,5 +178,34 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let observed = &observations[agent * modalities..(agent + 1) * modalities];
             self.tick.layout.record.experience.pack_outcomes(observed, packed);
         }
+    }
+}
+
+/// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
+pub(crate) fn read_counts<T: Number>(
+    model: &CompiledModel<T>,
+    records: Records<'_>,
+    scratch: &mut Scratch<T>,
+    agents: &[u32],
+) {
+    let experience = &records.layout.record.experience;
+    let (shared, blocks) = model.shared_counts();
+    let mut own: [&[u8]; LANES] = [&[]; LANES];
+    for (lane, &agent) in agents.iter().enumerate() {
+        if let Some(part) = records.experience(agent as usize) {
+            scratch.mask_mut(lane).copy_from_slice(experience.mask(part));
+            own[lane] = &part[experience.counts_start(part)..];
+        }
+    }
+    for (block, range) in blocks.iter().enumerate() {
+        let mut from = [&shared[range.clone()]; LANES];
+        for (lane, from) in from.iter_mut().enumerate() {
+            if CompiledModel::<T>::owns(scratch.mask(lane), block) {
+                let (counts, rest) = own[lane].split_at(size_of_val(*from));
+                *from = cast_slice(counts);
+                own[lane] = rest;
+            }
+        }
+        interleave(model.isa(), &from, &mut scratch.counts_mut()[range.clone()]);
     }
 }

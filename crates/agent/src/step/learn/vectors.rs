@@ -65,9 +65,8 @@ fn add<T: Real>(rates: Rates<T>, masked: bool, count: &mut T, q: T) {
 #[inline(always)]
 pub(super) fn kept<T: Real>(keep: T, count: T) -> T {
     let (left, epsilon) = (keep * count, T::from_f64(EPSILON));
-    match count > epsilon {
-        true if left < epsilon => epsilon,
-        true => left,
-        false => count,
+    if count <= epsilon {
+        return count;
     }
+    if left < epsilon { epsilon } else { left }
 }
