@@ -52,6 +52,7 @@ impl Job {
             seed: flags.seed.or(scenario.run.seed).unwrap_or(default.seed),
             belief: flags.belief.or(scenario.memory.belief).map_or(default.belief, Into::into),
             precision: flags.precision.into(),
+            history: scenario.history.over(flags.history),
         };
         let steps = flags.steps.or(scenario.run.steps).unwrap_or(100);
         at_least_one("agents", settings.agents)?;

@@ -2,6 +2,7 @@
 //!
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
+mod history;
 mod model;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
+use history::History;
 use model::Model;
 
 /// A scenario as it stands in its file.
@@ -26,6 +28,7 @@ pub(crate) struct Scenario {
     pub(crate) environment: Environment,
     pub(crate) population: Population,
     pub(crate) memory: Memory,
+    pub(crate) history: History,
     pub(crate) run: Run,
 }
 

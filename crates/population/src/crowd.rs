@@ -15,7 +15,9 @@ use populace_tensor::lanes::LANES;
 use crate::chunk::NOT_BORN;
 use crate::population::{Population, Source};
 use crate::record::{DENSE, Keep, Number};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::{
+    Environment, Error, ErrorKind, HistoryTotals, Memory, Moment, Past, Result, Settings, Tiers,
+};
 
 /// A population whose observations come from the caller and whose actions go to it.
 ///
@@ -156,6 +158,21 @@ impl Crowd {
     /// Engine bytes that grow with the number of agents, when there were most, by the agent.
     pub fn bytes_per_agent(&self) -> f64 {
         with!(&self.0, population => population.bytes_per_agent())
+    }
+
+    /// What agent `id` observed and chose at `ticks`, oldest first, as far as it is kept: at most the
+    /// [`History::ticks`](crate::History) last ones.
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent, or the settings asked for no history.
+    pub fn history(&self, id: u64, ticks: Range<u64>) -> Result<Past> {
+        with!(&self.0, population => population.past(id, ticks))
+    }
+
+    /// How much history there is; `None` where the settings asked for none.
+    pub fn history_totals(&self) -> Option<HistoryTotals> {
+        with!(&self.0, population => population.history_totals())
     }
 
     /// How beliefs are stored now.

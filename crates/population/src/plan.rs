@@ -6,7 +6,7 @@ use populace_agent::{Model, Precision};
 
 use crate::population::{Population, Source};
 use crate::record::Number;
-use crate::{Memory, Result, Settings, Simulation};
+use crate::{History, Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,20 @@ pub struct Plan {
     pub tick_seconds: f64,
     /// How many agents the sample had.
     pub sample_agents: u64,
+    /// What history takes of it, where it is kept.
+    pub history: Option<PlannedHistory>,
+}
+
+/// What the history of a population will take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedHistory {
+    /// What is asked of the budget: it has no less.
+    pub least_bytes: u64,
+    /// What all its ticks take, compressed as the sample's were.
+    pub expected_bytes: u64,
+    /// What all its ticks take where nothing can be compressed: it has no more. Where the budget has
+    /// less, the oldest go.
+    pub worst_bytes: u64,
 }
 
 /// Agents of the sample: several blocks, chunks and threads' worth.
@@ -65,7 +79,10 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
     // The sample's chunks are as large as the run's, so that pages are wasted alike.
+    let history = settings.history.as_ref();
     let sampled = Settings {
+        // The bound is on the history of all agents.
+        history: history.map(|history| History { bytes: None, ..history.clone() }),
         agents: sample_agents,
         chunk: settings.chunk.or(Some(whole.chunk_agents)),
         ..unlimited
@@ -83,7 +100,7 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let grown = |peak: u64, fixed: u64, base: u64| {
         base + ((peak.saturating_sub(fixed)) as f64 * ratio).round() as u64
     };
-    let expected = Memory {
+    let mut expected = Memory {
         agents: grown(peak.agents, fixed.agents, base.agents),
         shared: base.shared,
         scratch: grown(peak.scratch, fixed.scratch, base.scratch),
@@ -91,6 +108,13 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         padding: grown(peak.padding, fixed.padding, base.padding),
         overhead: base.overhead,
     };
+    let steps = source.steps.unwrap_or(u64::MAX);
+    let history = whole.history.as_ref().zip(sample.history_totals()).map(|(history, totals)| {
+        let taken = ((totals.stored_bytes + totals.open_bytes) as f64 * ratio) as u64;
+        let planned = history.planned(&totals, settings.agents, whole.chunk_agents, steps);
+        expected.agents = expected.agents.saturating_sub(taken) + planned.expected_bytes;
+        planned
+    });
     Ok(Plan {
         agents: settings.agents,
         worst_bytes: u64::try_from(worst).unwrap_or(u64::MAX),
@@ -101,5 +125,6 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         most_agents: whole.most_agents(settings.budget_bytes, source.keep_arrays),
         tick_seconds: if ticks == 0 { 0.0 } else { seconds / ticks as f64 * ratio },
         sample_agents,
+        history,
     })
 }

@@ -9,6 +9,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
+use crate::history::Archive;
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::tick::{Kept, Tick, Worker};
@@ -39,6 +40,7 @@ pub(crate) struct Population<T: Number> {
     seed: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
+    pub(crate) history: Option<Archive>,
     tick: u64,
     hash: u64,
     peak: Memory,
@@ -106,7 +108,15 @@ impl<T: Number> Population<T> {
         let (chunk_agents, batch) =
             chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
         let scratch = memory.scratch();
-        let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
+        let history = settings.history.as_ref().map(|history| {
+            let sizes = (settings.agents, chunk_agents);
+            Archive::new(history, &model, sizes, soft, memory.agents(), &scratch)
+        });
+        let history = history.transpose()?;
+        let worker = || {
+            Worker::new(&model, &layout, chunk_agents, soft, history.as_ref(), &scratch)
+                .map(Mutex::new)
+        };
         Ok(Self {
             workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
             chunk_memory: memory.agents(),
@@ -120,6 +130,7 @@ impl<T: Number> Population<T> {
             seed: settings.seed,
             chunks: Vec::new(),
             kept: None,
+            history,
             tick: 0,
             hash: 0,
             fixed: memory.split(),
@@ -146,7 +157,8 @@ impl<T: Number> Population<T> {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
         }
-        population.fill(agents, source.keep_arrays)?;
+        let room = u128::from(budget) - needed;
+        population.fill(agents, source.keep_arrays, room)?;
         Ok(population)
     }
 
@@ -158,11 +170,14 @@ impl<T: Number> Population<T> {
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
         let mut population = Self::prepare_in(memory, source, settings)?;
-        population.fill(settings.agents, source.keep_arrays)?;
+        let needed = population.needed_bytes(settings.agents, source.keep_arrays);
+        let room = u128::from(settings.budget_bytes).saturating_sub(needed);
+        population.fill(settings.agents, source.keep_arrays, room)?;
         Ok((population, record))
     }
 
-    fn fill(&mut self, agents: u64, keep_arrays: bool) -> Result<()> {
+    /// Makes the agents; `room_bytes` is what their worst case leaves of the budget.
+    fn fill(&mut self, agents: u64, keep_arrays: bool, room_bytes: u128) -> Result<()> {
         let step = self.chunk_agents as u64;
         for first in (0..agents).step_by(self.chunk_agents) {
             let len = step.min(agents - first) as usize;
@@ -182,6 +197,10 @@ impl<T: Number> Population<T> {
                 observations: Array::zeroed(&memory, agents as usize * modalities)?,
                 actions: Array::zeroed(&memory, agents as usize * factors)?,
             });
+        }
+        if let Some(history) = &mut self.history {
+            let least = history.least_bytes(agents, self.chunk_agents);
+            history.begin(room_bytes + least)?;
         }
         self.peak = self.memory.split();
         Ok(())
@@ -209,9 +228,11 @@ impl<T: Number> Population<T> {
         } else {
             0
         };
-        // Only records that change their length come back to the pool.
-        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(agents) };
-        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
+        let past = self.history.as_ref().map_or(0, |history| history.least_bytes(agents, chunk));
+        // Only records that change their length come back to the pool, and what history lets go of.
+        let returns = !self.layout.record.fixed() || self.history.is_some();
+        let idle = if returns { most_idle_bytes(agents) } else { 0 };
+        u128::from(self.fixed.total()) + whole + rest + kept + past + u128::from(idle)
     }
 
     /// What was taken before there was any agent.
@@ -250,6 +271,7 @@ impl<T: Number> Population<T> {
             moment: Moment { seed: self.seed, tick: self.tick },
             batch: self.batch,
             memory: &self.chunk_memory,
+            history: self.history.as_ref(),
             probe,
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
@@ -287,6 +309,9 @@ impl<T: Number> Population<T> {
         }
         for chunk in &mut self.chunks {
             chunk.shrink(&self.chunk_memory);
+        }
+        if let Some(history) = &mut self.history {
+            history.make_room(self.tick);
         }
         Ok(())
     }

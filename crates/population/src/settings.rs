@@ -2,6 +2,8 @@
 
 use populace_agent::Precision;
 
+use crate::history::History;
+
 /// How beliefs are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Belief {
@@ -31,6 +33,8 @@ pub struct Settings {
     pub belief: Belief,
     /// In what precision agents compute.
     pub precision: Precision,
+    /// What is kept of the past; by default nothing.
+    pub history: Option<History>,
 }
 
 impl Default for Settings {
@@ -43,6 +47,7 @@ impl Default for Settings {
             seed: 1,
             belief: Belief::Auto,
             precision: Precision::F32,
+            history: None,
         }
     }
 }

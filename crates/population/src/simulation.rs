@@ -1,5 +1,6 @@
 //! A population and its world, in the precision that was asked for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use populace_agent::{Answers, Model, Planner, Precision};
@@ -7,7 +8,9 @@ use populace_pool::{Pool, Record, SharedResource};
 
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
-use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+use crate::{
+    Environment, Error, ErrorKind, Generative, HistoryTotals, Memory, Past, Result, Settings, Tiers,
+};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -183,6 +186,38 @@ impl Simulation {
     /// Engine bytes that grow with the number of agents, when there were most, by the agent.
     pub fn bytes_per_agent(&self) -> f64 {
         with!(&self.0, population => population.bytes_per_agent())
+    }
+
+    /// What agent `id` observed and did at `ticks`, oldest first, as far as it is kept: at most the
+    /// [`History::ticks`](crate::History) last ones.
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent, or the settings asked for no history.
+    ///
+    /// ```
+    /// use populace_agent::models::{GridOptions, grid};
+    /// use populace_population::{History, Settings, Simulation};
+    ///
+    /// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
+    /// let history = Some(History { ticks: 4, ..History::default() });
+    /// let settings = Settings { agents: 50, history, ..Settings::default() };
+    /// let mut simulation = Simulation::new(&model, None, &settings, 10, false)?;
+    /// while simulation.ticks() < 10 {
+    ///     simulation.tick()?;
+    /// }
+    /// let past = simulation.history(7, 0..9)?;
+    /// assert_eq!(past.ticks, [6, 7, 8]);
+    /// assert_eq!((past.observations.len(), past.actions.len()), (3, 3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn history(&self, id: u64, ticks: Range<u64>) -> Result<Past> {
+        with!(&self.0, population => population.past(id, ticks))
+    }
+
+    /// How much history there is; `None` where the settings asked for none.
+    pub fn history_totals(&self) -> Option<HistoryTotals> {
+        with!(&self.0, population => population.history_totals())
     }
 
     /// How beliefs are stored now.

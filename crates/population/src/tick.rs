@@ -11,6 +11,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::history::{Archive, Deeds, Writer};
 use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
 use crate::{Environment, Moment, Result, trajectory_term};
@@ -24,6 +25,8 @@ pub(crate) struct Tick<'a, T: Number> {
     /// Agents stepped together.
     pub(crate) batch: usize,
     pub(crate) memory: &'a SharedResource,
+    /// Where what agents do is kept.
+    pub(crate) history: Option<&'a Archive>,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Worker<T: Number> {
     values: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// Makes blocks of history, where it is kept.
+    history: Option<Writer>,
 }
 
 impl<T: Number> Worker<T> {
@@ -57,6 +62,7 @@ impl<T: Number> Worker<T> {
         layout: &ChunkLayout,
         agents: usize,
         soft: bool,
+        history: Option<&Archive>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
@@ -83,6 +89,7 @@ impl<T: Number> Worker<T> {
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            history: history.map(|history| history.writer(memory)).transpose()?,
         })
     }
 }
@@ -134,6 +141,12 @@ impl<T: Number> Tick<'_, T> {
         if let Some(kept) = kept {
             kept.observations.copy_from_slice(&worker.observations[..observed]);
             kept.actions.copy_from_slice(actions);
+        }
+        if let (Some(history), Some(writer)) = (self.history, &mut worker.history) {
+            let observations = &worker.observations[..observed];
+            let Moment { tick, .. } = self.moment;
+            let (first_agent, agents) = (agents.start, len);
+            history.record(Deeds { tick, first_agent, agents, observations, actions }, writer);
         }
         self.environment.act(self.moment, agents, columns.states, actions);
         for (agent, actions) in actions.chunks_exact(factors).enumerate() {
@@ -329,6 +342,10 @@ impl<T: Number> Part<'_, '_, '_, T> {
         model.sample_action(&mut self.worker.scratch);
         if let Some(probe) = self.tick.probe {
             self.probe(probe, first, agents, sparse);
+        }
+        let Worker { scratch, history, .. } = &mut *self.worker;
+        if let (Some(history), Some(writer)) = (self.tick.history, history) {
+            history.note(scratch, agents, sparse, writer);
         }
         if sparse {
             self.write_sparse(agents);

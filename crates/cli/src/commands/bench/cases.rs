@@ -83,6 +83,7 @@ impl Case {
             seed: 1,
             belief: self.belief,
             precision: Precision::F32,
+            history: None,
         }
     }
 }
