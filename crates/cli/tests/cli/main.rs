@@ -6,6 +6,7 @@ mod budget;
 mod choices;
 mod commands;
 mod golden;
+mod history;
 mod interrupt;
 mod mistakes;
 mod outputs;

@@ -24,13 +24,18 @@ const RAW_BYTES: usize = 100 * HEADER_BYTES;
 /// Into how many blocks the ticks are cut at least, where that does not make them too short.
 const BLOCKS: u64 = 4;
 
+/// The blocks of a ring for which there is always room, whatever they hold: the one that the open
+/// rows become, and one before it.
+const LEAST_BLOCKS: u64 = 2;
+
 /// How rows become blocks, and how much memory they have.
 pub(crate) struct Terms {
     settings: History,
     pub(super) row: Row,
-    /// What all agents' history may take, in bytes, and how many they are.
-    room_bytes: u64,
     agents: u64,
+    /// What all history may take beyond its least, and what it would at most, in bytes.
+    spare_bytes: u128,
+    wanted_bytes: u128,
 }
 
 impl Terms {
@@ -52,10 +57,15 @@ impl Terms {
         HEADER_BYTES + (self.block_ticks(agents) * agents * self.row.bits()).div_ceil(8)
     }
 
-    /// The part of the room that so many agents have, in bytes.
+    /// The part of the room that a ring of so many agents has, in bytes: its least, and of what it
+    /// would take beyond that the share that there is. The parts of all rings add up to the room at
+    /// most.
     pub(super) fn part_bytes(&self, agents: usize) -> u64 {
-        let part = u128::from(self.room_bytes) * agents as u128 / u128::from(self.agents.max(1));
-        u64::try_from(part).unwrap_or(u64::MAX)
+        let least = self.ring_bytes(agents, LEAST_BLOCKS);
+        let most = self.ring_bytes(agents, self.most_blocks(agents));
+        let wanted = most.saturating_sub(least);
+        let share = wanted * self.spare_bytes / self.wanted_bytes.max(1);
+        u64::try_from(least + share.min(wanted)).unwrap_or(u64::MAX)
     }
 
     /// The first tick that can be asked about after `now` ticks.
@@ -65,25 +75,33 @@ impl Terms {
 
     /// The most blocks that a ring of so many agents has at once.
     fn most_blocks(&self, agents: usize) -> u64 {
-        self.settings.ticks.div_ceil(self.block_ticks(agents) as u64) + 1
+        (self.settings.ticks.div_ceil(self.block_ticks(agents) as u64) + 1).max(LEAST_BLOCKS)
     }
 
     /// What the rings of chunks of so many agents take, `blocks` of each, in bytes.
     fn bytes(&self, agents: u64, chunk: usize, blocks: impl Fn(usize) -> u64) -> u128 {
-        let pages = |bytes: usize| u128::from((bytes as u64).next_multiple_of(page_bytes()));
-        let ring = |agents: usize| match agents {
-            0 => 0,
-            _ => {
-                let block = pages(self.most_block_bytes(agents));
-                pages(8 * self.open_words(agents)) + u128::from(blocks(agents)) * block
-            }
-        };
+        let ring = |agents| self.ring_bytes(agents, blocks(agents));
         let chunks = agents / chunk as u64;
         u128::from(chunks) * ring(chunk) + ring((agents % chunk as u64) as usize)
     }
 
+    /// What a ring of so many agents and blocks takes at most, in bytes.
+    fn ring_bytes(&self, agents: usize, blocks: u64) -> u128 {
+        if agents == 0 {
+            return 0;
+        }
+        let pages = |bytes: usize| u128::from((bytes as u64).next_multiple_of(page_bytes()));
+        let block = pages(self.most_block_bytes(agents));
+        pages(8 * self.open_words(agents)) + u128::from(blocks) * block
+    }
+
     fn least_bytes(&self, agents: u64, chunk: usize) -> u128 {
-        self.bytes(agents, chunk, |_| 2)
+        self.bytes(agents, chunk, |_| LEAST_BLOCKS)
+    }
+
+    /// What it takes where nothing can be compressed, whatever the bound, in bytes.
+    fn most_bytes(&self, agents: u64, chunk: usize) -> u128 {
+        self.bytes(agents, chunk, |agents| self.most_blocks(agents))
     }
 
     /// Refuses a bound that two blocks a chunk do not keep to.
@@ -141,7 +159,8 @@ impl Archive {
             let message = "history: an outcome, a joint action or a state needs more than 32 bits";
             Error::new(ErrorKind::Unsupported, message)
         })?;
-        let terms = Terms { settings: settings.clone(), row, room_bytes: 0, agents };
+        let terms =
+            Terms { settings: settings.clone(), row, agents, spare_bytes: 0, wanted_bytes: 0 };
         terms.check(chunk_agents)?;
         let reader = Reader::new(terms.most_body_bytes(chunk_agents), scratch)?;
         Ok(Self { terms, rings: Vec::new(), chunk_agents, reader: Mutex::new(reader), memory })
@@ -162,7 +181,7 @@ impl Archive {
 
     /// What it takes where nothing can be compressed, if there is room, in bytes.
     pub(crate) fn most_bytes(&self, agents: u64, chunk: usize) -> u128 {
-        let most = self.terms.bytes(agents, chunk, |agents| self.terms.most_blocks(agents));
+        let most = self.terms.most_bytes(agents, chunk);
         let least = self.least_bytes(agents, chunk);
         let bound = self.terms.settings.bytes.map_or(u128::MAX, u128::from);
         most.min(bound).max(least)
@@ -201,7 +220,10 @@ impl Archive {
     pub(crate) fn begin(&mut self, room_bytes: u128) -> Result<()> {
         let agents = self.terms.agents;
         let room = room_bytes.min(self.most_bytes(agents, self.chunk_agents));
-        self.terms.room_bytes = u64::try_from(room).unwrap_or(u64::MAX);
+        let least = self.least_bytes(agents, self.chunk_agents);
+        let most = self.terms.most_bytes(agents, self.chunk_agents);
+        self.terms.spare_bytes = room.saturating_sub(least);
+        self.terms.wanted_bytes = most.saturating_sub(least);
         let chunks = agents.div_ceil(self.chunk_agents as u64);
         let blocks = self.terms.most_blocks(self.chunk_agents);
         let pages = self.terms.part_bytes(self.chunk_agents) / page_bytes();

@@ -157,3 +157,32 @@ fn a_reader_says_what_is_wrong() {
     let error = Block::parse(&newer).unwrap_err().to_string();
     assert_eq!(error, "history block: version 2, and this build reads 1");
 }
+
+/// What the fuzzer starts from; written to the directory `POPULACE_BLOCKS` where that is set.
+#[test]
+fn seeds_of_the_fuzzer_are_blocks() {
+    let to = std::env::var_os("POPULACE_BLOCKS").map(std::path::PathBuf::from);
+    let row = Row::new(&[400], &[5], None).unwrap();
+    for codec in Codec::ALL {
+        for ids in [vec![], vec![7, 3, 1 << 40]] {
+            let mut words = vec![0; (4 * 3 * row.bits()).div_ceil(64)];
+            for tick in 0..4 {
+                put_rows(&row, &mut words, (4, tick, 3), &mut [0; 3], |_, numbers| {
+                    numbers.iter_mut().zip(1..).for_each(|(number, n)| *number = n);
+                });
+            }
+            let planes = Planes { words: &words, room: 4, ticks: 4, agents: 3, differences: false };
+            let mut writer = Writer::new(&row, codec, 3, 1 << 10, &memory()).unwrap();
+            let block = writer.block(&row, planes, 9, if ids.is_empty() { 20 } else { 0 }, &ids);
+            let agent = ids.last().copied().unwrap_or(22);
+            let mut past = Past::default();
+            let mut reader = Reader::new(1 << 10, &memory()).unwrap();
+            reader.append(&Block::parse(block).unwrap(), &row, agent, 0..50, &mut past).unwrap();
+            assert_eq!((past.ticks, past.observations), (vec![9, 10, 11, 12], vec![2; 4]));
+            if let Some(directory) = &to {
+                let name = format!("{codec:?}-{}", ids.len());
+                std::fs::write(directory.join(name), block).unwrap();
+            }
+        }
+    }
+}
