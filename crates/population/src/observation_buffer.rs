@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use bytemuck::{cast_slice, cast_slice_mut, try_cast_slice};
+use bytemuck::{cast_slice, cast_slice_mut};
 use populace_pool::SlotFile;
 
 use crate::{Error, Result};

@@ -87,7 +87,7 @@ fn history_is_the_last_ticks_of_everything() {
             (Codec::Zstd, 700, Some(16), 40),
             (Codec::Zlib, 333, Some(333), 17),
             (Codec::Lz4, 130, Some(7), 1),
-            (Codec::None, 257, None, 1000),
+            (Codec::None, 257, None, u64::MAX),
         ] {
             let history = Some(History { ticks, codec, ..History::default() });
             let settings = Settings { agents, chunk, history, threads: 2, ..Settings::default() };

@@ -64,8 +64,14 @@ impl Terms {
         let least = self.ring_bytes(agents, LEAST_BLOCKS);
         let most = self.ring_bytes(agents, self.most_blocks(agents));
         let wanted = most.saturating_sub(least);
-        let share = wanted * self.spare_bytes / self.wanted_bytes.max(1);
-        u64::try_from(least + share.min(wanted)).unwrap_or(u64::MAX)
+        let share = if self.spare_bytes >= self.wanted_bytes {
+            wanted
+        } else {
+            // Rounded down; shifted so that no number of ticks makes the product overflow.
+            let shift = (u128::BITS - self.wanted_bytes.leading_zeros()).saturating_sub(62);
+            (wanted >> shift) * self.spare_bytes / ((self.wanted_bytes >> shift) + 1)
+        };
+        u64::try_from(least + share).unwrap_or(u64::MAX)
     }
 
     /// The first tick that can be asked about after `now` ticks.
@@ -75,7 +81,8 @@ impl Terms {
 
     /// The most blocks that a ring of so many agents has at once.
     fn most_blocks(&self, agents: usize) -> u64 {
-        (self.settings.ticks.div_ceil(self.block_ticks(agents) as u64) + 1).max(LEAST_BLOCKS)
+        let whole = self.settings.ticks.div_ceil(self.block_ticks(agents) as u64);
+        whole.saturating_add(1).max(LEAST_BLOCKS)
     }
 
     /// What the rings of chunks of so many agents take, `blocks` of each, in bytes.
