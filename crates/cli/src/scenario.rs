@@ -3,6 +3,7 @@
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
 mod history;
+mod lifecycle;
 mod model;
 
 use std::fs::File;
@@ -18,6 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
 use history::History;
+use lifecycle::Lifecycle;
 use model::Model;
 
 /// A scenario as it stands in its file.
@@ -30,6 +32,7 @@ pub(crate) struct Scenario {
     pub(crate) memory: Memory,
     pub(crate) history: History,
     pub(crate) run: Run,
+    pub(crate) lifecycle: Option<Lifecycle>,
 }
 
 /// `[environment]`: what answers the agents' actions.
@@ -94,7 +97,10 @@ impl Scenario {
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let files = [&mut scenario.model.path, &mut scenario.environment.process];
+        let store = scenario.lifecycle.as_mut().map(|lifecycle| &mut lifecycle.store);
+        let mut none = None;
+        let store = store.unwrap_or(&mut none);
+        let files = [&mut scenario.model.path, &mut scenario.environment.process, store];
         files.into_iter().flatten().for_each(|file| *file = directory.join(&file));
         Ok(scenario)
     }

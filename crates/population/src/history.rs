@@ -5,19 +5,21 @@
 //! ```
 //!
 //! A [`Row`] is what one agent has of one tick: its outcomes, its action, and a summary of its beliefs
-//! where that is asked for. The rows of a chunk's agents gather in bit planes, uncompressed, until
-//! they make a [`Block`], which is compressed and kept in the chunk's ring. Blocks leave a ring oldest
-//! first: because their ticks are too old, or because there is no room.
+//! where that is asked for. Rows of agents whose ids follow each other gather in bit planes,
+//! uncompressed, until they make a [`Block`], which is compressed and kept in their ring. A ring is of
+//! ids, not of a chunk: wherever its agents are moved, and whether they rest or are gone, their past
+//! stays. Blocks leave it oldest first: because their ticks are too old, or because there is no room.
 //!
-//! History has what memory the worst case of everything else leaves of the budget, and never more: no
-//! agent is ever refused memory because of what another did long ago. Only the open planes and room
-//! for two blocks a chunk are asked for beforehand.
+//! History has what memory the worst case of everything else leaves of the budget, and never more;
+//! where agents come later and would be refused, it gives way first. Only the open planes and room for
+//! two blocks a ring are asked for beforehand.
 //!
 //! Invariants:
 //!
-//! - what a block takes ≤ 4 bytes a number + 1 % (a body that would not shrink is kept as it is);
-//! - between ticks, bytes of a ring + its next block in the worst case ≤ its part of the room, so
-//!   that within a tick blocks only come, and none has to go for another;
+//! - what a block takes ≤ 4 bytes a number + 1 %, where all agents of its ring are stepped (a body that
+//!   would not shrink is kept as it is; who is not stepped has zeros there);
+//! - before a tick, bytes of a ring + its next block in the worst case ≤ its part of the room, so that
+//!   within a tick blocks only come, and none has to go for another;
 //! - nothing here is read by a step: trajectories are the same with and without.
 
 mod archive;

@@ -1,6 +1,8 @@
 //! History against a list of everything, its bounds, and its bytes.
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+use std::collections::HashMap;
+
 use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{Model, Reals};
 use populace_population::history::Codec;
@@ -235,6 +237,88 @@ fn a_crowd_remembers_what_it_was_shown_and_what_it_believed() {
     }
 }
 
+/// Agents come, rest, go and are stepped in turns: what each did stays with its id.
+#[test]
+fn a_changing_crowd_remembers_by_id() {
+    let model = slip(8);
+    let history = Some(History { ticks: 30, ..History::default() });
+    let settings = Settings { agents: 1500, threads: 2, history, ..Settings::default() };
+    let mut crowd = Crowd::new(&model, &settings).unwrap();
+    let path = std::env::temp_dir().join(format!("populace-history-{}", std::process::id()));
+    crowd.hibernate_in(&path).unwrap();
+    let mut all: HashMap<u64, Past> = HashMap::new();
+    let mut seed = 9;
+    for tick in 0..70_u64 {
+        match tick {
+            10 => drop(crowd.spawn(900).unwrap()),
+            20 => crowd.retire(&(100..1200).collect::<Vec<_>>()).unwrap(),
+            30 => crowd.hibernate(&(1200..1400).collect::<Vec<_>>()).unwrap(),
+            40 => crowd.wake(&(1200..1400).collect::<Vec<_>>()).unwrap(),
+            50 => drop(crowd.recycle(&(1300..1310).collect::<Vec<_>>()).unwrap()),
+            _ => {}
+        }
+        let keep = noise(&mut seed) % 4;
+        let ids: Vec<u64> =
+            crowd.ids().into_iter().filter(|_| noise(&mut seed) % 4 >= keep).collect();
+        let observations: Vec<i32> = ids.iter().map(|_| (noise(&mut seed) % 64) as i32).collect();
+        let mut actions = vec![0; ids.len()];
+        crowd.step_subset(&ids, &observations, &mut actions).unwrap();
+        assert_eq!(crowd.memory().total(), crowd.engine_bytes());
+        for (row, id) in ids.into_iter().enumerate() {
+            let past = all.entry(id).or_default();
+            past.ticks.push(tick);
+            past.observations.push(observations[row]);
+            past.actions.push(actions[row]);
+        }
+        for id in (0..2410).step_by(if tick % 7 == 0 { 13 } else { 400 }) {
+            let mut expected = all.get(&id).cloned().unwrap_or_default();
+            let old = expected.ticks.partition_point(|&at| at + 30 <= tick);
+            expected.ticks.drain(..old);
+            expected.observations.drain(..old);
+            expected.actions.drain(..old);
+            match crowd.history(id, 0..100) {
+                Ok(past) => assert_eq!(past, expected, "agent {id} after tick {tick}"),
+                Err(error) => assert!(expected.ticks.is_empty(), "{error}"),
+            }
+        }
+    }
+    assert_eq!(crowd.history_totals().unwrap().dropped, 0);
+    std::fs::remove_file(path).unwrap();
+}
+
+/// Whoever comes is refused no memory for the sake of the past.
+#[test]
+fn history_gives_way_to_agents() {
+    let model = slip(8);
+    let crowd = |budget_bytes, history| {
+        let settings =
+            Settings { agents: 2000, threads: 1, budget_bytes, history, ..Settings::default() };
+        Crowd::new(&model, &settings).unwrap()
+    };
+    let history = History { ticks: 4000, codec: Codec::None, ..History::default() };
+    let budget = 12 << 20;
+    let mut with = crowd(budget, Some(history));
+    let step = |crowd: &mut Crowd| {
+        let agents = crowd.agents() as usize;
+        crowd.step(&vec![1; agents], &mut vec![0; agents]).unwrap();
+        assert!(crowd.engine_bytes() <= budget);
+        assert_eq!(crowd.memory().total(), crowd.engine_bytes());
+    };
+    (0..400).for_each(|_| step(&mut with));
+    let before = with.history_totals().unwrap();
+    assert_eq!(before.ticks, 400);
+    let held = with.memory().agents;
+    let mut spawned = 0;
+    while with.spawn(500).is_ok() {
+        spawned += 500;
+        step(&mut with);
+    }
+    let after = with.history_totals().unwrap();
+    assert!(spawned >= 500 && after.stored_bytes < before.stored_bytes, "{spawned}: {after:?}");
+    assert!(after.dropped > 0, "{held}");
+    (0..20).for_each(|_| step(&mut with));
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_by_name() {
     let model = slip(8);
@@ -255,7 +339,7 @@ fn what_makes_no_sense_is_refused_by_name() {
     );
     let run = new(History::default()).unwrap();
     let error = run.history(40, 0..1).unwrap_err();
-    assert_eq!(error.to_string(), "id: 40 is out of range, there are 40 agents");
+    assert_eq!(error.to_string(), "id: 40 is out of range, there were 40 agents ever");
     let none = Simulation::new(&model, None, &Settings::default(), 5, false).unwrap();
     let error = none.history(0, 0..1).unwrap_err();
     assert_eq!(

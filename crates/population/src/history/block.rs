@@ -1,11 +1,11 @@
 //! Rows of some agents over some ticks, as bytes.
 //!
 //! ```text
-//! 0   version (1) | codec | flags: 1 agents by ids | 0     4 × u8
+//! 0   version (1) | codec | 0 | 0                          4 × u8
 //! 4   ticks, agents, bits of a row                         3 × u32
 //! 16  first tick, first agent                              2 × u64
 //! 32  XXH3 of all other bytes                              u64
-//! 40  body, compressed: [ids of agents, each u64 less the one before,] planes
+//! 40  planes, compressed
 //! ```
 //!
 //! All numbers are little-endian. Planes stand in the order of a row's bits, each with a row of bits a
@@ -32,8 +32,6 @@ pub struct Block<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) codec: Codec,
-    /// Whether agents are listed, not counted from the first.
-    pub(super) ids: bool,
     pub(super) ticks: u32,
     pub(super) agents: u32,
     pub(super) row_bits: u32,
@@ -42,25 +40,15 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Bits of the planes; `None` where they cannot be counted.
-    pub(super) fn plane_bits(&self) -> Option<usize> {
-        (self.ticks as usize).checked_mul(self.agents as usize)?.checked_mul(self.row_bits as usize)
-    }
-
-    /// How many ids the body begins with.
-    pub(super) fn id_count(&self) -> usize {
-        if self.ids { self.agents as usize } else { 0 }
-    }
-
     /// Bytes of the body before it was compressed; `None` where they cannot be counted.
     pub(super) fn body_bytes(&self) -> Option<usize> {
-        let ids = self.id_count().checked_mul(size_of::<u64>())?;
-        ids.checked_add(self.plane_bits()?.div_ceil(8))
+        let rows = (self.ticks as usize).checked_mul(self.agents as usize)?;
+        rows.checked_mul(self.row_bits as usize).map(|bits| bits.div_ceil(8))
     }
 
     /// Writes the header and the checksum of a block whose body is there already.
     pub(super) fn seal(&self, block: &mut [u8]) {
-        block[..4].copy_from_slice(&[VERSION, self.codec.number(), self.ids.into(), 0]);
+        block[..4].copy_from_slice(&[VERSION, self.codec.number(), 0, 0]);
         block[4..8].copy_from_slice(&self.ticks.to_le_bytes());
         block[8..12].copy_from_slice(&self.agents.to_le_bytes());
         block[12..16].copy_from_slice(&self.row_bits.to_le_bytes());
@@ -73,16 +61,15 @@ impl Header {
     /// Reads the header alone, of a block that was written by this process.
     pub(super) fn read(block: &[u8]) -> Option<Self> {
         let (header, _) = block.split_first_chunk::<HEADER_BYTES>()?;
-        let [version, codec, flags, zero, ..] = *header;
+        let [version, codec, zeros @ ..] = *header.first_chunk::<4>()?;
         let codec = *Codec::ALL.get(usize::from(codec))?;
-        if version != VERSION || flags > 1 || zero != 0 {
+        if version != VERSION || zeros != [0, 0] {
             return None;
         }
         let u32_at = |at| Some(u32::from_le_bytes(*header.get(at..)?.first_chunk()?));
         let u64_at = |at| Some(u64::from_le_bytes(*header.get(at..)?.first_chunk()?));
         Some(Self {
             codec,
-            ids: flags == 1,
             ticks: u32_at(4)?,
             agents: u32_at(8)?,
             row_bits: u32_at(12)?,
@@ -123,7 +110,7 @@ impl<'a> Block<'a> {
             ));
         }
         let Some(header) = Header::read(bytes) else {
-            return wrong("its codec or its flags are none that this build knows".to_owned());
+            return wrong("its codec is none that this build knows".to_owned());
         };
         let counted = header.body_bytes().is_some()
             && header.first_tick.checked_add(header.ticks.into()).is_some()

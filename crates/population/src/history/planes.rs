@@ -18,21 +18,31 @@ pub(super) struct Planes<'a> {
     pub(super) differences: bool,
 }
 
-/// Writes one row of every agent of a tick into planes that are zeros there; `fill` gives the numbers
-/// of a column by its place.
+/// Where rows of one tick are written: planes for `agents` agents over `room` ticks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) room: usize,
+    pub(super) agents: usize,
+    pub(super) tick: usize,
+    /// The first agent whose row is written.
+    pub(super) agent: usize,
+}
+
+/// Writes rows of a tick, as many agents' as `column` has places, into planes that are zeros there;
+/// `fill` gives the numbers of a column by its place in a row.
 pub(super) fn put_rows(
     row: &Row,
     words: &mut [u64],
-    (room, tick, agents): (usize, usize, usize),
+    spot: Spot,
     column: &mut [u32],
     mut fill: impl FnMut(usize, &mut [u32]),
 ) {
+    let Spot { room, agents, tick, agent } = spot;
     let mut plane = 0;
     for (place, width) in row.widths().enumerate() {
-        let numbers = &mut column[..agents];
-        fill(place, numbers);
-        let at = (plane * room + tick) * agents;
-        bits::put_planes(words, at, room * agents, width, numbers);
+        fill(place, column);
+        let at = (plane * room + tick) * agents + agent;
+        bits::put_planes(words, at, room * agents, width, column);
         plane += width;
     }
 }

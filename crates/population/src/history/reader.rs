@@ -54,10 +54,8 @@ impl Reader {
         let there = block.ticks();
         let start = ticks.start.max(there.start);
         let end = ticks.end.min(there.end);
-        let listed = agent.checked_sub(header.first_agent);
-        if start >= end || (!header.ids && listed.is_none_or(|n| n >= header.agents.into())) {
-            return Ok(());
-        }
+        let place = agent.checked_sub(header.first_agent).filter(|&n| n < header.agents.into());
+        let Some(place) = place.filter(|_| start < end) else { return Ok(()) };
         let most = (self.body.len() - 1) * size_of::<u64>();
         let bytes = match header.body_bytes() {
             Some(bytes) if bytes <= most => bytes,
@@ -71,19 +69,8 @@ impl Reader {
             let codec = header.codec;
             return wrong(format!("its body is no {bytes} bytes by {codec:?}: it was damaged"));
         }
-        let (ids, words) = self.body.split_at(header.id_count());
-        let place = if header.ids {
-            let mut last = 0;
-            ids.iter().position(|&difference| {
-                last = u64::from_le(difference).wrapping_add(last);
-                last == agent
-            })
-        } else {
-            listed.map(|place| place as usize)
-        };
-        let Some(place) = place else { return Ok(()) };
         let planes = Planes {
-            words,
+            words: &self.body,
             room: header.ticks as usize,
             ticks: header.ticks as usize,
             agents: header.agents as usize,
@@ -91,7 +78,7 @@ impl Reader {
         };
         let first = there.start;
         let ticks = (start - first) as usize..(end - first) as usize;
-        planes.append(row, place, ticks, first, past);
+        planes.append(row, place as usize, ticks, first, past);
         Ok(())
     }
 }

@@ -43,19 +43,15 @@ impl Writer {
     }
 
     /// The block of some rows; it lies in the writer until the next one is made.
-    ///
-    /// `ids` are the agents', where they do not follow each other from `first_agent` on.
     pub(super) fn block(
         &mut self,
         row: &Row,
         planes: Planes<'_>,
         first_tick: u64,
         first_agent: u64,
-        ids: &[u64],
     ) -> &[u8] {
         let mut header = Header {
             codec: self.codec,
-            ids: !ids.is_empty(),
             ticks: planes.ticks as u32,
             agents: planes.agents as u32,
             row_bits: row.bits() as u32,
@@ -63,15 +59,8 @@ impl Writer {
             first_agent,
         };
         let plane_bits = planes.ticks * planes.agents * row.bits();
-        let words = ids.len() + plane_bits.div_ceil(64);
-        let bytes = 8 * ids.len() + plane_bits.div_ceil(8);
-        let (before, differences) = self.body[..words].split_at_mut(ids.len());
-        let mut last = 0;
-        for (to, &id) in before.iter_mut().zip(ids) {
-            *to = id.wrapping_sub(last).to_le();
-            last = id;
-        }
-        planes.put_differences(row.bits(), differences);
+        let bytes = plane_bits.div_ceil(8);
+        planes.put_differences(row.bits(), &mut self.body[..plane_bits.div_ceil(64)]);
         let body = &cast_slice::<u64, u8>(&self.body)[..bytes];
         let into = &mut self.block[HEADER_BYTES..];
         let pressed = self.press.press(body, into).unwrap_or_else(|| {
