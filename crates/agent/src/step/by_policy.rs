@@ -92,7 +92,7 @@ impl<T: Real> PolicyScratch<T> {
             widest,
             gained: rows(only(gained))?,
             actions: vec![[0; LANES]; steps.saturating_sub(1) * factors],
-            kept: rows(kept * steps * total)?,
+            kept: rows(kept.saturating_mul(steps * total))?,
             steps: 0,
         })
     }
