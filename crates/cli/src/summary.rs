@@ -20,6 +20,8 @@ pub(crate) struct Summary {
     version: u32,
     agents: u64,
     steps: u64,
+    /// How many of them were run before, by the run that left the checkpoint.
+    resumed_steps: u64,
     seconds: f64,
     agent_steps_per_second: f64,
     bytes_per_agent: f64,
@@ -30,6 +32,11 @@ pub(crate) struct Summary {
     resident_bytes_baseline: Option<u64>,
     tiers: BTreeMap<&'static str, u64>,
     hibernated: u64,
+    /// Agents on disk at the end, and what went there and back.
+    spilled: u64,
+    spilled_bytes: u64,
+    spill_read_bytes: u64,
+    spill_written_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Option<Lifecycle>,
     allocations: u64,
@@ -149,14 +156,16 @@ impl Summary {
     pub(crate) fn new(
         job: &Job,
         simulation: &mut Simulation,
+        resumed_steps: u64,
         seconds: f64,
         allocations: u64,
         resident_bytes_baseline: Option<u64>,
     ) -> Self {
-        let peak = simulation.peak();
+        let (peak, spilled) = (simulation.peak(), simulation.spilled());
         let (agents, steps) = (job.settings.agents, simulation.ticks());
         let counts = simulation.lifecycle_counts();
-        let agent_steps = simulation.agent_steps();
+        let before = agents.saturating_mul(resumed_steps);
+        let agent_steps = simulation.agent_steps().saturating_sub(before);
         let lifecycle = job.schedule.is_some().then(|| Lifecycle {
             active: counts.initialising + counts.active + counts.idle,
             hibernated: counts.hibernated,
@@ -167,6 +176,7 @@ impl Summary {
             version: 1,
             agents,
             steps,
+            resumed_steps,
             seconds,
             agent_steps_per_second: agent_steps as f64 / seconds,
             bytes_per_agent: simulation.bytes_per_agent(),
@@ -177,6 +187,10 @@ impl Summary {
             resident_bytes_baseline,
             tiers: named(simulation.tiers()),
             hibernated: counts.hibernated,
+            spilled: spilled.agents,
+            spilled_bytes: spilled.bytes,
+            spill_read_bytes: spilled.read_bytes,
+            spill_written_bytes: spilled.written_bytes,
             lifecycle,
             agent_steps,
             allocations,
@@ -197,6 +211,10 @@ impl Summary {
             format!("{} of {} ticks (interrupted)", grouped(self.steps), grouped(self.planned))
         } else {
             format!("{} ticks", grouped(self.steps))
+        };
+        let ticks = match self.resumed_steps {
+            0 => ticks,
+            before => format!("{ticks}, {} of them before", grouped(before)),
         };
         let tiers: Vec<String> = self
             .tiers
@@ -224,6 +242,18 @@ impl Summary {
         ]);
         facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
         facts.row(["beliefs", &tiers.join(", ")]);
+        if self.spill_written_bytes > 0 {
+            facts.row([
+                "spilled",
+                &format!(
+                    "{} agents on disk, {}; {} read, {} written",
+                    grouped(self.spilled),
+                    Bytes(self.spilled_bytes),
+                    Bytes(self.spill_read_bytes),
+                    Bytes(self.spill_written_bytes),
+                ),
+            ]);
+        }
         facts.row(["planner", self.planner]);
         if let Some(history) = &self.history {
             facts.row(["history", &history.text()]);

@@ -32,12 +32,16 @@
 //! release takes about as long as a good `malloc` and `free` of the same size. A pool pays where memory is
 //! large, must stay within bounds, must be accounted for, or lives on a device.
 //!
+//! **Panics.** A sink or a resource that panics loses nothing and poisons nothing: no lock is held while one is
+//! called, and the pool goes on.
+//!
 //! The crate knows nothing of agents.
 //!
 //! [`Layout`]: std::alloc::Layout
 #![warn(rust_2018_idioms)]
 
 mod adaptor;
+mod biased;
 mod budget;
 mod buffer;
 mod census;
@@ -51,10 +55,10 @@ mod matrix;
 mod object;
 mod pool;
 mod prim;
+mod read_ahead;
 mod resource;
 mod scope;
 mod shared_buffer;
-mod spin;
 mod sync;
 mod trace;
 pub mod workload;
@@ -82,6 +86,7 @@ pub use object::{ObjectPool, Pooled};
 pub use pool::{
     ClassStatistics, Cleaner, Contents, Pool, PoolBuilder, PoolStatistics, SizeClasses,
 };
+pub use read_ahead::read_ahead;
 pub use resource::{
     Block, CACHE_LINE_BYTES, Resource, SharedResource,
     host::HostHeap,

@@ -6,15 +6,21 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod chunk;
 mod crowd;
 mod environment;
 mod error;
 mod experience;
+#[cfg(test)]
+mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gaps;
 mod generative;
 mod hibernation;
 pub mod history;
+mod image;
 mod infer;
 mod lifecycle;
 mod members;
@@ -30,9 +36,11 @@ mod roster;
 mod schedule;
 mod settings;
 mod simulation;
+mod spill;
 mod tick;
 mod trajectory;
 
+pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
 pub use crowd::{Crowd, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
@@ -46,4 +54,5 @@ pub use plan::{Plan, PlannedHistory, plan};
 pub use schedule::Schedule;
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;
+pub use spill::Spilled;
 pub use trajectory::trajectory_term;

@@ -10,7 +10,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
 use crate::history::{Archive, Deeds, Writer};
 use crate::members::Members;
 use crate::population::Probe;
@@ -58,6 +58,8 @@ pub(crate) struct Worker<T: Number> {
     values: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// What it lends to chunks that have no memory of their own, where agents may be on disk.
+    pub(crate) spare: Option<Spare>,
     /// Makes blocks of history, where it is kept.
     history: Option<Writer>,
 }
@@ -96,6 +98,7 @@ impl<T: Number> Worker<T> {
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            spare: None,
             history: history.map(|history| history.writer(agents, memory)).transpose()?,
         })
     }
@@ -122,7 +125,7 @@ impl<T: Number> Tick<'_, T> {
         let fixed = self.layout.record.fixed();
         if fixed {
             let words = self.layout.most_words(len);
-            chunk.resize(self.layout, words, self.memory)?;
+            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
         }
         let row = chunk.row;
         let (members, columns, stream) = chunk.split(self.layout);
@@ -179,7 +182,7 @@ impl<T: Number> Tick<'_, T> {
     }
 
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len();
@@ -198,7 +201,9 @@ impl<T: Number> Tick<'_, T> {
                 + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
-        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
+        let words = total.div_ceil(WORD);
+        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+        let records: &[u8] = cast_slice(&worker.records);
         let (columns, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
         if total == worker.records_len && worker.after[..len].is_sorted() {

@@ -56,6 +56,12 @@ struct Tier {
     fits: bool,
     largest_agents: u64,
     tick_seconds: f64,
+    /// What `run --checkpoint` takes of the budget, and on disk.
+    checkpoint_memory_bytes: u64,
+    checkpoint_bytes: u64,
+    /// With `--spill`: who stays in memory, and what the others take on disk.
+    resident_agents: u64,
+    spilled_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Past>,
 }
@@ -107,6 +113,10 @@ impl Report {
                 fits: plan.fits,
                 largest_agents: plan.most_agents,
                 tick_seconds: plan.tick_seconds,
+                checkpoint_memory_bytes: plan.store_bytes,
+                checkpoint_bytes: plan.checkpoint_bytes,
+                resident_agents: plan.resident_agents,
+                spilled_bytes: plan.spilled_bytes,
                 history: plan.history.map(Into::into),
             })
         };
@@ -150,6 +160,26 @@ impl Report {
                 if tier.fits { "fits" } else { "does not fit" }.to_owned(),
             ]);
         }
+        let mut disk = Table::new([Align::Left, Align::Left]);
+        disk.row([
+            "checkpoint",
+            &format!(
+                "about {} on disk, {} of the budget",
+                Bytes(self.own.checkpoint_bytes),
+                Bytes(self.own.checkpoint_memory_bytes),
+            ),
+        ]);
+        if self.own.resident_agents < self.agents {
+            disk.row([
+                "spilled",
+                &format!(
+                    "{} agents in memory, {} on disk: {}",
+                    grouped(self.own.resident_agents),
+                    grouped(self.agents - self.own.resident_agents),
+                    Bytes(self.own.spilled_bytes),
+                ),
+            ]);
+        }
         let history = self.own.history.map_or_else(String::new, |past| {
             format!(
                 "  history   {} expected, at least {}, at most {}\n\n",
@@ -159,10 +189,11 @@ impl Report {
             )
         });
         format!(
-            "{} agents, {title}, in {}\n\n{}\n{history}  where every byte is expected, with {} beliefs\n\n{}",
+            "{} agents, {title}, in {}\n\n{}\n{}\n{history}  where every byte is expected, with {} beliefs\n\n{}",
             grouped(self.agents),
             Bytes(self.budget_bytes),
             table.render(),
+            disk.render(),
             self.belief,
             self.own.bytes.table(self.budget_bytes),
         )

@@ -72,8 +72,18 @@ pub(crate) fn map_to_read(_descriptor: BorrowedFd<'_>, _size: usize) -> Result<N
     unsupported()
 }
 
+pub(crate) fn read_ahead(_file: &std::fs::File, _offset: u64, _bytes: u64) {}
+
 pub(crate) fn free_part(_descriptor: BorrowedFd<'_>, _offset: usize, _size: usize) {}
 
 pub(crate) fn descriptor_path(_descriptor: BorrowedFd<'_>) -> PathBuf {
     PathBuf::new()
+}
+
+pub(crate) fn may_bar_all_threads() -> bool {
+    false
+}
+
+pub(crate) fn barrier_in_all_threads() {
+    unreachable!("nobody asks for what may not be had");
 }

@@ -1,12 +1,15 @@
-//! What only Linux has: advice on huge pages, and files without names.
+//! What only Linux has: advice on huge pages, files without names, barriers in other threads.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 
 use rustix::fs::{self, FallocateFlags, FlockOperation, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::{self, Errno};
 use rustix::mm::{self, Advice, MapFlags, ProtFlags};
+use rustix::thread::{MembarrierCommand, membarrier};
 
 use super::{Result, not_null, number};
 
@@ -14,6 +17,13 @@ use super::{Result, not_null, number};
 pub(crate) fn advise_huge(address: NonNull<u8>, size: usize) {
     // SAFETY: this advice changes no byte and no mapping.
     let _refused = unsafe { mm::madvise(address.as_ptr().cast(), size, Advice::LinuxHugepage) };
+}
+
+/// Advises that a range of a file will be read soon.
+pub(crate) fn read_ahead(file: &File, offset: u64, bytes: u64) {
+    // Advice may be refused.
+    let bytes = std::num::NonZeroU64::new(bytes);
+    let _ = fs::fadvise(file, offset, bytes, fs::Advice::WillNeed);
 }
 
 /// A memory file without a name, which can be sealed.
@@ -139,4 +149,28 @@ pub(crate) fn free_part(descriptor: BorrowedFd<'_>, offset: usize, size: usize) 
 pub(crate) fn descriptor_path(descriptor: BorrowedFd<'_>) -> PathBuf {
     let (process, number) = (std::process::id(), descriptor.as_raw_fd());
     PathBuf::from(format!("/proc/{process}/fd/{number}"))
+}
+
+/// Whether [`barrier_in_all_threads`] works. The first call registers the process for it, which takes
+/// milliseconds where other threads run.
+#[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "models have fences"))]
+pub(crate) fn may_bar_all_threads() -> bool {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    *REGISTERED.get_or_init(|| {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    })
+}
+
+/// Returns when every other thread of the process has passed a full memory barrier since the call, or was
+/// not running.
+#[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "models have fences"))]
+pub(crate) fn barrier_in_all_threads() {
+    let mut done = membarrier(MembarrierCommand::PrivateExpedited);
+    if done.is_err() {
+        // Slower by far, but needs no registration.
+        done = membarrier(MembarrierCommand::Global);
+    }
+    // Going on without it would be a data race.
+    assert!(done.is_ok(), "the system granted membarrier before, and now refuses it: {done:?}");
 }

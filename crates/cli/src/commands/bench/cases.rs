@@ -91,7 +91,7 @@ impl Case {
             seed: 1,
             belief: self.belief,
             precision: Precision::F32,
-            history: None,
+            ..Settings::default()
         }
     }
 }
