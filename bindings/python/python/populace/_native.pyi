@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -99,24 +99,50 @@ class World:
     @property
     def agents(self) -> int: ...
 
+#: Counts (rows, n), and whether A and B have been updated, (rows, 2).
+_Learnt: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
+#: Outcomes, or distributions over them.
+_Observations: TypeAlias = NDArray[np.int32] | NDArray[np.float64]
+
 @final
 class Stepwise:
-    def __new__(cls, model: Model, precision: str) -> Stepwise: ...
+    def __new__(cls, model: Model) -> Stepwise: ...
     def infer_states(
-        self, prior: NDArray[np.float64], observations: NDArray[np.int32]
+        self,
+        prior: NDArray[np.float64],
+        observations: _Observations,
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
-    def infer_states_soft(
-        self, prior: NDArray[np.float64], observations: NDArray[np.float64]
+    def infer_window(
+        self,
+        steps: int,
+        observations: _Observations,
+        actions: NDArray[np.int32],
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
     def predict(
-        self, qs: NDArray[np.float64], actions: NDArray[np.int32]
+        self,
+        qs: NDArray[np.float64],
+        actions: NDArray[np.int32],
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
     def infer_policies(
-        self, qs: NDArray[np.float64]
+        self, qs: NDArray[np.float64], learnt: _Learnt | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
     def sample_action(
         self, q_pi: NDArray[np.float64], draws: NDArray[np.float64]
     ) -> NDArray[np.int32]: ...
+    @property
+    def counts(self) -> NDArray[np.float64]: ...
+    def learn(
+        self,
+        learnt: _Learnt,
+        before: NDArray[np.float64],
+        qs: NDArray[np.float64],
+        observations: _Observations,
+        actions: NDArray[np.int32],
+    ) -> NDArray[np.float64]: ...
+    def expected(self, learnt: _Learnt) -> NDArray[np.float64]: ...
 
 def plan(
     model: Model,

@@ -186,6 +186,12 @@ impl<T: Real> Scratch<T> {
         &self.learning.counts
     }
 
+    /// The arrays that every lane expects of its counts ([`CompiledModel::expect`]), laid out as the
+    /// counts are; of D there is none.
+    pub fn expected(&self) -> &[Lane<T>] {
+        &self.learning.expected
+    }
+
     /// What of its own an agent has, to set it; nothing, where it has not learnt.
     pub fn mask_mut(&mut self, lane: usize) -> &mut [u8] {
         let bytes = self.learning.mask_bytes;

@@ -106,6 +106,12 @@ impl<T: Real> Scratch<T> {
         self.window.steps = steps;
     }
 
+    /// The beliefs of every step of the block's window, the present last; of each step the rows of
+    /// [`Scratch::beliefs`].
+    pub fn window_beliefs(&self) -> &[Lane<T>] {
+        &self.window.q[..(self.window.steps + 1) * self.prior.len()]
+    }
+
     /// What an agent observed at a past step, by modality; −1 is nothing.
     pub fn past_observed(
         &mut self,
