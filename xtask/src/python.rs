@@ -12,7 +12,8 @@ use crate::root;
 use crate::step::{Outcome, command};
 
 /// What builds, tests and checks the package.
-const TOOLS: [&str; 5] = ["maturin>=1.16,<2", "mypy", "numpy", "pytest>=8", "scipy"];
+const TOOLS: [&str; 6] =
+    ["gymnasium", "maturin>=1.16,<2", "mypy", "numpy", "pytest>=8", "scipy"];
 
 /// How the wheel is built.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use populace_population::Crowd;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{contiguous, matrix, written};
+use crate::arrays::{contiguous, matrix, shaped, written};
 use crate::errors::Result;
 use crate::model::Model;
 use crate::settings::settings;
@@ -26,6 +26,25 @@ impl Population {
     /// may be waiting for. A panic leaves it between two chunks: its numbers are still numbers.
     fn crowd(&self) -> MutexGuard<'_, Crowd> {
         self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The actions of a step, after those really taken before it.
+    fn stepped<'py>(
+        &self,
+        py: Python<'py>,
+        actions: Option<PyReadonlyArray2<'py, i32>>,
+        step: impl FnOnce(&mut Crowd, &mut [i32]) -> Result<()> + Send,
+    ) -> Result<Bound<'py, PyArray2<i32>>> {
+        let taken = actions.as_ref().map(|actions| actions.as_slice()).transpose();
+        let taken = taken.map_err(contiguous)?;
+        let agents = py.detach(|| self.crowd().agents()) as usize;
+        written(py, [agents, self.model.0.factors()], |chosen| {
+            let mut crowd = self.crowd();
+            if let Some(taken) = taken {
+                crowd.took(taken)?;
+            }
+            step(&mut crowd, chosen)
+        })
     }
 }
 
@@ -61,17 +80,20 @@ impl Population {
         observations: PyReadonlyArray2<'py, i32>,
         actions: Option<PyReadonlyArray2<'py, i32>>,
     ) -> Result<Bound<'py, PyArray2<i32>>> {
-        let taken = actions.as_ref().map(|actions| actions.as_slice()).transpose();
-        let taken = taken.map_err(contiguous)?;
         let observations = observations.as_slice().map_err(contiguous)?;
-        let agents = py.detach(|| self.crowd().agents()) as usize;
-        written(py, [agents, self.model.0.factors()], |chosen| {
-            let mut crowd = self.crowd();
-            if let Some(taken) = taken {
-                crowd.took(taken)?;
-            }
-            Ok(crowd.step(observations, chosen)?)
-        })
+        self.stepped(py, actions, |crowd, chosen| Ok(crowd.step(observations, chosen)?))
+    }
+
+    /// Steps every agent, which observe distributions: (agents, ΣO) -> int32 (agents, factors).
+    #[pyo3(signature = (observations, actions=None))]
+    fn step_soft<'py>(
+        &self,
+        py: Python<'py>,
+        observations: PyReadonlyArray2<'py, f64>,
+        actions: Option<PyReadonlyArray2<'py, i32>>,
+    ) -> Result<Bound<'py, PyArray2<i32>>> {
+        let observations = observations.as_slice().map_err(contiguous)?;
+        self.stepped(py, actions, |crowd, chosen| Ok(crowd.step_soft(observations, chosen)?))
     }
 
     /// What agents believe: an array (ids, S_f) a factor.
@@ -86,7 +108,8 @@ impl Population {
         beliefs.into_iter().zip(states).map(|(belief, s)| matrix(py, belief, s)).collect()
     }
 
-    /// How agents weigh their policies: q_pi and neg_efe, (ids, P) each.
+    /// How agents weigh their policies: q_pi and neg_efe, (ids, P) each; neg_efe is (ids, 0) where
+    /// policies are not valued one by one.
     fn policies<'py>(
         &self,
         py: Python<'py>,
@@ -95,7 +118,39 @@ impl Population {
         let ids = ids.as_slice().map_err(contiguous)?;
         let weighed = py.detach(|| self.crowd().policies(ids))?;
         let policies = weighed.policies;
-        Ok((matrix(py, weighed.q_pi, policies)?, matrix(py, weighed.neg_efe, policies)?))
+        let valued = if weighed.neg_efe.is_empty() { 0 } else { policies };
+        Ok((
+            shaped(py, weighed.q_pi, vec![ids.len(), policies])?,
+            shaped(py, weighed.neg_efe, vec![ids.len(), valued])?,
+        ))
+    }
+
+    /// What agents have learnt, by the name of the family: arrays (ids, ...) in the shapes of the
+    /// model's.
+    fn parameters<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, u64>,
+    ) -> Result<Bound<'py, PyDict>> {
+        let ids = ids.as_slice().map_err(contiguous)?;
+        let learnt = py.detach(|| self.crowd().parameters(ids))?;
+        let model = &*self.model.0;
+        let dict = PyDict::new(py);
+        for (name, arrays, shapes) in [
+            ("pA", learnt.p_a, &model.a),
+            ("pB", learnt.p_b, &model.b),
+            ("pD", learnt.p_d, &model.d),
+            ("A", learnt.a, &model.a),
+            ("B", learnt.b, &model.b),
+        ] {
+            if !arrays.is_empty() {
+                let family = arrays.into_iter().zip(shapes);
+                let shaped = family
+                    .map(|(array, of)| shaped(py, array, [&[ids.len()], of.shape()].concat()));
+                dict.set_item(name, shaped.collect::<Result<Vec<_>>>()?)?;
+            }
+        }
+        Ok(dict)
     }
 
     /// Engine bytes by class, now or at the peak.

@@ -89,8 +89,7 @@ impl Stepwise {
     ) -> Result<Bound<'py, PyAny>> {
         let actions = actions.as_slice().map_err(contiguous)?;
         let (seen, learnt) = (observations.seen()?, self::learnt(&learnt)?);
-        let (qs, width) =
-            py.detach(|| self.block().infer_window(steps, seen, actions, learnt))?;
+        let (qs, width) = py.detach(|| self.block().infer_window(steps, seen, actions, learnt))?;
         matrix(py, Reals::F64(qs), width)
     }
 
@@ -136,7 +135,7 @@ impl Stepwise {
         written(py, shape, |actions| self.block().sample_action(q_pi, draws, actions))
     }
 
-    /// The counts that every agent starts from, (n,): those of A by modality, of B by factor with
+    /// The counts that every agent starts from, (1, n): those of A by modality, of B by factor with
     /// the action first, of D by factor; of what is learnt.
     #[getter]
     fn counts<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {

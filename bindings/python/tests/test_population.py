@@ -203,6 +203,31 @@ def test_gymnasiums_vector_interface() -> None:
     assert world.rewards is not None and world.rewards.tolist() == [1, 1, 1, 1]
 
 
+def test_a_population_crosses_gymnasiums_frozen_lake() -> None:
+    gymnasium = pytest.importorskip("gymnasium", reason="skipped: gymnasium is not installed")
+    lakes = gymnasium.make_vec("FrozenLake-v1", num_envs=8, is_slippery=False)
+    rules = lakes.envs[0].unwrapped.P
+    cells, moves = len(rules), len(rules[0])
+    B = np.zeros((cells, cells, moves))
+    for cell, actions in rules.items():
+        for action, ((_, to, _, _),) in actions.items():
+            B[to, cell, action] = 1.0
+    C = np.zeros(cells)
+    C[-1] = 5.0
+    # Holes are cells that no move leaves.
+    C[[cell for cell in range(cells - 1) if B[cell, cell].all()]] = -5.0
+    model = pp.Model([np.eye(cells)], [B], [C], [np.eye(cells)[0]], policy_len=6, gamma=4.0)
+    crowd = pp.Population(model, 8, budget="64MiB")
+    world = pp.envs.Gymnasium(lakes, seed=1)
+    won = np.zeros(8)
+    observations = world.reset()
+    for _ in range(20):
+        observations = world.step(crowd.step(observations))
+        assert world.rewards is not None
+        won += world.rewards
+    assert (won >= 1).all()
+
+
 def test_ctrl_c_takes_effect_after_the_tick() -> None:
     script = """
 import populace as pp

@@ -4,18 +4,22 @@
 //! way. What agents believe and how they weigh their policies is answered for those that are asked
 //! about, from what is stored; asking changes nothing.
 
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+mod driven;
+mod learnt;
+
+use std::sync::PoisonError;
 
 use bytemuck::cast_slice;
-use populace_agent::{Answers, CompiledModel, Model, Precision, Reals, Scratch};
+use driven::{Driven, Observed, Outside};
+pub use learnt::Parameters;
+use populace_agent::{Answers, CompiledModel, Model, Planner, Precision, Reals, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::lanes::LANES;
 
 use crate::chunk::NOT_BORN;
 use crate::population::{Population, Source};
 use crate::record::{DENSE, Keep, Number};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::{Environment, Error, Memory, Result, Settings, Tiers};
 
 /// A population whose observations come from the caller and whose actions go to it.
 ///
@@ -53,7 +57,7 @@ macro_rules! with {
 pub struct PolicyPosterior {
     /// The posterior over policies, (ids, P).
     pub q_pi: Reals,
-    /// −EFE of every policy, (ids, P).
+    /// −EFE of every policy, (ids, P); empty where policies are too many to enumerate, or searched.
     pub neg_efe: Reals,
     /// P, how many policies there are.
     pub policies: usize,
@@ -67,8 +71,9 @@ impl Crowd {
     /// The model or the settings are not valid, ask for what is not there yet, or need more memory in
     /// the worst case than the budget.
     pub fn new(model: &Model, settings: &Settings) -> Result<Self> {
-        let environment =
-            |_: &SharedResource| -> Result<Box<dyn Environment>> { Ok(Box::new(Outside)) };
+        let environment = |_: &SharedResource| -> Result<Box<dyn Environment>> {
+            Ok(Box::new(Outside { soft: model.arguments.categorical_obs }))
+        };
         let source = Source {
             model,
             environment: &environment,
@@ -93,6 +98,16 @@ impl Crowd {
         with!(&mut self.0, population => population.drive(observations, actions))
     }
 
+    /// Steps every agent once, of a model with `categorical_obs`: `observations` is (agents, outcomes
+    /// of all modalities), distributions over the outcomes of each; one of zeros is nothing.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Crowd::step`].
+    pub fn step_soft(&mut self, observations: &[f64], actions: &mut [i32]) -> Result<()> {
+        with!(&mut self.0, population => population.drive_soft(observations, actions))
+    }
+
     /// The actions, (agents, factors), that were really taken since the last step, where they are
     /// others than the agents chose: the next step starts from them.
     ///
@@ -115,11 +130,20 @@ impl Crowd {
         })
     }
 
-    /// How agents weigh their policies by what they believe now.
+    /// The counts that agents have now, and the arrays that they expect of them.
     ///
     /// # Errors
     ///
-    /// There is no such agent, or agents learn.
+    /// There is no such agent, or agents learn nothing.
+    pub fn parameters(&mut self, ids: &[u64]) -> Result<Parameters> {
+        with!(&mut self.0, population => Ok(Parameters::new(population.parameters(ids)?)))
+    }
+
+    /// How agents weigh their policies by what they believe, and have learnt, now.
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent.
     pub fn policies(&mut self, ids: &[u64]) -> Result<PolicyPosterior> {
         with!(&mut self.0, population => {
             let (q_pi, neg_efe) = population.policies(ids)?;
@@ -176,6 +200,11 @@ impl<T: Number> Population<T> {
 
     fn drive(&mut self, observations: &[i32], actions: &mut [i32]) -> Result<()> {
         let (modalities, factors) = (self.model.num_obs(), self.model.num_states().len());
+        if self.environment.is_soft() {
+            return Err(Error::invalid(
+                "observations: are outcomes, but agents with categorical_obs observe distributions",
+            ));
+        }
         self.check_rows("observations", observations.len(), modalities.len(), "modalities")?;
         self.check_rows("actions", actions.len(), factors, "factors")?;
         if let Some(place) = out_of_range(observations, modalities, -1) {
@@ -186,9 +215,30 @@ impl<T: Number> Population<T> {
                 modalities[m] - 1
             )));
         }
-        let modalities = modalities.len();
-        let world = Driven { observations, modalities, actions: Mutex::new(actions), factors };
-        self.tick_in(Some(&world), None)
+        let observed = Observed::Outcomes { rows: observations, width: modalities.len() };
+        self.tick_in(Some(&Driven::new(observed, actions, factors)), None)
+    }
+
+    fn drive_soft(&mut self, observations: &[f64], actions: &mut [i32]) -> Result<()> {
+        let (outcomes, factors) = (self.model.num_obs(), self.model.num_states().len());
+        let width = outcomes.iter().sum();
+        if !self.environment.is_soft() {
+            return Err(Error::invalid(
+                "observations: are distributions, but agents without categorical_obs observe outcomes",
+            ));
+        }
+        self.check_rows("observations", observations.len(), width, "outcomes")?;
+        self.check_rows("actions", actions.len(), factors, "factors")?;
+        if let Some(place) = observations.iter().position(|p| !p.is_finite() || *p < 0.0) {
+            return Err(Error::invalid(format!(
+                "observations[{}, {}]: is {}, no probability",
+                place / width,
+                place % width,
+                observations[place]
+            )));
+        }
+        let observed = Observed::Soft { rows: observations, width };
+        self.tick_in(Some(&Driven::new(observed, actions, factors)), None)
     }
 
     fn take(&mut self, actions: &[i32]) -> Result<()> {
@@ -244,17 +294,12 @@ impl<T: Number> Population<T> {
     }
 
     fn policies(&mut self, ids: &[u64]) -> Result<(Vec<T>, Vec<T>)> {
-        if self.model.learns() {
-            // The weights would be the shared model's, not those of what each agent has learnt.
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "policies of agents that learn: this version does not tell them yet",
-            ));
-        }
         let policies = self.model.policy_count();
         let mut q_pi = vec![T::ZERO; ids.len() * policies];
-        let mut neg_efe = q_pi.clone();
+        let enumerated = self.model.planner() == Planner::Enumeration;
+        let mut neg_efe = if enumerated { q_pi.clone() } else { Vec::new() };
         self.visit(ids, |model, scratch, places| {
+            model.expect(scratch);
             model.infer_policies(scratch);
             for (lane, &place) in places.iter().enumerate() {
                 let row = place * policies..(place + 1) * policies;
@@ -263,13 +308,15 @@ impl<T: Number> Population<T> {
                     to.iter_mut().zip(from).for_each(|(to, row)| *to = row[lane]);
                 };
                 column(&mut q_pi[row.clone()], scratch.q_pi());
-                column(&mut neg_efe[row], scratch.neg_efe());
+                if enumerated {
+                    column(&mut neg_efe[row], scratch.neg_efe());
+                }
             }
         })?;
         Ok((q_pi, neg_efe))
     }
 
-    /// Shows the beliefs of agents, a block at a time: lane l of the scratch has those of
+    /// Shows what agents believe and have learnt, a block at a time: lane l of the scratch has that of
     /// `ids[places[l]]`.
     fn visit(
         &mut self,
@@ -295,6 +342,7 @@ impl<T: Number> Population<T> {
         let (mut next, mut at) = (0, 0);
         for places in order.chunks(LANES) {
             scratch.start();
+            learnt::forget(model, scratch);
             for (lane, &place) in places.iter().enumerate() {
                 let id = ids[place];
                 let chunk = &mut chunks[(id / *chunk_agents as u64) as usize];
@@ -336,6 +384,7 @@ impl<T: Number> Population<T> {
                     part += bytes;
                     row += factor.states;
                 }
+                learnt::recall(model, &record.experience, &stream[part..], scratch, lane);
             }
             show(model, scratch, places);
         }
@@ -352,49 +401,4 @@ fn out_of_range(rows: &[i32], counts: &[usize], least: i32) -> Option<usize> {
     let start = row * counts.len();
     let column = rows[start..].iter().zip(counts).position(wrong)?;
     Some(start + column)
-}
-
-/// No world at all: what an agent observes comes with the step.
-struct Outside;
-
-impl Environment for Outside {
-    fn state_bytes(&self) -> usize {
-        0
-    }
-
-    fn begin(&self, _seed: u64, _agents: Range<u64>, _states: &mut [u8]) {}
-
-    fn observe(&self, _: Moment, _: Range<u64>, _states: &mut [u8], observations: &mut [i32]) {
-        observations.fill(-1);
-    }
-
-    fn act(&self, _: Moment, _: Range<u64>, _states: &mut [u8], _actions: &mut [i32]) {}
-}
-
-/// The world of one step: what the caller says, and where it wants the answer.
-struct Driven<'a> {
-    observations: &'a [i32],
-    modalities: usize,
-    /// Held for the copy of one chunk's actions.
-    actions: Mutex<&'a mut [i32]>,
-    factors: usize,
-}
-
-impl Environment for Driven<'_> {
-    fn state_bytes(&self) -> usize {
-        0
-    }
-
-    fn begin(&self, _seed: u64, _agents: Range<u64>, _states: &mut [u8]) {}
-
-    fn observe(&self, _: Moment, agents: Range<u64>, _: &mut [u8], observations: &mut [i32]) {
-        let start = agents.start as usize * self.modalities;
-        observations.copy_from_slice(&self.observations[start..start + observations.len()]);
-    }
-
-    fn act(&self, _: Moment, agents: Range<u64>, _states: &mut [u8], actions: &mut [i32]) {
-        let start = agents.start as usize * self.factors;
-        let mut chosen = self.actions.lock().unwrap_or_else(PoisonError::into_inner);
-        chosen[start..start + actions.len()].copy_from_slice(actions);
-    }
 }

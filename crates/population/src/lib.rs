@@ -22,7 +22,7 @@ mod simulation;
 mod tick;
 mod trajectory;
 
-pub use crowd::{Crowd, PolicyPosterior};
+pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;

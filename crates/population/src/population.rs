@@ -29,7 +29,7 @@ pub(crate) struct Population<T: Number> {
     chunk_memory: SharedResource,
     pub(crate) model: CompiledModel<T>,
     pub(crate) layout: ChunkLayout,
-    environment: Box<dyn Environment>,
+    pub(crate) environment: Box<dyn Environment>,
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
     threads: Arc<ThreadPool>,
     pub(crate) chunk_agents: usize,

@@ -32,6 +32,21 @@ def integers(name: str, array: ArrayLike, columns: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(given)
 
 
+def side_by_side(name: str, family: Any, widths: list[int]) -> NDArray[np.float64]:
+    """Arrays (agents, width) as one, (agents, sum of widths).
+
+    >>> side_by_side("observations", [[[1.0, 0.0]], [[0.25, 0.75]]], [2, 2])
+    array([[1.  , 0.  , 0.25, 0.75]])
+    """
+    parts = [np.asarray(part, dtype=np.float64) for part in family]
+    if len(parts) != len(widths):
+        raise ValueError(f"{name}: has {len(parts)} modalities, not {len(widths)}")
+    for index, (part, width) in enumerate(zip(parts, widths, strict=True)):
+        if part.ndim != 2 or part.shape[1] != width or len(part) != len(parts[0]):
+            raise ValueError(f"{name}[{index}]: has shape {part.shape}, not (agents, {width})")
+    return np.concatenate(parts, axis=1)
+
+
 def ids_of(ids: ArrayLike | None, agents: int) -> NDArray[np.uint64]:
     """Agents' ids; all of them where none are given."""
     if ids is None:

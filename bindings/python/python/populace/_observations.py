@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,10 @@ def distributions(observations: Sequence[Any], num_obs: Sequence[int], batch_siz
     return _side_by_side(parts)
 
 
-def _side_by_side(parts: list[Any]) -> Any:
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def _side_by_side(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
     for modality, part in enumerate(parts):
         if part.shape[1] != parts[0].shape[1]:
             raise ValueError(

@@ -202,6 +202,11 @@ class Model:
         return self._native.policies
 
     @property
+    def categorical_obs(self) -> bool:
+        """Whether its agents observe distributions over outcomes."""
+        return self._native.categorical_obs
+
+    @property
     def A(self) -> list[Floats]:
         """Likelihoods, dense."""
         return self._native.tensors("A")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from populace import _native
-from populace._arrays import Floats, ids_of, integers
+from populace._arrays import Floats, ids_of, integers, side_by_side
 from populace._sizes import to_bytes
 from populace.model import Model
 
@@ -88,7 +88,7 @@ class Population:
 
     def step(
         self,
-        observations: ArrayLike,
+        observations: ArrayLike | Sequence[ArrayLike],
         actions: ArrayLike | None = None,
         *,
         ids: ArrayLike | None = None,
@@ -97,7 +97,8 @@ class Population:
 
         Args:
             observations: integers (agents, M), -1 for none; int32 is not copied. With one modality
-                (agents,) will do.
+                (agents,) will do. With ``categorical_obs`` a list of distributions, (agents, O_m) a
+                modality; zeros for none.
             actions: those really taken since the last step, (agents, F), where they are others
                 than were chosen.
             ids: not there yet.
@@ -111,13 +112,18 @@ class Population:
         if ids is not None:
             _missing("step(ids=): stepping some of the agents")
         taken = None if actions is None else integers("actions", actions, self._factors)
-        self._chosen = self._native.step(
-            integers("observations", observations, self._modalities), taken
-        )
+        if self.model.categorical_obs:
+            rows = side_by_side("observations", observations, self.model.num_obs)
+            self._chosen = self._native.step_soft(rows, taken)
+        else:
+            outcomes = integers("observations", observations, self._modalities)
+            self._chosen = self._native.step(outcomes, taken)
         return self._chosen
 
     def infer_states(
-        self, observations: ArrayLike, actions: ArrayLike | None = None
+        self,
+        observations: ArrayLike | Sequence[ArrayLike],
+        actions: ArrayLike | None = None,
     ) -> list[Floats]:
         """pymdp's first call of three: step, and answer all beliefs, (agents, S_f) a factor.
 
@@ -127,10 +133,12 @@ class Population:
         return self.beliefs()
 
     def infer_policies(self, ids: ArrayLike | None = None) -> tuple[Floats, Floats]:
-        """How agents weigh their policies by what they believe now.
+        """How agents weigh their policies by what they believe, and have learnt, now.
 
         Returns:
-            q_pi and neg_efe (= -EFE: larger is better), (ids, P) each.
+            q_pi and neg_efe (= -EFE: larger is better), (ids, P) each. Where policies are too many
+            to enumerate, q_pi is over first actions; there, and where they are searched, neg_efe is
+            (ids, 0).
         """
         return self._native.policies(ids_of(ids, len(self)))
 
@@ -150,6 +158,27 @@ class Population:
             An array (ids, S_f) a factor, in the population's precision.
         """
         return self._native.beliefs(ids_of(ids, len(self)))
+
+    def parameters(self, ids: ArrayLike | None = None) -> dict[str, list[Floats]]:
+        """What agents have learnt.
+
+        Returns:
+            By the name of the family, of what is learnt: counts ``pA`` and ``pB`` (and ``pD``), and
+            the arrays ``A`` and ``B`` that follow from them; of every modality or factor an array
+            (ids, ...) in the shape of the model's.
+
+        Raises:
+            ValueError: the agents of this model learn nothing.
+
+        >>> A, B = [np.eye(2)], [np.stack([np.eye(2), np.eye(2)[::-1]], axis=-1)]
+        >>> learner = Model(A, B, pA=[np.ones((2, 2))], learn_A=True)
+        >>> crowd = Population(learner, 3, budget="8MiB", precision="f64")
+        >>> for observed in (0, 1):
+        ...     actions = crowd.step([[observed]] * 3)
+        >>> crowd.parameters([0])["pA"][0].sum()
+        np.float64(5.0)
+        """
+        return self._native.parameters(ids_of(ids, len(self)))
 
     def run(
         self,
@@ -251,10 +280,6 @@ class Population:
     def history(self, ids: ArrayLike) -> NoReturn:
         """Not there yet."""
         _missing("history")
-
-    def parameters(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("parameters")
 
     def save(self, path: str) -> NoReturn:
         """Not there yet."""

@@ -175,6 +175,29 @@ impl<T: Real> CompiledModel<T> {
     }
 }
 
+impl<T: Real> CompiledModel<T> {
+    /// All counts of an agent, given or learnt; a family that is not learnt has none.
+    pub fn counts_of(&self, scratch: &Scratch<T>, lane: usize) -> LearntCounts {
+        let Some(learning) = &self.learning else { return LearntCounts::default() };
+        let family = |family: &[Counts]| {
+            let value = |at: usize| scratch.learning.counts[at][lane].to_f64();
+            family.iter().map(|counts| in_file_order(counts, value)).collect()
+        };
+        LearntCounts { a: family(&learning.a), b: family(&learning.b), d: family(&learning.d) }
+    }
+
+    /// A and B as an agent expects them ([`CompiledModel::expect`]), in the shapes of the model
+    /// file's: by modality, and by factor; a family that is not learnt has none.
+    pub fn expected_of(&self, scratch: &Scratch<T>, lane: usize) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        let Some(learning) = &self.learning else { return Default::default() };
+        let family = |family: &[Counts]| {
+            let value = |at: usize| scratch.learning.expected[at][lane].to_f64();
+            family.iter().map(|counts| in_file_order(counts, value)).collect()
+        };
+        (family(&learning.a), family(&learning.b))
+    }
+}
+
 impl<T: Real> Scratch<T> {
     /// The counts of every lane, to set them.
     pub fn counts_mut(&mut self) -> &mut [Lane<T>] {
