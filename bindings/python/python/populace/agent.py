@@ -156,7 +156,7 @@ class Agent:
         self.use_utility, self.use_states_info_gain = use_utility, use_states_info_gain
         self.use_param_info_gain, self.use_inductive = use_param_info_gain, use_inductive
         self.action_selection = action_selection
-        self.sampling_mode = "full" if several else sampling_mode
+        self.sampling_mode = sampling_mode
         self.learning_mode, self.learn_A, self.learn_B = learning_mode, learn_A, learn_B
         self.learn_C, self.learn_D, self.learn_E = learn_C, learn_D, learn_E
         self.control_fac_idx = [f for f, n in enumerate(self.num_controls) if n > 1]

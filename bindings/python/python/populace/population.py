@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from populace import _native
 from populace._arrays import Floats, ids_of, integers, side_by_side
-from populace._sizes import to_bytes
-from populace.model import Model
+from populace._sizes import to_bytes, whole
+from populace.model import Model, native_of
 
 _log = logging.getLogger("populace")
 
@@ -73,12 +73,12 @@ class Population:
     ) -> None:
         self.model = model
         self._native = _native.Population(
-            model._native,
-            agents,
+            native_of(model),
+            whole("agents", agents),
             budget_bytes=to_bytes(budget),
-            seed=seed,
-            threads=threads,
-            chunk=chunk,
+            seed=whole("seed", seed),
+            threads=whole("threads", threads),
+            chunk=None if chunk is None else whole("chunk", chunk),
             belief=belief,
             precision=precision,
         )
