@@ -21,6 +21,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The most agents of a chunk that the engine chooses.
 const CHUNK_AGENTS: usize = 4096;
 
+/// The most worker threads: more are a slip of the finger, and each has its scratch.
+const MOST_THREADS: usize = 1024;
+
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
 pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
@@ -81,6 +84,10 @@ impl<T: Number> Population<T> {
         }
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
+        }
+        if settings.threads > MOST_THREADS {
+            let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
+            return Err(Error::invalid(message));
         }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;

@@ -21,7 +21,7 @@ pub struct Settings {
     pub agents: u64,
     /// The most engine memory that may be taken, in bytes.
     pub budget_bytes: u64,
-    /// Worker threads; 0 is one a core.
+    /// Worker threads, at most 1,024; 0 is one a core.
     pub threads: usize,
     /// Agents a worker steps together; `None` leaves it to the engine. Results do not depend on it.
     pub chunk: Option<usize>,
