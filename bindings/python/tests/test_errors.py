@@ -84,7 +84,7 @@ def test_files_that_cannot_be_read_or_written(tmp_path) -> None:
         (lambda: people(2**70), ValueError, "agents: is 1180591620717411303424, not between 0"),
         (lambda: people(10**12), pp.BudgetError, "1000000000000 agents need 8.2 TiB in the worst case"),
         (lambda: people(1, chunk=0), ValueError, "chunk: 0 agents are nothing to step"),
-        (lambda: people(1, threads=10**6), ValueError, "threads: is 1000000, not between 0 and 1024"),
+        (lambda: people(1, threads=10**6), ValueError, "threads: 1000000 are more than 1024"),
         (lambda: people(1, seed=-3), ValueError, "seed: is -3, not between 0"),
         (
             lambda: people(1).step([[5]]),

@@ -154,6 +154,44 @@ def test_threads_share_a_population_and_other_threads_run_meanwhile() -> None:
     assert not failures and crowd.ticks == 40
 
 
+def test_another_thread_runs_while_agents_are_stepped() -> None:
+    crowd = pp.Population(pp.Model.grid(side=20), 20_000, budget="64MiB", belief="dense")
+    observations = np.zeros((20_000, 1), dtype=np.int32)
+    stamps: list[float] = []
+    done = threading.Event()
+
+    def stamp() -> None:
+        while not done.is_set():
+            stamps.append(time.perf_counter())
+
+    def a_step() -> bool:
+        """Whether the other thread ran in the middle of a step, not only at its edges."""
+        stamps.clear()
+        first = time.perf_counter()
+        crowd.step(observations)
+        quarter = (time.perf_counter() - first) / 4
+        return any(first + quarter < at < first + 3 * quarter for at in list(stamps))
+
+    other = threading.Thread(target=stamp)
+    other.start()
+    try:
+        assert any(a_step() for _ in range(50))
+    finally:
+        done.set()
+        other.join()
+
+
+def test_exit_with_live_populations() -> None:
+    script = """
+import threading
+import populace as pp
+crowd = pp.Population(pp.Model.grid(side=10), 20_000, budget="64MiB", threads=2)
+threading.Thread(target=crowd.run, args=(pp.World(crowd.model, 20_000), 1_000_000), daemon=True).start()
+crowd.step([[0]] * 20_000)
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
 class Coins:
     """A world of one's own: heads or tails, whatever is done."""
 

@@ -219,6 +219,19 @@ def test_the_old_loop_with_the_import_changed(case) -> None:
 
 
 @one
+def test_pymdps_distributions() -> None:
+    from pymdp.distribution import Distribution, get_dependencies
+
+    side, moves = ["left", "right"], ["stay", "go"]
+    swap = np.stack([np.eye(2), np.eye(2)[::-1]], axis=-1)
+    A = [Distribution({"seen": side}, {"side": side}, np.eye(2))]
+    B = [Distribution({"side": side}, {"side": side, "move": moves}, swap)]
+    model, agent = pp.Model(A, B), pp.Agent(A, B)
+    assert np.array_equal(model.B[0], swap)
+    assert (agent.A_dependencies, agent.B_dependencies) == get_dependencies(A, B)
+
+
+@one
 @pytest.mark.parametrize("world", [tmaze, grid])
 def test_from_agent_makes_the_same_population(world) -> None:
     import jax.numpy as jnp

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
-def integers(name: str, array: ArrayLike, columns: int) -> NDArray[np.int32]:
+def integers(name: str, array: Any, columns: int) -> NDArray[np.int32]:
     """Rows of `columns` integers as int32; one column may be given without its axis.
 
     >>> integers("observations", [3, 4], 1)

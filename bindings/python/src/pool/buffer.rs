@@ -101,9 +101,10 @@ impl Pool {
 
 impl Pool {
     fn lend(&self, py: Python<'_>, buffer: populace_pool::Buffer) -> Result<Buffer> {
-        let place = self.shared.as_ref().and_then(|shared| {
-            Some((shared.path(), shared.offset_of(buffer.region().block())?))
-        });
+        let place = self
+            .shared
+            .as_ref()
+            .and_then(|shared| Some((shared.path(), shared.offset_of(buffer.region().block())?)));
         Buffer::new(py, buffer, place)
     }
 }

@@ -1,7 +1,7 @@
 //! The ready buffers of one shape and element type.
 
-use crate::sync::{Mutex, MutexGuard};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Buffer, CACHE_LINE_BYTES, Dtype, Result, SharedResource};
 
 /// What all shelves share.

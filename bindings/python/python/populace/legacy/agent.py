@@ -220,8 +220,9 @@ class Agent:
                 outcomes[0, modality] = -1
         shapes = [a.shape for a in self.A]
         counts, expected = self._learn("A", self.qs, self.qs, outcomes)
-        self.pA, self.A = _shaped(counts, shapes), _shaped(expected, shapes)
-        return self.pA
+        learnt = _shaped(counts, shapes)
+        self.pA, self.A = learnt, _shaped(expected, shapes)
+        return learnt
 
     def update_B(self, qs_prev: Objects) -> Objects:
         """Learn B from beliefs, those of the step before, and the action between. Answers ``pB``;
@@ -233,11 +234,12 @@ class Agent:
         counts, expected = self._learn("B", qs_prev, self.qs, None, taken)
         # The engine has a table an action; arrays have the action last.
         shapes = [(b.shape[2], *b.shape[:2]) for b in self.B]
-        self.pB, self.B = (
+        learnt, arrays = (
             obj_array_from_list([np.moveaxis(table, 0, -1).copy() for table in _shaped(flat, shapes)])
             for flat in (counts, expected)
         )
-        return self.pB
+        self.pB, self.B = learnt, arrays
+        return learnt
 
     def update_D(self, qs_t0: Objects | None = None) -> Objects:
         """Learn D from the beliefs at the first step. Answers ``pD``; ``D`` follows."""
@@ -252,7 +254,7 @@ class Agent:
             for factor in set(range(self.num_factors)) - set(self.factors_to_learn):
                 learnt[factor] = counted[factor].copy()
         self.pD, self.D = learnt, norm_dist_obj_arr(learnt)
-        return self.pD
+        return learnt
 
     def _engine(self) -> _native.Stepwise:
         """The agent's model, compiled; anew where its arrays are others than they were."""
