@@ -5,6 +5,7 @@
 //! blocks of the engine's lanes, and the mathematics are those of every population.
 
 mod block;
+mod by_policy;
 mod learning;
 mod rows;
 mod window;
@@ -14,11 +15,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use numpy::{PyArray2, PyReadonlyArray2, PyUntypedArrayMethods};
 use populace_agent::Reals;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arrays::{contiguous, matrix, written};
 use crate::errors::Result;
 use crate::model::Model;
 use block::Block;
+use by_policy::Taken;
 use learning::Learnt;
 use rows::Seen;
 
@@ -91,6 +94,40 @@ impl Stepwise {
         let (seen, learnt) = (observations.seen()?, self::learnt(&learnt)?);
         let (qs, width) = py.detach(|| self.block().infer_window(steps, seen, actions, learnt))?;
         matrix(py, Reals::F64(qs), width)
+    }
+
+    /// What one agent infers of a window of `steps` steps with a belief a policy, by name: `q_pi`,
+    /// `neg_efe` and `free_energy` (1, P), `qs` (P, W·ΣS), and the `prior` (1, ΣS) of the next window
+    /// once windows are whole. From a prior (1, ΣS), observations (1, steps·M), the window's actions
+    /// but the last, (1, n·F), and the last, (1, F): −1 where it has not acted.
+    fn infer_by_policy<'py>(
+        &self,
+        py: Python<'py>,
+        prior: PyReadonlyArray2<'py, f64>,
+        steps: usize,
+        observations: PyReadonlyArray2<'py, i32>,
+        past_actions: PyReadonlyArray2<'py, i32>,
+        action: PyReadonlyArray2<'py, i32>,
+    ) -> Result<Bound<'py, PyDict>> {
+        let prior = rows(&prior)?;
+        let seen = observations.as_slice().map_err(contiguous)?;
+        let past = past_actions.as_slice().map_err(contiguous)?;
+        let last = action.as_slice().map_err(contiguous)?;
+        let inferred =
+            py.detach(|| self.block().infer_by_policy(prior, steps, seen, Taken { past, last }))?;
+        let policies = inferred.q_pi.len();
+        let dict = PyDict::new(py);
+        for (name, numbers, rows) in [
+            ("q_pi", inferred.q_pi, 1),
+            ("neg_efe", inferred.neg_efe, 1),
+            ("free_energy", inferred.free_energy, 1),
+            ("qs", inferred.qs, policies),
+            ("prior", inferred.prior, 1),
+        ] {
+            let columns = numbers.len() / rows.max(1);
+            dict.set_item(name, matrix(py, Reals::F64(numbers), columns)?)?;
+        }
+        Ok(dict)
     }
 
     /// Priors (rows, ΣS) after actions (rows, F) from beliefs (rows, ΣS).

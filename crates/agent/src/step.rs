@@ -1,7 +1,10 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod by_policy;
 mod door;
+mod exact_joint;
+mod following;
 mod joint;
 pub(crate) mod kernels;
 mod learn;
@@ -13,6 +16,7 @@ mod sequence;
 mod sparse;
 mod states;
 mod vanilla;
+mod window;
 
 pub use door::{Number, Stage};
 pub use learn::LearntCounts;

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use populace_agent::Model;
-use populace_population::Settings;
+use populace_population::{Schedule, Settings};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
@@ -21,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) process: Option<Model>,
     pub(crate) settings: Settings,
     pub(crate) steps: u64,
+    /// Who comes and goes, if anybody does.
+    pub(crate) schedule: Option<Schedule>,
 }
 
 impl Job {
@@ -54,9 +56,11 @@ impl Job {
             precision: flags.precision.into(),
         };
         let steps = flags.steps.or(scenario.run.steps).unwrap_or(100);
+        let schedule = scenario.lifecycle.as_ref().map(|lifecycle| lifecycle.schedule());
+        let schedule = schedule.transpose().map_err(within)?;
         at_least_one("agents", settings.agents)?;
         at_least_one("steps", steps)?;
-        Ok(Self { title, model, process, settings, steps })
+        Ok(Self { title, model, process, settings, steps, schedule })
     }
 
     /// As flags spell the arithmetic.

@@ -14,7 +14,6 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Ticks done, agent-steps a second, bytes used of the budget.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    agents: u64,
     budget_bytes: u64,
     start: Instant,
     drawn: Instant,
@@ -29,8 +28,7 @@ impl Progress {
             bar.set_style(style);
         }
         let now = Instant::now();
-        let (agents, budget_bytes) = (settings.agents, settings.budget_bytes);
-        Self { bar, agents, budget_bytes, start: now, drawn: now }
+        Self { bar, budget_bytes: settings.budget_bytes, start: now, drawn: now }
     }
 
     /// Draws how far a simulation is, if it is time to.
@@ -40,7 +38,7 @@ impl Progress {
         }
         self.drawn = Instant::now();
         let ticks = simulation.ticks();
-        let steps = self.agents as f64 * ticks as f64;
+        let steps = simulation.agent_steps() as f64;
         self.bar.set_message(format!(
             "{} agent-steps/s  {} of {}",
             figures::rate(steps / self.start.elapsed().as_secs_f64()),

@@ -2,6 +2,7 @@
 //!
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
+mod lifecycle;
 mod model;
 
 use std::fs::File;
@@ -16,6 +17,7 @@ use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
+use lifecycle::Lifecycle;
 use model::Model;
 
 /// A scenario as it stands in its file.
@@ -27,6 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) population: Population,
     pub(crate) memory: Memory,
     pub(crate) run: Run,
+    pub(crate) lifecycle: Option<Lifecycle>,
 }
 
 /// `[environment]`: what answers the agents' actions.
@@ -91,7 +94,10 @@ impl Scenario {
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let files = [&mut scenario.model.path, &mut scenario.environment.process];
+        let store = scenario.lifecycle.as_mut().map(|lifecycle| &mut lifecycle.store);
+        let mut none = None;
+        let store = store.unwrap_or(&mut none);
+        let files = [&mut scenario.model.path, &mut scenario.environment.process, store];
         files.into_iter().flatten().for_each(|file| *file = directory.join(&file));
         Ok(scenario)
     }

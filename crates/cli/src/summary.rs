@@ -30,6 +30,8 @@ pub(crate) struct Summary {
     resident_bytes_baseline: Option<u64>,
     tiers: BTreeMap<&'static str, u64>,
     hibernated: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle: Option<Lifecycle>,
     allocations: u64,
     trajectory_hash: String,
     threads: usize,
@@ -41,6 +43,17 @@ pub(crate) struct Summary {
     planned: u64,
     #[serde(skip)]
     seed: u64,
+    #[serde(skip)]
+    agent_steps: u64,
+}
+
+/// How many agents are where in their lives at the end, where they come and go.
+#[derive(Debug, Serialize)]
+struct Lifecycle {
+    active: u64,
+    hibernated: u64,
+    retired: u64,
+    agent_steps: u64,
 }
 
 /// Engine bytes by class.
@@ -103,12 +116,20 @@ impl Summary {
     ) -> Self {
         let peak = simulation.peak();
         let (agents, steps) = (job.settings.agents, simulation.ticks());
+        let counts = simulation.lifecycle_counts();
+        let agent_steps = simulation.agent_steps();
+        let lifecycle = job.schedule.is_some().then(|| Lifecycle {
+            active: counts.initialising + counts.active + counts.idle,
+            hibernated: counts.hibernated,
+            retired: counts.retired,
+            agent_steps,
+        });
         Self {
             version: 1,
             agents,
             steps,
             seconds,
-            agent_steps_per_second: agents as f64 * steps as f64 / seconds,
+            agent_steps_per_second: agent_steps as f64 / seconds,
             bytes_per_agent: simulation.bytes_per_agent(),
             bytes: peak.into(),
             engine_bytes_peak: peak.total(),
@@ -116,7 +137,9 @@ impl Summary {
             resident_bytes_peak: prim::resident_bytes_peak(),
             resident_bytes_baseline,
             tiers: named(simulation.tiers()),
-            hibernated: 0,
+            hibernated: counts.hibernated,
+            lifecycle,
+            agent_steps,
             allocations,
             trajectory_hash: format!("{:016x}", simulation.trajectory_hash()),
             threads: simulation.threads(),
@@ -153,7 +176,7 @@ impl Summary {
             &format!(
                 "{} agent-steps a second: {} in {}, {} on {}",
                 rate(self.agent_steps_per_second),
-                grouped(self.agents.saturating_mul(self.steps)),
+                grouped(self.agent_steps),
                 seconds(self.seconds),
                 self.precision,
                 counted(self.threads, "thread"),
@@ -162,6 +185,13 @@ impl Summary {
         facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
         facts.row(["beliefs", &tiers.join(", ")]);
         facts.row(["planner", self.planner]);
+        if let Some(lifecycle) = &self.lifecycle {
+            let [active, hibernated, retired] =
+                [lifecycle.active, lifecycle.hibernated, lifecycle.retired].map(grouped);
+            let lives =
+                format!("{active} active at the end, {hibernated} hibernated, {retired} retired");
+            facts.row(["lives", &lives]);
+        }
         facts.row(["process", &resident]);
         facts.row([
             "run",

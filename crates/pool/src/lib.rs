@@ -70,7 +70,7 @@ pub use adaptor::{
 };
 pub use budget::{Budget, BudgetUse, Reservation};
 pub use buffer::{Buffer, Region};
-pub use census::{Census, Class, Owner};
+pub use census::{Census, Class, Owner, Stage};
 pub use clock::Clock;
 pub use counting::CountingAllocator;
 pub use dtype::{Dtype, Element};

@@ -1,6 +1,7 @@
-//! A chunk of agents: fixed columns, and a stream of belief records.
+//! A chunk of agents: who they are, fixed columns, and a stream of belief records.
 //!
 //! ```text
+//! members   ids, and when last stepped                        (nothing, as long as two numbers say it)
 //! columns   lengths of variable beliefs (agent, factor) | last actions | states in the world
 //! beliefs   record of agent 0 | record of agent 1 | …          (whole words; `used_words` of them)
 //! ```
@@ -8,12 +9,17 @@
 //! An agent that has not acted has the action [`NOT_BORN`] and an empty record: its prior is D,
 //! which is stored once for all. Records of fixed length are rewritten in place. Others are written
 //! anew by every tick; the stream grows within the tick, by freeing before it allocates, and shrinks
-//! between ticks.
+//! between ticks. Agents come and go between ticks too ([`change`]).
+
+mod change;
+
+pub(crate) use change::{AtRest, Starts};
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
 use crate::Result;
+use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
 use crate::record::{DENSE, RecordLayout, width_for};
 
@@ -32,25 +38,39 @@ pub(crate) struct ChunkLayout {
     length_bytes: usize,
     action_bytes: usize,
     state_bytes: usize,
+    /// Bytes that an agent's line among the members may take: 0 where nobody ever leaves.
+    member_bytes: usize,
 }
 
 impl ChunkLayout {
-    /// `None` where joint actions do not fit 4 bytes.
-    pub(crate) fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
+    /// The layout of a population whose agents may come and go (`changes`), or not. `None` where
+    /// joint actions do not fit 4 bytes.
+    pub(crate) fn new(
+        record: RecordLayout,
+        actions: &[usize],
+        state_bytes: usize,
+        changes: bool,
+    ) -> Option<Self> {
         let codes = action_codes(actions)?;
         u32::try_from(codes).ok()?;
         Some(Self {
             length_bytes: record.length_bytes(),
             action_bytes: width_for(codes),
             state_bytes,
+            member_bytes: if changes { MEMBER_BYTES } else { 0 },
             actions: actions.to_vec(),
             record,
         })
     }
 
+    /// Bytes of an agent in every column, in the columns' order.
+    pub(crate) fn widths(&self) -> [usize; 3] {
+        [self.record.variable() * self.length_bytes, self.action_bytes, self.state_bytes]
+    }
+
     /// Bytes of the columns of `agents` agents.
     pub(crate) fn column_bytes(&self, agents: usize) -> usize {
-        agents * (self.record.variable() * self.length_bytes + self.action_bytes + self.state_bytes)
+        agents * self.widths().iter().sum::<usize>()
     }
 
     /// The most words that the records of `agents` agents take.
@@ -61,7 +81,14 @@ impl ChunkLayout {
     /// What a chunk of `agents` agents maps at most, in bytes: whole pages.
     pub(crate) fn most_bytes(&self, agents: usize) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.column_bytes(agents)) + pages(self.most_words(agents) * WORD)
+        pages(self.column_bytes(agents))
+            + pages(self.most_words(agents) * WORD)
+            + pages(agents * self.member_bytes)
+    }
+
+    /// What one agent more takes at most, in bytes.
+    pub(crate) fn most_agent_bytes(&self) -> u64 {
+        (self.column_bytes(1) + self.record.most_bytes() + self.member_bytes) as u64
     }
 
     /// The code of an action of every factor, not [`NOT_BORN`].
@@ -93,10 +120,10 @@ pub(crate) fn action_codes(actions: &[usize]) -> Option<u64> {
 /// A chunk of agents.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// The id of its first agent.
-    pub(crate) first: u64,
-    /// How many agents it has.
-    pub(crate) len: usize,
+    pub(crate) members: Members,
+    /// How many agents stand in the chunks before.
+    pub(crate) row: usize,
+    /// It may be longer than the columns are.
     columns: Array<u8>,
     pub(crate) beliefs: Array<u64>,
     /// Words of the stream in use.
@@ -170,30 +197,42 @@ impl Columns<'_> {
 impl Chunk {
     pub(crate) fn new(
         layout: &ChunkLayout,
-        first: u64,
-        len: usize,
+        members: Members,
         memory: &SharedResource,
     ) -> Result<Self> {
         Ok(Self {
-            first,
-            len,
-            columns: Array::zeroed(memory, layout.column_bytes(len))?,
+            row: 0,
+            columns: Array::zeroed(memory, layout.column_bytes(members.len()))?,
+            members,
             beliefs: Array::unspecified(memory, 0)?,
             used_words: 0,
         })
     }
 
+    /// How many agents it has.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// The columns, and the stream in use.
     pub(crate) fn parts(&mut self, layout: &ChunkLayout) -> (Columns<'_>, &mut [u64]) {
-        let lengths = self.len * layout.record.variable() * layout.length_bytes;
-        let (lengths, rest) = self.columns.split_at_mut(lengths);
-        let (actions, states) = rest.split_at_mut(self.len * layout.action_bytes);
+        let (_, columns, stream) = self.split(layout);
+        (columns, stream)
+    }
+
+    /// The members, the columns, and the stream in use.
+    pub(crate) fn split(&mut self, layout: &ChunkLayout) -> (&Members, Columns<'_>, &mut [u64]) {
+        let len = self.members.len();
+        let [lengths, actions, _] = layout.widths();
+        let columns = &mut self.columns[..layout.column_bytes(len)];
+        let (lengths, rest) = columns.split_at_mut(len * lengths);
+        let (actions, states) = rest.split_at_mut(len * actions);
         let columns = Columns {
             lengths: Packed { bytes: lengths, width: layout.length_bytes },
             actions: Packed { bytes: actions, width: layout.action_bytes },
             states,
         };
-        (columns, &mut self.beliefs[..self.used_words])
+        (&self.members, columns, &mut self.beliefs[..self.used_words])
     }
 
     /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
@@ -204,7 +243,7 @@ impl Chunk {
         memory: &SharedResource,
     ) -> Result<()> {
         if words > self.beliefs.len() {
-            let most = layout.most_words(self.len);
+            let most = layout.most_words(self.len());
             let room = (words + words / 8).min(most).max(words);
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.

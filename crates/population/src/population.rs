@@ -9,9 +9,15 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
+use crate::crowd::Enumerator;
+use crate::hibernation::fingerprint;
+use crate::lifecycle::Life;
+use crate::members::Members;
+use crate::membership::begin;
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
-use crate::tick::{Kept, Tick, Worker};
+use crate::roster::{Call, Called, by_chunk};
+use crate::tick::{Kept, Tick, Worker, World};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
@@ -28,9 +34,12 @@ const MOST_THREADS: usize = 1024;
 pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
 pub(crate) struct Population<T: Number> {
-    memory: EngineMemory,
-    chunk_memory: SharedResource,
+    pub(crate) memory: EngineMemory,
+    pub(crate) chunk_memory: SharedResource,
     pub(crate) model: CompiledModel<T>,
+    /// What the model was compiled from, where it cannot answer for policies, and what can.
+    pub(crate) source: Option<Box<Model>>,
+    pub(crate) enumerator: Option<Enumerator<T>>,
     pub(crate) layout: ChunkLayout,
     pub(crate) environment: Box<dyn Environment>,
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
@@ -39,13 +48,22 @@ pub(crate) struct Population<T: Number> {
     batch: usize,
     /// The chunk that the settings ask for.
     asked: Option<usize>,
-    seed: u64,
+    pub(crate) seed: u64,
+    pub(crate) budget_bytes: u64,
+    /// The most that the pool keeps, as far as this population can let it.
+    pub(crate) idle_bytes: u64,
+    pub(crate) life: Life,
+    /// How many agents there were to begin with.
+    pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
     tick: u64,
     hash: u64,
+    /// How many steps agents have made, all counted.
+    agent_steps: u64,
     peak: Memory,
-    /// What was taken before there was any agent.
+    peak_agents: u64,
+    /// What was taken before there was any agent, and what has been since for other than agents.
     fixed: Memory,
 }
 
@@ -66,6 +84,8 @@ pub(crate) struct Source<'a> {
     pub(crate) steps: Option<u64>,
     /// Whether the observations and actions of the last tick are kept.
     pub(crate) keep_arrays: bool,
+    /// Whether agents may come and go.
+    pub(crate) changes: bool,
 }
 
 impl<T: Number> Population<T> {
@@ -79,7 +99,7 @@ impl<T: Number> Population<T> {
     }
 
     fn prepare_in(memory: EngineMemory, source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        if settings.agents == 0 {
+        if settings.agents == 0 && !source.changes {
             return Err(Error::invalid("agents: 0 are no population"));
         }
         if settings.chunk == Some(0) {
@@ -94,15 +114,11 @@ impl<T: Number> Population<T> {
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
         let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
-        let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "num_controls: {:?} make more joint actions than 2^32",
-                        model.num_actions()
-                    ),
-                )
+        let (actions, state_bytes) = (model.num_actions(), environment.state_bytes());
+        let layout =
+            ChunkLayout::new(record, actions, state_bytes, source.changes).ok_or_else(|| {
+                let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
+                Error::new(ErrorKind::Unsupported, what)
             })?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
@@ -112,10 +128,14 @@ impl<T: Number> Population<T> {
         let count = threads.current_num_threads();
         let (chunk_agents, batch) =
             chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
-        let scratch = memory.scratch();
-        let worker = || Worker::new(&model, &layout, chunk_agents, soft, &scratch).map(Mutex::new);
+        let workers = new_workers(count, &model, &layout, chunk_agents, soft, &memory)?;
+        // Only records that change their length, and agents that go, come back to the pool.
+        let returns = source.changes || !layout.record.fixed();
+        let asked = source.changes && model.planner() == Planner::Graph;
         Ok(Self {
-            workers: (0..count).map(|_| worker()).collect::<Result<_>>()?,
+            source: asked.then(|| Box::new(source.model.clone())),
+            enumerator: None,
+            workers,
             chunk_memory: memory.agents(),
             model,
             layout,
@@ -125,12 +145,18 @@ impl<T: Number> Population<T> {
             batch,
             asked: settings.chunk,
             seed: settings.seed,
+            budget_bytes: settings.budget_bytes,
+            idle_bytes: if returns { most_idle_bytes(settings.agents) } else { 0 },
+            first_agents: settings.agents,
+            life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
             tick: 0,
             hash: 0,
+            agent_steps: 0,
             fixed: memory.split(),
             peak: Memory::default(),
+            peak_agents: 0,
             memory,
         })
     }
@@ -173,14 +199,15 @@ impl<T: Number> Population<T> {
         let step = self.chunk_agents as u64;
         for first in (0..agents).step_by(self.chunk_agents) {
             let len = step.min(agents - first) as usize;
-            self.chunks.push(Chunk::new(&self.layout, first, len, &self.chunk_memory)?);
+            let members = Members::new(first, len, 0, &self.chunk_memory)?;
+            self.chunks.push(Chunk::new(&self.layout, members, &self.chunk_memory)?);
         }
+        self.number_rows();
+        self.life.next_id = agents;
         let (environment, layout, seed) = (&*self.environment, &self.layout, self.seed);
         self.threads.install(|| {
-            self.chunks.par_iter_mut().for_each(|chunk| {
-                let agents = chunk.first..chunk.first + chunk.len as u64;
-                environment.begin(seed, agents, chunk.parts(layout).0.states);
-            });
+            let chunks = self.chunks.par_iter_mut();
+            chunks.for_each(|chunk| begin(environment, seed, layout, chunk, 0));
         });
         if keep_arrays {
             let memory = self.memory.scratch();
@@ -190,7 +217,7 @@ impl<T: Number> Population<T> {
                 actions: Array::zeroed(&memory, agents as usize * factors)?,
             });
         }
-        self.peak = self.memory.split();
+        self.note_peak();
         Ok(())
     }
 
@@ -216,8 +243,7 @@ impl<T: Number> Population<T> {
         } else {
             0
         };
-        // Only records that change their length come back to the pool.
-        let idle = if self.layout.record.fixed() { 0 } else { most_idle_bytes(agents) };
+        let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
         u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
     }
 
@@ -241,61 +267,121 @@ impl<T: Number> Population<T> {
 
     /// Steps every agent once.
     pub(crate) fn tick(&mut self, probe: Option<Probe<'_, T>>) -> Result<()> {
-        self.tick_in(None, probe)
+        self.tick_in(None, None, probe)
     }
 
-    /// Steps every agent once, in a world that is given for this tick alone where there is one.
+    /// Steps every agent once, or those that are called, in a world that is given for this tick alone
+    /// where there is one.
     pub(crate) fn tick_in(
         &mut self,
-        world: Option<&dyn Environment>,
+        world: Option<World<'_>>,
+        calls: Option<&[Call]>,
         probe: Option<Probe<'_, T>>,
     ) -> Result<()> {
         let tick = Tick {
             model: &self.model,
             layout: &self.layout,
-            environment: world.unwrap_or(&*self.environment),
+            world: world.unwrap_or(World::Environment(&*self.environment)),
             moment: Moment { seed: self.seed, tick: self.tick },
             batch: self.batch,
             memory: &self.chunk_memory,
+            ticks: self.life.dated().then_some(self.tick + 1),
             probe,
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
-        let step = |chunk: &mut Chunk, kept: Option<Kept<'_>>| {
+        let step = |chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-            tick.chunk(chunk, &mut worker, kept)
+            tick.chunk(chunk, called, &mut worker, kept)
         };
         let sum = |a: u64, b: u64| Ok(a.wrapping_add(b));
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let hash: Result<u64> = self.threads.install(|| match kept {
-            None => {
+        let hash: Result<u64> = self.threads.install(|| match (kept, calls) {
+            (None, None) => {
                 let chunks = chunks.par_iter_mut().with_max_len(1);
-                chunks.map(|chunk| step(chunk, None)).try_reduce(|| 0, sum)
+                chunks.map(|chunk| step(chunk, Called::All, None)).try_reduce(|| 0, sum)
             }
-            Some(kept) => chunks
+            (_, Some(calls)) => {
+                let mut rest = &mut chunks[..];
+                let mut called = Vec::new();
+                let mut before = 0;
+                for (index, calls) in by_chunk(calls) {
+                    let (chunk, after) =
+                        std::mem::take(&mut rest)[index - before..].split_at_mut(1);
+                    called.push((&mut chunk[0], calls));
+                    (rest, before) = (after, index + 1);
+                }
+                called
+                    .into_par_iter()
+                    .with_max_len(1)
+                    .map(|(chunk, calls)| step(chunk, Called::Some(calls), None))
+                    .try_reduce(|| 0, sum)
+            }
+            (Some(kept), None) => chunks
                 .par_iter_mut()
                 .with_max_len(1)
                 .zip(kept.observations.par_chunks_mut(rows * modalities))
                 .zip(kept.actions.par_chunks_mut(rows * factors))
                 .map(|((chunk, observations), actions)| {
-                    step(chunk, Some(Kept { observations, actions }))
+                    step(chunk, Called::All, Some(Kept { observations, actions }))
                 })
                 .try_reduce(|| 0, sum),
         });
         self.hash = self.hash.wrapping_add(hash?);
+        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
-        let now = self.memory.split();
-        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
-        if now.total() > self.peak.total() {
-            self.peak = now;
-        }
+        self.note_peak();
         for chunk in &mut self.chunks {
             chunk.shrink(&self.chunk_memory);
         }
         Ok(())
+    }
+
+    /// Notes what is mapped now, if that is more than ever.
+    pub(crate) fn note_peak(&mut self) {
+        let now = self.memory.split();
+        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
+        if now.total() > self.peak.total() {
+            (self.peak, self.peak_agents) = (now, self.agents());
+        }
+    }
+
+    /// The chunks, and batches in them, that so many agents are best stepped in.
+    pub(crate) fn fitting_chunk(&self, agents: u64) -> (usize, usize) {
+        let parts = parts(&self.model, self.workers.len());
+        chunk_size(&self.layout, agents, self.asked, parts)
+    }
+
+    /// Workers for chunks of that many agents, as many as there are.
+    pub(crate) fn new_workers(&self, chunk_agents: usize) -> Result<Vec<Mutex<Worker<T>>>> {
+        let (count, soft) = (self.workers.len(), self.environment.is_soft());
+        new_workers(count, &self.model, &self.layout, chunk_agents, soft, &self.memory)
+    }
+
+    /// Puts other workers in the place of those there are; `before` is what was taken before they were
+    /// made.
+    pub(crate) fn replace_workers(
+        &mut self,
+        workers: Vec<Mutex<Worker<T>>>,
+        (chunk_agents, batch): (usize, usize),
+        before: &Memory,
+    ) {
+        drop(std::mem::replace(&mut self.workers, workers));
+        (self.chunk_agents, self.batch) = (chunk_agents, batch);
+        self.note_fixed(before);
+    }
+
+    /// Counts what was taken and given since `before` to what is not the agents'.
+    pub(crate) fn note_fixed(&mut self, before: &Memory) {
+        let now = self.memory.split();
+        let fixed = &mut self.fixed;
+        fixed.shared = fixed.shared + now.shared - before.shared;
+        fixed.scratch = fixed.scratch + now.scratch - before.scratch;
+        fixed.padding = fixed.padding + now.padding - before.padding;
+        fixed.overhead = fixed.overhead + now.overhead - before.overhead;
     }
 
     /// The threads that agents are stepped on.
@@ -305,6 +391,10 @@ impl<T: Number> Population<T> {
 
     pub(crate) fn ticks(&self) -> u64 {
         self.tick
+    }
+
+    pub(crate) fn agent_steps(&self) -> u64 {
+        self.agent_steps
     }
 
     pub(crate) fn trajectory_hash(&self) -> u64 {
@@ -325,8 +415,8 @@ impl<T: Number> Population<T> {
 
     /// What was taken for the sake of agents at the peak, by the agent.
     pub(crate) fn bytes_per_agent(&self) -> f64 {
-        let agents: usize = self.chunks.iter().map(|chunk| chunk.len).sum();
-        (self.peak.total() - self.fixed.total()) as f64 / agents as f64
+        let grown = self.peak.total().saturating_sub(self.fixed.total());
+        grown as f64 / self.peak_agents.max(1) as f64
     }
 
     pub(crate) fn thread_count(&self) -> usize {
@@ -350,7 +440,7 @@ impl<T: Number> Population<T> {
         let record = &self.layout.record;
         let variable = record.variable();
         for chunk in &mut self.chunks {
-            let len = chunk.len;
+            let len = chunk.len();
             let (columns, _) = chunk.parts(&self.layout);
             for agent in 0..len {
                 if columns.action(agent) == NOT_BORN {
@@ -372,6 +462,20 @@ impl<T: Number> Population<T> {
     }
 }
 
+/// Workers, one a thread.
+fn new_workers<T: Number>(
+    count: usize,
+    model: &CompiledModel<T>,
+    layout: &ChunkLayout,
+    chunk_agents: usize,
+    soft: bool,
+    memory: &EngineMemory,
+) -> Result<Vec<Mutex<Worker<T>>>> {
+    let scratch = memory.scratch();
+    let worker = |_| Worker::new(model, layout, chunk_agents, soft, &scratch).map(Mutex::new);
+    (0..count).map(worker).collect()
+}
+
 /// Into how many chunks a small population is cut: a few a thread even out the load, more where
 /// agents search, since their trees differ.
 fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
@@ -388,7 +492,7 @@ fn chunk_size(
     asked: Option<usize>,
     parts: usize,
 ) -> (usize, usize) {
-    let population = usize::try_from(agents).unwrap_or(usize::MAX);
+    let population = usize::try_from(agents).unwrap_or(usize::MAX).max(1);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
     let share = population.div_ceil(parts);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;

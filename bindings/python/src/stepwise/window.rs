@@ -38,7 +38,7 @@ impl Block {
             let lanes = LANES.min(count - first);
             self.scratch.start();
             self.recall(learnt, first, lanes);
-            self.scratch.set_past(steps - 1);
+            self.scratch.set_past(steps - 1, steps.saturating_sub(2));
             for lane in 0..lanes {
                 let agent = first + lane;
                 for step in 0..steps - 1 {
@@ -66,10 +66,10 @@ impl Block {
     }
 
     /// Working memory for a window of so many steps.
-    fn make_room(&mut self, steps: usize) -> Result<()> {
+    pub(super) fn make_room(&mut self, steps: usize) -> Result<()> {
         if steps > self.window.observations + 1 {
             let observations = steps.next_power_of_two() - 1;
-            self.window = Window { observations, actions: observations };
+            self.window = Window { observations, actions: observations, first_actions: false };
             self.scratch = self.model.scratch(self.window, &self.memory)?;
         }
         Ok(())

@@ -47,6 +47,9 @@ impl Model {
         if let Some(prior) = &self.e {
             items.push(vector("E".into(), prior.len(), Data::F64(prior)));
         }
+        if !self.p_e.is_empty() {
+            items.push(vector("pE".into(), self.p_e.len(), Data::F64(&self.p_e)));
+        }
         let actions = match &self.policies {
             Some(policies) => signed("policies", &policies.actions)?,
             None => Vec::new(),

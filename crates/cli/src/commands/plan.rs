@@ -63,7 +63,11 @@ impl Plan {
         let is_scenario = |path: &&Path| path.extension().is_some_and(|it| it == "toml");
         let scenario = self.subject.as_deref().filter(is_scenario);
         let model = self.subject.as_deref().filter(|path| !is_scenario(path));
-        let job = Job::new(scenario, model, &self.flags)?;
+        let mut job = Job::new(scenario, model, &self.flags)?;
+        // Where agents come and go, the most that there can be at once.
+        if let Some(schedule) = &job.schedule {
+            job.settings.agents = schedule.most_agents(job.settings.agents, job.steps);
+        }
         let report = Report::new(&job)?;
         if self.json {
             return print_json(&report);

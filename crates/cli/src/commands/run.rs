@@ -39,18 +39,25 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    fn simulation(&self, job: &Job) -> Outcome<Simulation> {
+        let Job { model, process, settings, steps, schedule, .. } = job;
+        let (process, traced) = (process.as_ref(), self.trace.is_some());
+        let simulation = match schedule {
+            None => Simulation::new(model, process, settings, *steps, traced),
+            Some(_) if traced => {
+                let why = "--trace: its rows are agents, and by [lifecycle] these come and go";
+                return Err(Failure::input(why.to_owned()));
+            }
+            Some(schedule) => Simulation::living(model, process, settings, *steps, schedule),
+        };
+        simulation.map_err(|error| Failure::from(error).within(&job.title))
+    }
+
     pub(crate) fn execute(&self) -> Outcome {
         let baseline = prim::resident_bytes_peak();
         let interrupt = Interrupt::listen()?;
         let job = Job::new(self.scenario.as_deref(), self.model.as_deref(), &self.flags)?;
-        let mut simulation = Simulation::new(
-            &job.model,
-            job.process.as_ref(),
-            &job.settings,
-            job.steps,
-            self.trace.is_some(),
-        )
-        .map_err(|error| Failure::from(error).within(&job.title))?;
+        let mut simulation = self.simulation(&job)?;
         let trace = self.trace.as_deref().map(|path| {
             let (modalities, factors) = (job.model.modalities(), job.model.factors());
             let agents = job.settings.agents as usize;
