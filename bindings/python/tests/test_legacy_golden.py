@@ -42,17 +42,16 @@ def close(ours: np.ndarray, theirs: np.ndarray) -> None:
 @pytest.mark.parametrize("path", recordings("pymdp-0"), ids=lambda path: path.stem)
 def test_the_loop_answers_what_pymdp_recorded(path: Path) -> None:
     case = Recording(path)
-    if case.arguments.get("inference_algo") == "MMP":
-        with pytest.raises(NotImplementedError, match="MMP"):
-            made(case)
-        return
     agent = made(case)
+    windows = agent.inference_algo == "MMP"
     learns = {name: case.arguments.get(f"learn_{name}", False) for name in "ABD"}
     before = None
     for step in range(case.steps):
         seen = [int(outcome[0]) for outcome in case.observed(step)]
         qs = agent.infer_states(seen)
-        for factor, q in enumerate(qs):
+        if windows:
+            close(agent.F, case.tensors["expect.free_energy"][step])
+        for factor, q in enumerate(() if windows else qs):
             close(q, case.tensors[f"expect.qs.{factor}"][step])
         q_pi, G = agent.infer_policies()
         close(q_pi, case.tensors["expect.q_pi"][step])
@@ -69,4 +68,12 @@ def test_the_loop_answers_what_pymdp_recorded(path: Path) -> None:
                 close(array, case.tensors[f"expect.{name}_after.{index}"][update])
         assert agent.sample_action().shape == (agent.num_factors,)
         agent.action = case.actions[step].astype(float)
+        assert agent.prev_actions is not None
+        agent.prev_actions[-1] = agent.action
         before = qs
+    if windows:
+        for factor in range(agent.num_factors):
+            last = case.tensors[f"expect.qs_policy.{factor}"]
+            for policy, window in zip(agent.qs, last, strict=True):
+                for belief, expected in zip(policy, window, strict=True):
+                    close(belief[factor], expected)

@@ -113,12 +113,9 @@ def test_the_budget_holds() -> None:
 def test_what_is_not_there_yet_is_named() -> None:
     crowd = pp.Population(pp.Model.grid(side=5), 2, budget="8MiB")
     for name, call in {
-        "spawn": lambda: crowd.spawn(1),
-        "retire": lambda: crowd.retire([0]),
-        "hibernate": lambda: crowd.hibernate([0]),
         "history": lambda: crowd.history([0]),
         "save": lambda: crowd.save("x"),
-        "step(ids=)": lambda: crowd.step([[0]], ids=[0]),
+        "load": lambda: pp.Population.load("x"),
     }.items():
         with pytest.raises(NotImplementedError) as caught:
             call()

@@ -47,17 +47,17 @@ def side_by_side(name: str, family: Any, widths: list[int]) -> NDArray[np.float6
     return np.concatenate(parts, axis=1)
 
 
-def ids_of(ids: ArrayLike | None, agents: int) -> NDArray[np.uint64]:
-    """Agents' ids; all of them where none are given."""
-    if ids is None:
-        return np.arange(agents, dtype=np.uint64)
+def ids_of(ids: ArrayLike) -> NDArray[np.uint64]:
+    """Agents' ids.
+
+    >>> ids_of(range(2))
+    array([0, 1], dtype=uint64)
+    """
     given = np.asarray(ids)
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise ValueError(f"ids: {given.dtype} of shape {given.shape} are no list of agents' ids")
     negative = np.flatnonzero(given < 0)
     if negative.size:
         place = int(negative[0])
-        raise ValueError(
-            f"ids[{place}]: {given[place]} is out of range, there are {agents} agents"
-        )
+        raise ValueError(f"ids[{place}]: {given[place]} is out of range, ids count from 0")
     return np.ascontiguousarray(given, dtype=np.uint64)

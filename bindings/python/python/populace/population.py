@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, Protocol
@@ -35,7 +36,7 @@ class Population:
     """Agents of one model, stepped together.
 
     Args:
-        agents: how many; their ids are 0 to agents - 1.
+        agents: how many to begin with; their ids are 0 to agents - 1.
         budget: the most engine memory, in bytes or as ``"512MiB"``. What the worst case needs is
             held against it here; nothing is refused later.
         seed: of the run: the same seed gives the same choices, whatever the threads and chunks.
@@ -101,23 +102,24 @@ class Population:
                 modality; zeros for none.
             actions: those really taken since the last step, (agents, F), where they are others
                 than were chosen.
-            ids: not there yet.
+            ids: who is stepped, each once; rows are in their order. All others are as they were,
+                and a tick has passed. None is everyone in memory, in the order of :attr:`ids`.
 
         Returns:
             int32 (agents, F), flat per factor: what the agents chose.
 
         Raises:
-            ValueError: a shape does not fit, or an outcome is out of range: nobody was stepped.
+            ValueError: a shape does not fit, an outcome is out of range, or an agent is not in
+                memory: nobody was stepped.
         """
-        if ids is not None:
-            _missing("step(ids=): stepping some of the agents")
+        who = None if ids is None else ids_of(ids)
         taken = None if actions is None else integers("actions", actions, self._factors)
         if self.model.categorical_obs:
             rows = side_by_side("observations", observations, self.model.num_obs)
-            self._chosen = self._native.step_soft(rows, taken)
+            self._chosen = self._native.step_soft(rows, taken, who)
         else:
             outcomes = integers("observations", observations, self._modalities)
-            self._chosen = self._native.step(outcomes, taken)
+            self._chosen = self._native.step(outcomes, taken, who)
         return self._chosen
 
     def infer_states(
@@ -140,7 +142,7 @@ class Population:
             to enumerate, q_pi is over first actions; there, and where they are searched, neg_efe is
             (ids, 0).
         """
-        return self._native.policies(ids_of(ids, len(self)))
+        return self._native.policies(self._who(ids))
 
     def sample_action(self) -> NDArray[np.int32]:
         """What the agents chose in the last step, int32 (agents, F)."""
@@ -157,7 +159,7 @@ class Population:
         Returns:
             An array (ids, S_f) a factor, in the population's precision.
         """
-        return self._native.beliefs(ids_of(ids, len(self)))
+        return self._native.beliefs(self._who(ids))
 
     def parameters(self, ids: ArrayLike | None = None) -> dict[str, list[Floats]]:
         """What agents have learnt.
@@ -178,7 +180,7 @@ class Population:
         >>> crowd.parameters([0])["pA"][0].sum()
         np.float64(5.0)
         """
-        return self._native.parameters(ids_of(ids, len(self)))
+        return self._native.parameters(self._who(ids))
 
     def run(
         self,
@@ -261,21 +263,78 @@ class Population:
     def __repr__(self) -> str:
         return f"Population({self.model!r}, {len(self)}, ticks={self.ticks})"
 
-    def spawn(self, count: int) -> NoReturn:
-        """Not there yet."""
-        _missing("spawn")
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        """The agents in memory, in the order of :meth:`step`'s rows. Ids count from 0 in the order of
+        births, and are never given twice."""
+        return self._native.ids
 
-    def retire(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("retire")
+    def _who(self, ids: ArrayLike | None) -> NDArray[np.uint64]:
+        return self.ids if ids is None else ids_of(ids)
 
-    def hibernate(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("hibernate")
+    def spawn(self, count: int) -> NDArray[np.uint64]:
+        """Add agents, which believe D and have learnt nothing; answers their ids.
 
-    def wake(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("wake")
+        Raises:
+            BudgetError: the budget does not hold them; it says how many would fit.
+
+        >>> crowd = Population(Model.grid(side=5), 2, budget="8MiB")
+        >>> crowd.spawn(3)
+        array([2, 3, 4], dtype=uint64)
+        """
+        return np.arange(*self._native.spawn(whole("count", count)), dtype=np.uint64)
+
+    def retire(self, ids: ArrayLike) -> None:
+        """Let agents go for good, hibernated ones too; their memory is given back."""
+        self._native.retire(ids_of(ids))
+
+    def recycle(self, ids: ArrayLike) -> NDArray[np.uint64]:
+        """Let agents go for good and put as many new ones in their places; answers the new ids."""
+        return np.arange(*self._native.recycle(ids_of(ids)), dtype=np.uint64)
+
+    def hibernate_in(self, path: str | os.PathLike[str]) -> None:
+        """Open the file that agents are hibernated in, or create it. Agents that it holds already, of
+        the same model and settings, are this population's from now on."""
+        self._native.hibernate_in(os.fspath(path))
+
+    def hibernate(self, ids: ArrayLike) -> None:
+        """Write agents to the file, durably and all at once, and give their memory back.
+
+        Raises:
+            ValueError: there is no file yet (:meth:`hibernate_in`), or an agent is not in memory:
+                everybody still is where they were.
+        """
+        self._native.hibernate(ids_of(ids))
+
+    def wake(self, ids: ArrayLike) -> None:
+        """Bring hibernated agents back, bit for bit as they were."""
+        self._native.wake(ids_of(ids))
+
+    def set_policy(
+        self, *, idle_after: int | None = None, sweeps: bool = False, wakes: bool = False
+    ) -> None:
+        """Say what becomes of agents that nobody steps.
+
+        Args:
+            idle_after: after how many ticks without a step an agent is idle; None is never.
+            sweeps: whether every step hibernates who is idle, as :meth:`sweep` does.
+            wakes: whether to step a hibernated agent wakes it; else it is an error.
+        """
+        after = None if idle_after is None else whole("idle_after", idle_after)
+        self._native.set_policy(after, sweeps, wakes)
+
+    def sweep(self) -> int:
+        """Hibernate who is idle; answers how many were."""
+        return self._native.sweep()
+
+    def lifecycles(self, ids: ArrayLike) -> list[str]:
+        """Where agents are in their lives: initialising, active, idle, hibernated or retired."""
+        return self._native.lifecycles(ids_of(ids))
+
+    @property
+    def lifecycle_counts(self) -> dict[str, int]:
+        """How many agents are where in their lives: also how many were recycled."""
+        return self._native.lifecycle_counts()
 
     def history(self, ids: ArrayLike) -> NoReturn:
         """Not there yet."""

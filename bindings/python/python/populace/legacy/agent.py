@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from populace import _native, pymdp
+from populace.legacy._windows import Windows
 from populace.legacy.objects import (
     Objects,
     is_normalized,
@@ -34,6 +35,11 @@ _ARGUMENTS = (
     "gamma", "alpha", "use_utility", "use_states_info_gain", "use_param_info_gain",
     "action_selection", "sampling_mode", "inference_algo", "inference_horizon",
 )  # fmt: skip
+
+_INFERENCE_PARAMS: dict[str, dict[str, Any]] = {
+    "VANILLA": {"num_iter": 10, "dF": 1.0, "dF_tol": 0.001},
+    "MMP": {"num_iter": 10, "grad_descent": True, "tau": 0.25},
+}
 
 
 class Agent:
@@ -85,19 +91,22 @@ class Agent:
         save_belief_hist: bool = False,
     ) -> None:
         inference_algo = "VANILLA" if inference_algo is None else inference_algo
-        if inference_algo != "VANILLA":
-            _missing(f'inference_algo "{inference_algo}"')
+        if inference_algo not in _INFERENCE_PARAMS:
+            raise NotImplementedError(f"{inference_algo} is not implemented")
         if policy_sep_prior:
             _missing("policy_sep_prior")
+        if inference_algo == "MMP" and not use_BMA:
+            _missing("use_BMA=False with MMP")
         self.policy_len, self.gamma, self.alpha = policy_len, gamma, alpha
         self.action_selection, self.sampling_mode = action_selection, sampling_mode
         self.use_utility, self.use_states_info_gain = use_utility, use_states_info_gain
         self.use_param_info_gain = use_param_info_gain
         self.modalities_to_learn, self.factors_to_learn = modalities_to_learn, factors_to_learn
         self.lr_pA, self.lr_pB, self.lr_pD = lr_pA, lr_pB, lr_pD
-        self.inference_algo, self.inference_horizon = inference_algo, 1
+        self.inference_algo = inference_algo
+        self.inference_horizon = inference_horizon if inference_algo == "MMP" else 1
         # pymdp ignores what it is given here, too.
-        self.inference_params = {"num_iter": 10, "dF": 1.0, "dF_tol": 0.001}
+        self.inference_params = dict(_INFERENCE_PARAMS[inference_algo])
         self.edge_handling_params = {"use_BMA": use_BMA, "policy_sep_prior": policy_sep_prior}
 
         self.A = _distributions("A matrix", A)
@@ -134,6 +143,7 @@ class Agent:
         self.action: NDArray[np.float64] | None = None
         self.prev_actions: list[Any] | None = None
         self._mind: tuple[Any, _native.Stepwise] | None = None
+        self._windows = Windows(self)
         self.reset()
 
     def model_of(self, index: int = 0, **arguments: Any) -> Model:
@@ -162,40 +172,59 @@ class Agent:
         """Begin a trial: uniform beliefs, or those given; answers them. The last action stays, as
         in pymdp: set ``action`` to None for a trial that starts from ``D``."""
         self.curr_timestep = 0
-        self.qs = obj_array_uniform(self.num_states) if init_qs is None else init_qs
+        self.qs = init_qs
+        if init_qs is None:
+            self.qs = obj_array_uniform(self.num_states)
+            if self.inference_algo == "MMP":
+                self.qs = self._windows.nothing_seen()
+                self.set_latest_beliefs(self.D)
         return self.qs
 
     def step_time(self) -> int:
         """Count a step: :meth:`sample_action` does."""
         self.prev_actions = [*(self.prev_actions or []), self.action]
         self.curr_timestep += 1
+        if self.inference_algo == "MMP" and self.curr_timestep >= self.inference_horizon:
+            self.set_latest_beliefs()
         return self.curr_timestep
 
     def set_latest_beliefs(self, last_belief: Objects | None = None) -> Objects:
-        """What ``MMP`` starts its window from."""
-        raise NotImplementedError('set_latest_beliefs: of inference_algo "MMP", which is not there')
+        """Set what the window of ``MMP`` starts from: what was inferred of its first step, averaged
+        over policies, or the beliefs given."""
+        if self.inference_algo != "MMP":
+            _missing('set_latest_beliefs without "MMP"')
+        self.latest_belief = self._windows.first_belief() if last_belief is None else last_belief
+        return self.latest_belief
 
     def get_future_qs(self) -> Objects:
-        """The beliefs of ``MMP`` about planned steps."""
-        raise NotImplementedError('get_future_qs: of inference_algo "MMP", which is not there')
+        """The beliefs of ``MMP`` about the present and the planned steps, by policy."""
+        return obj_array_from_list([qs[-(self.policy_len + 1) :] for qs in self.qs])
 
     def infer_states(self, observation: Any, distr_obs: bool = False) -> Objects:
         """Beliefs from the last ones, the last action (``D`` without one) and an observation: an
-        outcome a modality. Answers ``qs``, (S_f,) a factor."""
-        mind = self._engine()
-        prior = self._flat(self.D)
-        if self.action is not None:
-            prior = mind.predict(self._flat(self.qs), self._taken())
-        qs = mind.infer_states(prior, self._outcomes(observation))
-        self.qs = self._split(qs)
+        outcome a modality. Answers ``qs``, (S_f,) a factor; with ``MMP`` by policy, step of the
+        window and factor."""
+        outcomes = self._outcomes(observation)
+        if self.inference_algo == "MMP":
+            self.prev_obs.append(tuple(outcomes[0].tolist()))
+            self.qs, self.F = self._windows.infer_states()
+        else:
+            mind = self._engine()
+            prior = self._flat(self.D)
+            if self.action is not None:
+                prior = mind.predict(self._flat(self.qs), self._taken())
+            self.qs = self._split(mind.infer_states(prior, outcomes))
         if hasattr(self, "qs_hist"):
             self.qs_hist.append(self.qs)
         return self.qs
 
     def infer_policies(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weigh policies by the beliefs. Answers ``q_pi`` and ``G`` (= -EFE), (P,) each."""
-        q_pi, G = self._engine().infer_policies(self._flat(self.qs))
-        self.q_pi, self.G = q_pi[0], G[0]
+        if self.inference_algo == "MMP":
+            self.q_pi, self.G = self._windows.infer_policies()
+        else:
+            q_pi, G = self._engine().infer_policies(self._flat(self.qs))
+            self.q_pi, self.G = q_pi[0], G[0]
         if hasattr(self, "q_pi_hist"):
             self.q_pi_hist = [*self.q_pi_hist, self.q_pi]
             if len(self.q_pi_hist) > self.inference_horizon:
@@ -214,6 +243,7 @@ class Agent:
 
     def update_A(self, obs: Any) -> Objects:
         """Learn A from the beliefs and an observation. Answers ``pA``; ``A`` follows."""
+        self._no_windows("update_A")
         outcomes = self._outcomes(obs)
         if self.modalities_to_learn != "all":
             for modality in set(range(self.num_modalities)) - set(self.modalities_to_learn):
@@ -227,6 +257,7 @@ class Agent:
     def update_B(self, qs_prev: Objects) -> Objects:
         """Learn B from beliefs, those of the step before, and the action between. Answers ``pB``;
         ``B`` follows."""
+        self._no_windows("update_B")
         taken = self._taken()
         if self.factors_to_learn != "all":
             for factor in set(range(self.num_factors)) - set(self.factors_to_learn):
@@ -242,7 +273,10 @@ class Agent:
         return learnt
 
     def update_D(self, qs_t0: Objects | None = None) -> Objects:
-        """Learn D from the beliefs at the first step. Answers ``pD``; ``D`` follows."""
+        """Learn D from the beliefs at the first step; with ``MMP`` from those that its window starts
+        from. Answers ``pD``; ``D`` follows."""
+        if self.inference_algo == "MMP":
+            qs_t0 = self.latest_belief
         if qs_t0 is None:
             if not getattr(self, "qs_hist", None):
                 raise ValueError("qs_t0: give it, or make the agent with save_belief_hist=True")
@@ -255,6 +289,11 @@ class Agent:
                 learnt[factor] = counted[factor].copy()
         self.pD, self.D = learnt, norm_dist_obj_arr(learnt)
         return learnt
+
+    def _no_windows(self, name: str) -> None:
+        """Refuses what pymdp cannot do with beliefs by policy."""
+        if self.inference_algo == "MMP":
+            raise NotImplementedError(f"{name}: pymdp does not learn from the beliefs of MMP")
 
     def _engine(self) -> _native.Stepwise:
         """The agent's model, compiled; anew where its arrays are others than they were."""
@@ -284,6 +323,8 @@ class Agent:
         # Learning knows nothing of policies: one will do.
         model = self.model_of(
             **{f"learn_{family}": True},
+            inference_algo="VANILLA",
+            inference_horizon=1,
             policies=np.zeros((1, 1, self.num_factors), dtype=np.int32),
             policy_len=1,
             E=None,
