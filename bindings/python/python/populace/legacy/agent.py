@@ -172,12 +172,13 @@ class Agent:
         """Begin a trial: uniform beliefs, or those given; answers them. The last action stays, as
         in pymdp: set ``action`` to None for a trial that starts from ``D``."""
         self.curr_timestep = 0
-        self.qs = init_qs
-        if init_qs is None:
+        if init_qs is not None:
+            self.qs = init_qs
+        elif self.inference_algo == "MMP":
+            self.qs = self._windows.nothing_seen()
+            self.set_latest_beliefs(self.D)
+        else:
             self.qs = obj_array_uniform(self.num_states)
-            if self.inference_algo == "MMP":
-                self.qs = self._windows.nothing_seen()
-                self.set_latest_beliefs(self.D)
         return self.qs
 
     def step_time(self) -> int:
