@@ -96,7 +96,7 @@ impl<T: Number> Population<T> {
 
     /// Shows the beliefs of agents, a block at a time: lane l of the scratch has those of
     /// `ids[places[l]]`, and their counts where they learn.
-    fn visit(
+    pub(super) fn visit(
         &mut self,
         ids: &[u64],
         enumerated: bool,
