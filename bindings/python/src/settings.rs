@@ -23,7 +23,16 @@ pub(crate) fn settings(
         other => return Err(unknown("belief", other, "auto, dense or sparse")),
     };
     let precision = self::precision(precision)?;
-    Ok(Settings { agents, budget_bytes, threads, chunk, seed, belief, precision })
+    Ok(Settings {
+        agents,
+        budget_bytes,
+        threads,
+        chunk,
+        seed,
+        belief,
+        precision,
+        ..Settings::default()
+    })
 }
 
 /// A precision by its name.

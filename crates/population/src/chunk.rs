@@ -12,8 +12,11 @@
 //! between ticks. Agents come and go between ticks too ([`change`]).
 
 mod change;
+mod spare;
 
 pub(crate) use change::{AtRest, Starts};
+use spare::Borrowed;
+pub(crate) use spare::Spare;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
@@ -128,6 +131,10 @@ pub(crate) struct Chunk {
     pub(crate) beliefs: Array<u64>,
     /// Words of the stream in use.
     used_words: usize,
+    /// Whether its memory, or a part of it, is a [`Spare`].
+    borrows: Borrowed,
+    /// Whether it has been through the tick that is being run.
+    pub(crate) ahead: bool,
 }
 
 /// The columns of a chunk, to read and write.
@@ -195,18 +202,37 @@ impl Columns<'_> {
 }
 
 impl Chunk {
+    /// A chunk of agents that nobody has stepped; what they are in the world is left to be set.
     pub(crate) fn new(
         layout: &ChunkLayout,
         members: Members,
         memory: &SharedResource,
     ) -> Result<Self> {
-        Ok(Self {
-            row: 0,
-            columns: Array::zeroed(memory, layout.column_bytes(members.len()))?,
-            members,
-            beliefs: Array::unspecified(memory, 0)?,
-            used_words: 0,
-        })
+        let columns = Array::zeroed(memory, layout.column_bytes(members.len()))?;
+        Ok(Self { columns, ..Self::away(members) })
+    }
+
+    /// A chunk that is still to be filled, its stream `words` long.
+    pub(crate) fn unfilled(
+        layout: &ChunkLayout,
+        members: Members,
+        words: usize,
+        memory: &SharedResource,
+    ) -> Result<Self> {
+        let columns = Array::unspecified(memory, layout.column_bytes(members.len()))?;
+        let beliefs = Array::unspecified(memory, words)?;
+        Ok(Self { columns, beliefs, used_words: words, ..Self::away(members) })
+    }
+
+    /// All that a chunk is, besides its members: its columns, and the stream in use.
+    pub(crate) fn contents(&self, layout: &ChunkLayout) -> (&[u8], &[u64]) {
+        (&self.columns[..layout.column_bytes(self.len())], &self.beliefs[..self.used_words])
+    }
+
+    /// As [`Chunk::contents`], to be filled.
+    pub(crate) fn contents_mut(&mut self, layout: &ChunkLayout) -> (&mut [u8], &mut [u64]) {
+        let columns = layout.column_bytes(self.len());
+        (&mut self.columns[..columns], &mut self.beliefs[..self.used_words])
     }
 
     /// How many agents it has.
@@ -236,11 +262,13 @@ impl Chunk {
     }
 
     /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
+    /// Where memory is refused, the stream of `spare` is borrowed.
     pub(crate) fn resize(
         &mut self,
         layout: &ChunkLayout,
         words: usize,
         memory: &SharedResource,
+        spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
             let most = layout.most_words(self.len());
@@ -248,7 +276,14 @@ impl Chunk {
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;
-            self.beliefs = Array::unspecified(memory, room)?;
+            match (Array::unspecified(memory, room), spare) {
+                (Ok(beliefs), _) => self.beliefs = beliefs,
+                (Err(_), Some(spare)) if words <= spare.stream.len() => {
+                    std::mem::swap(&mut self.beliefs, &mut spare.stream);
+                    self.borrows.stream = true;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
         }
         self.used_words = words;
         Ok(())
@@ -258,6 +293,9 @@ impl Chunk {
     /// for the smaller copy is to be had.
     pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
+        if self.borrows() {
+            return;
+        }
         if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
             return;
         }

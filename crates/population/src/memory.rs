@@ -131,6 +131,11 @@ impl EngineMemory {
         self.charged(self.pooled.clone(), SCRATCH)
     }
 
+    /// What may still be taken, in bytes: what the pool keeps counts as free.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.root.limit_bytes() - self.root.used_bytes() + self.pool.idle_bytes()
+    }
+
     /// What libraries take on the heap is charged by taking as much here and never touching it: it
     /// counts against the budget, and no page of it becomes resident.
     pub(crate) fn overhead(&self) -> SharedResource {

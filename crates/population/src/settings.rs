@@ -1,9 +1,15 @@
 //! What a run is given besides its model.
 
+use std::path::PathBuf;
+
 use populace_agent::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
 
 /// How beliefs are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Belief {
     /// Sparse where the support is small, dense where it is not; per agent, as beliefs change.
     #[default]
@@ -31,6 +37,12 @@ pub struct Settings {
     pub belief: Belief,
     /// In what precision agents compute.
     pub precision: Precision,
+    /// The directory where agents go that memory cannot hold; none: all of them are in memory.
+    pub spill: Option<PathBuf>,
+    /// Whether room is kept in the budget for writing checkpoints.
+    pub checkpoint: bool,
+    /// What is kept of the past; by default nothing.
+    pub history: Option<History>,
 }
 
 impl Default for Settings {
@@ -43,6 +55,9 @@ impl Default for Settings {
             seed: 1,
             belief: Belief::Auto,
             precision: Precision::F32,
+            spill: None,
+            checkpoint: false,
+            history: None,
         }
     }
 }

@@ -10,14 +10,15 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
+use crate::history::{Archive, Deeds, Writer};
 use crate::members::Members;
 use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
 use crate::roster::Called;
 use crate::{Moment, Result, trajectory_term};
 pub(crate) use experience::{Records, read_counts};
-pub(crate) use world::{Rows, World};
+pub(crate) use world::{Observed, Rows, World};
 
 /// What all workers of a tick share.
 pub(crate) struct Tick<'a, T: Number> {
@@ -30,6 +31,8 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) memory: &'a SharedResource,
     /// How many ticks will have been run, where it matters when agents were last stepped.
     pub(crate) ticks: Option<u64>,
+    /// Where what agents do is kept.
+    pub(crate) history: Option<&'a Archive>,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
 }
@@ -55,6 +58,10 @@ pub(crate) struct Worker<T: Number> {
     values: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// What it lends to chunks that have no memory of their own, where agents may be on disk.
+    pub(crate) spare: Option<Spare>,
+    /// Makes blocks of history, where it is kept.
+    history: Option<Writer>,
 }
 
 impl<T: Number> Worker<T> {
@@ -63,6 +70,7 @@ impl<T: Number> Worker<T> {
         layout: &ChunkLayout,
         agents: usize,
         soft: bool,
+        history: Option<&Archive>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
@@ -90,6 +98,8 @@ impl<T: Number> Worker<T> {
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            spare: None,
+            history: history.map(|history| history.writer(agents, memory)).transpose()?,
         })
     }
 }
@@ -115,7 +125,7 @@ impl<T: Number> Tick<'_, T> {
         let fixed = self.layout.record.fixed();
         if fixed {
             let words = self.layout.most_words(len);
-            chunk.resize(self.layout, words, self.memory)?;
+            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
         }
         let row = chunk.row;
         let (members, columns, stream) = chunk.split(self.layout);
@@ -142,6 +152,11 @@ impl<T: Number> Tick<'_, T> {
             kept.observations.copy_from_slice(&part.worker.observations[..len * modalities]);
             kept.actions.copy_from_slice(&part.worker.actions[..len * factors]);
         }
+        if let (Some(history), Some(writer)) = (self.history, &mut part.worker.history) {
+            let (observations, actions) = (&part.worker.observations, &part.worker.actions);
+            let deeds = Deeds { tick: self.moment.tick, called, observations, actions };
+            history.record(deeds, members, writer);
+        }
         part.act(row);
         for k in 0..count {
             let agent = called.place(k);
@@ -167,7 +182,7 @@ impl<T: Number> Tick<'_, T> {
     }
 
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len();
@@ -186,7 +201,9 @@ impl<T: Number> Tick<'_, T> {
                 + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
-        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
+        let words = total.div_ceil(WORD);
+        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+        let records: &[u8] = cast_slice(&worker.records);
         let (columns, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
         if total == worker.records_len && worker.after[..len].is_sorted() {
@@ -400,6 +417,10 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        let Worker { scratch, history, .. } = &mut *self.worker;
+        if let (Some(history), Some(writer)) = (self.tick.history, history) {
+            history.note(scratch, agents, sparse, writer);
+        }
         if let Some(probe) = self.tick.probe {
             self.probe(probe, agents, sparse);
         }

@@ -64,6 +64,7 @@ impl Infer {
             seed: 1,
             belief: self.belief.into(),
             precision: self.precision.into(),
+            ..Settings::default()
         };
         let title = self.model.display().to_string();
         let inference = infer(&model, &recording, &settings)

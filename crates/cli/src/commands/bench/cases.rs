@@ -91,6 +91,7 @@ impl Case {
             seed: 1,
             belief: self.belief,
             precision: Precision::F32,
+            ..Settings::default()
         }
     }
 }
