@@ -269,6 +269,7 @@ impl<T: Number> Population<T> {
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
+        let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
         population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
