@@ -1,6 +1,7 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod bound;
 mod door;
 mod joint;
 pub(crate) mod kernels;

@@ -16,6 +16,10 @@ pub(crate) enum Belief {
     Dense,
     /// The states that are possible, and their probabilities
     Sparse,
+    /// As auto, in half precision: small, and not quite exact
+    F16,
+    /// As auto, in eight bits: smallest, and least exact
+    Log8,
 }
 
 /// The arithmetic.
@@ -49,6 +53,12 @@ pub(crate) struct Flags {
     /// How beliefs are stored [default: auto]
     #[arg(long, value_name = "TIER")]
     pub(crate) belief: Option<Belief>,
+    /// Mass that a step may drop from a belief, smallest entries first [default: 0]
+    #[arg(long, value_name = "M")]
+    pub(crate) mass: Option<f64>,
+    /// An agent whose error may be larger drops nothing until it is smaller [default: 1, no limit]
+    #[arg(long, value_name = "TV")]
+    pub(crate) tolerance: Option<f64>,
     /// The arithmetic
     #[arg(long, default_value = "f32")]
     pub(crate) precision: Precision,
@@ -84,6 +94,8 @@ impl From<Belief> for populace_population::Belief {
             Belief::Auto => Self::Auto,
             Belief::Dense => Self::Dense,
             Belief::Sparse => Self::Sparse,
+            Belief::F16 => Self::F16,
+            Belief::Log8 => Self::Log8,
         }
     }
 }

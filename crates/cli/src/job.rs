@@ -51,6 +51,8 @@ impl Job {
             chunk: flags.chunk,
             seed: flags.seed.or(scenario.run.seed).unwrap_or(default.seed),
             belief: flags.belief.or(scenario.memory.belief).map_or(default.belief, Into::into),
+            mass: flags.mass.or(scenario.memory.mass).unwrap_or(default.mass),
+            tolerance: flags.tolerance.or(scenario.memory.tolerance).unwrap_or(default.tolerance),
             precision: flags.precision.into(),
         };
         let steps = flags.steps.or(scenario.run.steps).unwrap_or(100);

@@ -1,7 +1,7 @@
 //! A chunk of agents: fixed columns, and a stream of belief records.
 //!
 //! ```text
-//! columns   lengths of variable beliefs (agent, factor) | last actions | states in the world
+//! columns   lengths of variable beliefs (agent, factor) | last actions | bounds | states in the world
 //! beliefs   record of agent 0 | record of agent 1 | …          (whole words; `used_words` of them)
 //! ```
 //!
@@ -14,6 +14,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 
 use crate::Result;
+use crate::bound::{self, BOUND_BYTES};
 use crate::memory::page_bytes;
 use crate::record::{DENSE, RecordLayout, width_for};
 
@@ -31,6 +32,8 @@ pub(crate) struct ChunkLayout {
     actions: Vec<usize>,
     length_bytes: usize,
     action_bytes: usize,
+    /// Of the bound on a belief's error; 0 where none is carried.
+    bound_bytes: usize,
     state_bytes: usize,
 }
 
@@ -42,6 +45,7 @@ impl ChunkLayout {
         Some(Self {
             length_bytes: record.length_bytes(),
             action_bytes: width_for(codes),
+            bound_bytes: if record.bounded { BOUND_BYTES } else { 0 },
             state_bytes,
             actions: actions.to_vec(),
             record,
@@ -50,7 +54,8 @@ impl ChunkLayout {
 
     /// Bytes of the columns of `agents` agents.
     pub(crate) fn column_bytes(&self, agents: usize) -> usize {
-        agents * (self.record.variable() * self.length_bytes + self.action_bytes + self.state_bytes)
+        let lengths = self.record.variable() * self.length_bytes;
+        agents * (lengths + self.action_bytes + self.bound_bytes + self.state_bytes)
     }
 
     /// The most words that the records of `agents` agents take.
@@ -107,6 +112,8 @@ pub(crate) struct Chunk {
 pub(crate) struct Columns<'a> {
     lengths: Packed<'a>,
     actions: Packed<'a>,
+    /// Empty where none are carried.
+    bounds: Packed<'a>,
     pub(crate) states: &'a mut [u8],
 }
 
@@ -165,6 +172,17 @@ impl Columns<'_> {
     pub(crate) fn set_action(&mut self, agent: usize, code: u32) {
         self.actions.set(agent, code);
     }
+
+    /// How far an agent's belief may be from the exact one; only where that is carried.
+    #[inline]
+    pub(crate) fn bound(&self, agent: usize) -> f64 {
+        bound::decode(self.bounds.get(agent))
+    }
+
+    #[inline]
+    pub(crate) fn set_bound(&mut self, agent: usize, bound: f64) {
+        self.bounds.set(agent, bound::encode(bound));
+    }
 }
 
 impl Chunk {
@@ -187,10 +205,12 @@ impl Chunk {
     pub(crate) fn parts(&mut self, layout: &ChunkLayout) -> (Columns<'_>, &mut [u64]) {
         let lengths = self.len * layout.record.variable() * layout.length_bytes;
         let (lengths, rest) = self.columns.split_at_mut(lengths);
-        let (actions, states) = rest.split_at_mut(self.len * layout.action_bytes);
+        let (actions, rest) = rest.split_at_mut(self.len * layout.action_bytes);
+        let (bounds, states) = rest.split_at_mut(self.len * layout.bound_bytes);
         let columns = Columns {
             lengths: Packed { bytes: lengths, width: layout.length_bytes },
             actions: Packed { bytes: actions, width: layout.action_bytes },
+            bounds: Packed { bytes: bounds, width: layout.bound_bytes },
             states,
         };
         (columns, &mut self.beliefs[..self.used_words])

@@ -15,6 +15,7 @@ use populace_tensor::lanes::LANES;
 use crate::chunk::NOT_BORN;
 use crate::population::{Population, Source};
 use crate::record::{DENSE, Keep, Number};
+use crate::tick::Worker;
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 
 /// A population whose observations come from the caller and whose actions go to it.
@@ -113,6 +114,16 @@ impl Crowd {
         with!(&mut self.0, population => {
             Ok(population.beliefs(ids)?.into_iter().map(Reals::from).collect())
         })
+    }
+
+    /// How far what agents believe may be from the exact beliefs: total-variation distances, 0 where
+    /// nothing is lost, 1 where nothing is known ([`Bounds`](crate::Bounds)).
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent.
+    pub fn bounds(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
+        with!(&mut self.0, population => population.bounds_of(ids))
     }
 
     /// How agents weigh their policies by what they believe now.
@@ -243,6 +254,28 @@ impl<T: Number> Population<T> {
         Ok(beliefs)
     }
 
+    fn bounds_of(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
+        self.check_ids(ids)?;
+        let Self { layout, chunks, chunk_agents, .. } = self;
+        let step = *chunk_agents as u64;
+        let bound = |&id: &u64| {
+            let (columns, _) = chunks[(id / step) as usize].parts(layout);
+            Self::bound(&layout.record, &columns, (id % step) as usize)
+        };
+        Ok(ids.iter().map(bound).collect())
+    }
+
+    fn check_ids(&self, ids: &[u64]) -> Result<()> {
+        let agents = self.agents();
+        match ids.iter().position(|&id| id >= agents) {
+            None => Ok(()),
+            Some(place) => Err(Error::invalid(format!(
+                "ids[{place}]: {} is out of range, there are {agents} agents",
+                ids[place]
+            ))),
+        }
+    }
+
     fn policies(&mut self, ids: &[u64]) -> Result<(Vec<T>, Vec<T>)> {
         if self.model.learns() {
             // The weights would be the shared model's, not those of what each agent has learnt.
@@ -276,19 +309,13 @@ impl<T: Number> Population<T> {
         ids: &[u64],
         mut show: impl FnMut(&CompiledModel<T>, &mut Scratch<T>, &[usize]),
     ) -> Result<()> {
-        let agents = self.agents();
-        if let Some(place) = ids.iter().position(|&id| id >= agents) {
-            return Err(Error::invalid(format!(
-                "ids[{place}]: {} is out of range, there are {agents} agents",
-                ids[place]
-            )));
-        }
+        self.check_ids(ids)?;
         // In the agents' order each chunk is walked once.
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_by_key(|&place| ids[place]);
         let Self { model, layout, chunks, workers, chunk_agents, .. } = self;
         let worker = workers[0].get_mut().unwrap_or_else(PoisonError::into_inner);
-        let scratch = &mut worker.scratch;
+        let Worker { scratch, values: room, .. } = worker;
         let record = &layout.record;
         let variable = record.variable();
         // The agent whose record starts at `at`.
@@ -330,9 +357,9 @@ impl<T: Number> Population<T> {
                         stored = length(id, v);
                         v += 1;
                     }
-                    let bytes = record.part_bytes(factor, stored);
+                    let bytes = factor.part_bytes(stored);
                     let rows = &mut rows[row..row + factor.states];
-                    factor.read_rows(&stream[part..part + bytes], stored, rows, lane);
+                    factor.read_rows(&stream[part..part + bytes], stored, room, rows, lane);
                     part += bytes;
                     row += factor.states;
                 }

@@ -6,6 +6,7 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod bound;
 mod chunk;
 mod crowd;
 mod environment;
@@ -22,6 +23,7 @@ mod simulation;
 mod tick;
 mod trajectory;
 
+pub use bound::Bounds;
 pub use crowd::{Crowd, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};

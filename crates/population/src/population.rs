@@ -8,11 +8,11 @@ use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN};
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::tick::{Kept, Tick, Worker};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
 /// a core's cache.
@@ -76,17 +76,12 @@ impl<T: Number> Population<T> {
     }
 
     fn prepare_in(memory: EngineMemory, source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        if settings.agents == 0 {
-            return Err(Error::invalid("agents: 0 are no population"));
-        }
-        if settings.chunk == Some(0) {
-            return Err(Error::invalid("chunk: 0 agents are nothing to step"));
-        }
+        settings.check()?;
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
-        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
+        let record = RecordLayout::new(&model, settings, source.steps, soft)?;
         let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
             .ok_or_else(|| {
                 Error::new(
@@ -357,11 +352,38 @@ impl<T: Number> Population<T> {
                         length = columns.length(place);
                         place += 1;
                     }
-                    if length == DENSE { tiers.dense += 1 } else { tiers.sparse += 1 }
+                    *tiers.of(factor.code, length == DENSE) += 1;
                 }
             }
         }
         tiers
+    }
+
+    /// How far an agent's belief may be from the exact one.
+    pub(crate) fn bound(record: &RecordLayout, columns: &Columns<'_>, agent: usize) -> f64 {
+        match record.bounded {
+            true => columns.bound(agent),
+            false if record.is_lossy() && columns.action(agent) != NOT_BORN => 1.0,
+            false => 0.0,
+        }
+    }
+
+    /// How far beliefs may be from the exact ones now.
+    pub(crate) fn bounds(&mut self) -> Bounds {
+        let record = &self.layout.record;
+        let (mut bounds, mut sum, mut agents) = (Bounds::default(), 0.0, 0);
+        for chunk in &mut self.chunks {
+            let len = chunk.len;
+            let (columns, _) = chunk.parts(&self.layout);
+            for bound in (0..len).map(|agent| Self::bound(record, &columns, agent)) {
+                bounds.max = bounds.max.max(bound);
+                bounds.above += u64::from(bound > record.shedding.tolerance);
+                sum += bound;
+            }
+            agents += len;
+        }
+        bounds.mean = if agents > 0 { sum / agents as f64 } else { 0.0 };
+        bounds
     }
 }
 

@@ -7,7 +7,7 @@ use populace_pool::{Pool, Record, SharedResource};
 
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
-use crate::{Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+use crate::{Bounds, Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -188,6 +188,11 @@ impl Simulation {
     /// How beliefs are stored now.
     pub fn tiers(&mut self) -> Tiers {
         with!(&mut self.0, population => population.tiers())
+    }
+
+    /// How far beliefs may be from the exact ones now.
+    pub fn bounds(&mut self) -> Bounds {
+        with!(&mut self.0, population => population.bounds())
     }
 
     /// How agents weigh their policies.

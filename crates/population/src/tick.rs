@@ -1,5 +1,6 @@
 //! One tick of one chunk: observe, step in blocks, act.
 
+mod beliefs;
 mod experience;
 
 use bytemuck::{cast_slice, cast_slice_mut};
@@ -8,11 +9,11 @@ use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, deinterleave, interleave};
+use populace_tensor::lanes::LANES;
 
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
 use crate::population::Probe;
-use crate::record::{DENSE, Factor, Keep, Number};
+use crate::record::{DENSE, Number};
 use crate::{Environment, Moment, Result, trajectory_term};
 
 /// What all workers of a tick share.
@@ -46,7 +47,10 @@ pub(crate) struct Worker<T: Number> {
     records: Array<u64>,
     records_len: usize,
     states: Array<u32>,
-    values: Array<T>,
+    /// Room for a belief of every lane.
+    pub(crate) values: Array<T>,
+    /// What lossy beliefs are worked on in; empty where none are.
+    room: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
 }
@@ -65,8 +69,12 @@ impl<T: Number> Worker<T> {
         let beliefs = model.num_states().iter().copied();
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
         let widest = beliefs.chain(blocks).max().unwrap_or(0);
+        let mut scratch = model.scratch(record.experience.window(), memory)?;
+        if record.bounded {
+            model.carry_bounds(&mut scratch, memory)?;
+        }
         Ok(Self {
-            scratch: model.scratch(record.experience.window(), memory)?,
+            scratch,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
             soft: Array::zeroed(memory, if soft { agents * outcomes } else { 0 })?,
             soft_lane: Array::zeroed(memory, if soft { outcomes } else { 0 })?,
@@ -82,6 +90,7 @@ impl<T: Number> Worker<T> {
             records_len: 0,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
+            room: Array::zeroed(memory, if record.is_lossy() { 2 * widest } else { 0 })?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
         })
     }
@@ -288,6 +297,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
             if code != NOT_BORN {
                 scratch.took_last_first(lane, layout.decode_action(code));
             }
+            if layout.record.bounded {
+                scratch.set_bound(lane, self.columns.bound(agent));
+            }
             if environment.is_soft() {
                 let width = self.worker.soft_lane.len();
                 let soft = &self.worker.soft[agent * width..(agent + 1) * width];
@@ -355,142 +367,6 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
         for (lane, &agent) in agents.iter().enumerate() {
             probe(first + u64::from(agent), lane, self.tick.model, scratch);
-        }
-    }
-
-    fn length(&self, agent: usize, variable: usize) -> u32 {
-        self.columns.length(agent * self.tick.layout.record.variable() + variable)
-    }
-
-    fn read_sparse(&mut self, agents: &[u32]) {
-        let factor = self.tick.layout.record.factors[0];
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            if self.columns.action(agent) == NOT_BORN {
-                continue;
-            }
-            let n = self.length(agent, 0);
-            let bytes = self.tick.layout.record.part_bytes(&factor, n);
-            let part = &self.stream[self.worker.before[agent] as usize..][..bytes];
-            let Some(sparse) = self.worker.scratch.sparse() else { continue };
-            let (states, values, len) = sparse.belief_mut(lane);
-            factor.read_sparse(part, n as usize, states, values);
-            *len = n;
-        }
-    }
-
-    fn write_sparse(&mut self, agents: &[u32]) {
-        let record = &self.tick.layout.record;
-        let factor = record.factors[0];
-        let Worker { scratch, records, records_len, after, lengths, .. } = &mut *self.worker;
-        let Some(sparse) = scratch.sparse() else { return };
-        for (lane, &agent) in agents.iter().enumerate() {
-            let (states, values) = sparse.belief(lane);
-            let length = factor.choose(states.len(), states.len() as u32);
-            let bytes = record.part_bytes(&factor, length);
-            let part = &mut cast_slice_mut(records)[*records_len..*records_len + bytes];
-            if length == DENSE {
-                let dense: &mut [T] = cast_slice_mut(part);
-                dense.fill(T::ZERO);
-                for (&s, &value) in states.iter().zip(values) {
-                    dense[s as usize] = value;
-                }
-            } else {
-                factor.write_sparse(states, values, part);
-            }
-            lengths[agent as usize] = length;
-            after[agent as usize] = *records_len as u32;
-            *records_len += bytes;
-        }
-    }
-
-    /// Reads the beliefs of a block into the rows. Lanes that were not born yet take another's: their
-    /// prior is D.
-    fn read_dense(&mut self, agents: &[u32]) {
-        let born = |agent: u32| self.columns.action(agent as usize) != NOT_BORN;
-        let Some(some) = agents.iter().copied().find(|&agent| born(agent)) else { return };
-        let mut from = [some as usize; LANES];
-        for (from, &agent) in from.iter_mut().zip(agents) {
-            *from = if born(agent) { agent as usize } else { *from };
-        }
-        let record = &self.tick.layout.record;
-        let isa = self.tick.model.isa();
-        let mut at = from.map(|agent| self.worker.before[agent] as usize);
-        let (mut variable, mut row) = (0, 0);
-        for factor in &record.factors {
-            let mut lengths = [DENSE; LANES];
-            if factor.keep != Keep::Dense {
-                lengths = from.map(|agent| self.length(agent, variable));
-                variable += 1;
-            }
-            let rows = &mut self.worker.scratch.beliefs_mut()[row..row + factor.states];
-            row += factor.states;
-            let part = |lane: usize| {
-                let bytes = record.part_bytes(factor, lengths[lane]);
-                &self.stream[at[lane]..at[lane] + bytes]
-            };
-            if lengths == [DENSE; LANES] {
-                let parts: [&[T]; LANES] = std::array::from_fn(|lane| cast_slice(part(lane)));
-                interleave(isa, &parts, rows);
-            } else {
-                for (lane, &length) in lengths.iter().enumerate() {
-                    factor.read_rows(part(lane), length, rows, lane);
-                }
-            }
-            for (at, &length) in at.iter_mut().zip(&lengths) {
-                *at += record.part_bytes(factor, length);
-            }
-        }
-    }
-
-    /// Writes the beliefs of a block from the rows.
-    fn write_dense(&mut self, agents: &[u32]) {
-        let record = &self.tick.layout.record;
-        let isa = self.tick.model.isa();
-        let threshold = self.tick.model.sparse_threshold();
-        let Worker {
-            scratch, records, records_len, after, lengths, states, values, before, ..
-        } = &mut *self.worker;
-        let to: &mut [u8] =
-            if self.fixed { &mut *self.stream } else { cast_slice_mut(&mut *records) };
-        if !self.fixed {
-            // Every agent has room for the longest record: its length is not known before all its
-            // factors are written.
-            for &agent in agents {
-                after[agent as usize] = *records_len as u32;
-                *records_len += record.most_bytes();
-            }
-        }
-        let starts = if self.fixed { before } else { after };
-        let mut at = [0; LANES];
-        for (at, &agent) in at.iter_mut().zip(agents) {
-            *at = starts[agent as usize] as usize;
-        }
-        let (mut variable, mut row) = (0, 0);
-        for factor in &record.factors {
-            let values = &mut values[..LANES * factor.states];
-            deinterleave(isa, &scratch.beliefs()[row..row + factor.states], values);
-            row += factor.states;
-            for (lane, &agent) in agents.iter().enumerate() {
-                let belief = &mut values[lane * factor.states..(lane + 1) * factor.states];
-                let mut length = DENSE;
-                let mut n = 0;
-                if factor.keep != Keep::Dense {
-                    n = belief.iter().filter(|&&q| q > threshold).count();
-                    length = factor.choose(n, DENSE);
-                    lengths[agent as usize * record.variable() + variable] = length;
-                }
-                let bytes = record.part_bytes(factor, length);
-                let part = &mut to[at[lane]..at[lane] + bytes];
-                if length == DENSE {
-                    cast_slice_mut(part).copy_from_slice(belief);
-                } else {
-                    Factor::gather(belief, threshold, states);
-                    factor.write_sparse(&states[..n], &belief[..n], part);
-                }
-                at[lane] += bytes;
-            }
-            variable += usize::from(factor.keep != Keep::Dense);
         }
     }
 }

@@ -72,6 +72,11 @@ impl<T: Real> Rows<T> {
         &self.values
     }
 
+    /// The most entries of a row.
+    pub(crate) fn longest(&self) -> usize {
+        self.starts.windows(2).map(|row| (row[1] - row[0]) as usize).max().unwrap_or(0)
+    }
+
     #[inline(always)]
     fn range(&self, row: usize) -> Range<usize> {
         self.starts[row] as usize..self.starts[row + 1] as usize

@@ -7,6 +7,7 @@ use populace_pool::SharedResource;
 use populace_tensor::simd::Real;
 
 use super::act::SampleAction;
+use super::bound::CarryBounds;
 use super::learn::{Expect, Learn};
 use super::plan::InferPolicies;
 use super::scratch::Scratch;
@@ -34,6 +35,7 @@ pub trait Number: Real {
 pub enum Stage {
     Predict,
     InferStates,
+    CarryBounds,
     InferSequence,
     InferSparse { agents: usize },
     InferPolicies,
@@ -67,6 +69,7 @@ fn run<T: Number>(stage: Stage, model: &CompiledModel<T>, scratch: &mut Scratch<
     match stage {
         Stage::Predict => isa.dispatch(Predict { model, scratch }),
         Stage::InferStates => isa.dispatch(InferStates { model, scratch }),
+        Stage::CarryBounds => isa.dispatch(CarryBounds { scratch }),
         Stage::InferSequence => {
             if let Some(sequence) = model.sequence {
                 isa.dispatch(InferSequence { model, sequence, scratch });

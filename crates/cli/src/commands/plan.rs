@@ -88,7 +88,13 @@ impl Report {
                 tick_seconds: plan.tick_seconds,
             })
         };
-        let named = [("auto", Belief::Auto), ("dense", Belief::Dense), ("sparse", Belief::Sparse)];
+        let named = [
+            ("auto", Belief::Auto),
+            ("dense", Belief::Dense),
+            ("sparse", Belief::Sparse),
+            ("f16", Belief::F16),
+            ("log8", Belief::Log8),
+        ];
         let mut tiers = BTreeMap::new();
         for (name, belief) in named {
             tiers.insert(name, tier(belief)?);

@@ -79,10 +79,9 @@ impl Case {
             agents: self.agents,
             budget_bytes: 4 << 30,
             threads: 1,
-            chunk: None,
-            seed: 1,
             belief: self.belief,
             precision: Precision::F32,
+            ..Settings::default()
         }
     }
 }
