@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! Y  = τ · max ℓ                                   what the exact prior may have elsewhere
-//! X  = Σ over w > ε of min(q, τ · ℓ), at most 1    what the stored prior may have too much
+//! X  = min(1, Y, Σ over w > ε of min(q, τ · ℓ))    what the stored prior may have too much
 //! τ₁ = Y / (1 − X + Y)
 //! N  = 1 − q(s*) + τ · max over s ≠ s* of ℓ        what the exact belief may have besides s*
 //! τ₂ = N / (N + q(s*) − τ · ℓ(s*)), 1 where that is negative
@@ -91,7 +91,8 @@ impl Spread {
             return 0.0;
         }
         let elsewhere = bound * self.most;
-        let grown = elsewhere / (1.0 - self.removable.min(1.0) + elsewhere);
+        let removed = self.removable.min(elsewhere).min(1.0);
+        let grown = elsewhere / (1.0 - removed + elsewhere);
         let besides = (1.0 - self.likeliest).max(0.0) + bound * self.most_besides;
         let left = self.likeliest - bound * self.likeliest_ratio;
         let forgot = if left > 0.0 { besides / (besides + left) } else { 1.0 };
