@@ -1,6 +1,7 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
 mod composition;
+pub(crate) mod family;
 pub(crate) mod inductive;
 pub(crate) mod joint;
 pub(crate) mod learning;

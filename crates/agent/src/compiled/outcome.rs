@@ -16,7 +16,7 @@ use populace_tensor::simd::{Real, Simd, Vector};
 
 use super::likelihood::Structure;
 use super::rows::{Entry, Rows};
-use crate::step::kernels::{neg_entropy, splat, x_ln_x};
+use crate::step::kernels::neg_entropy;
 use crate::{EPSILON, Result, Tensor};
 
 /// f(x) = x·ln max(x, ε).
@@ -34,102 +34,69 @@ pub(super) fn linear(a: &Tensor, preferences: &[f64], utility: bool, gain: bool)
     (0..a.columns()).map(|column| a.column(column).map(value).sum()).collect()
 }
 
-/// The outcomes of a structured likelihood of one factor, possibly seen from a step before: composed
-/// with the transition of an action, so that a leaf of the plan needs no belief of its own.
+/// An outcome of a table: how likely it is where no state makes it likelier, and by how much those
+/// that do.
+pub(super) struct OutcomeRow {
+    /// b of the outcome.
+    pub(super) background: f64,
+    /// (s, e\[o, s\]), states ascending, each once.
+    pub(super) entries: Vec<(u32, f64)>,
+}
+
+/// The outcomes of a table, from (outcome, state, e\[o, s\]); several of the same place add up.
+pub(super) fn outcome_rows(background: &[f64], entries: &[Entry]) -> Vec<OutcomeRow> {
+    let row = |&background: &f64| OutcomeRow { background, entries: Vec::new() };
+    let mut rows: Vec<OutcomeRow> = background.iter().map(row).collect();
+    let mut entries = entries.to_vec();
+    entries.sort_by_key(|&(o, s, _)| (o, s));
+    for (o, s, value) in entries {
+        let row = &mut rows[o].entries;
+        match row.last_mut() {
+            Some(last) if last.0 == s => last.1 += value,
+            _ => row.push((s, value)),
+        }
+    }
+    rows
+}
+
+/// The outcomes of a structured likelihood of one factor by state, possibly seen from a step before:
+/// composed with the transition of an action, so that a leaf of the plan needs no belief of its own.
+/// What the sparse step reads, a lane at a time; blocks read a [`Family`](super::family::Family).
 #[derive(Debug)]
 pub(crate) struct SparseOutcome<T> {
     /// l, by state.
     pub(crate) linear: Array<T>,
-    /// Rows of the outcomes that any state makes likelier than its background, those of one state
-    /// first; none without information gain.
-    pub(crate) rows: Rows<T>,
-    /// How many rows have one state.
-    singles: usize,
-    /// b of those outcomes.
+    /// b of the outcomes that any state makes likelier than that; none without information gain.
     pub(crate) background: Array<T>,
     /// f(b) of those outcomes.
     pub(crate) background_f: Array<T>,
-    /// The same table by state, row s = the (row index, value) that state s contributes.
+    /// Row s = the (outcome, value) that state s contributes.
     pub(crate) columns: Rows<T>,
-    /// Σ f(b) over the other outcomes.
-    pub(crate) rest: T,
     /// Σ f(b) over all outcomes.
     pub(crate) all: T,
 }
 
 impl<T: Real> SparseOutcome<T> {
-    /// `entries`: (outcome, state, e\[o, s\]); several of the same place add up.
     pub(super) fn new(
         memory: &SharedResource,
-        states: usize,
         linear: &[f64],
-        structure: Option<(&[f64], Vec<Entry>)>,
+        outcomes: &[OutcomeRow],
     ) -> Result<Self> {
-        let (background, mut entries) = structure.unwrap_or((&[], Vec::new()));
-        entries.sort_by_key(|&(o, s, _)| (o, s));
-        entries.dedup_by(|next, kept| {
-            let same = (next.0, next.1) == (kept.0, kept.1);
-            if same {
-                kept.2 += next.2;
-            }
-            same
+        let all: f64 = outcomes.iter().map(|outcome| f(outcome.background)).sum();
+        let likelier: Vec<&OutcomeRow> =
+            outcomes.iter().filter(|outcome| !outcome.entries.is_empty()).collect();
+        let real = |values: Vec<f64>| -> Vec<T> { values.into_iter().map(T::from_f64).collect() };
+        let background: Vec<f64> = likelier.iter().map(|outcome| outcome.background).collect();
+        let entries = likelier.iter().enumerate().flat_map(|(index, outcome)| {
+            outcome.entries.iter().map(move |&(s, value)| (s as usize, index as u32, value))
         });
-        let mut outcomes: Vec<usize> = entries.iter().map(|&(o, ..)| o).collect();
-        outcomes.dedup();
-        let mut counts = vec![0_usize; background.len()];
-        entries.iter().for_each(|&(o, ..)| counts[o] += 1);
-        outcomes.sort_by_key(|&o| (counts[o] != 1, o));
-        let mut index = vec![usize::MAX; background.len()];
-        for (row, &o) in outcomes.iter().enumerate() {
-            index[o] = row;
-        }
-        let rest = (0..background.len()).filter(|&o| index[o] == usize::MAX);
-        let real =
-            |values: &mut dyn Iterator<Item = f64>| -> Vec<T> { values.map(T::from_f64).collect() };
         Ok(Self {
-            linear: Array::copied(memory, &real(&mut linear.iter().copied()))?,
-            rows: Rows::new(
-                memory,
-                outcomes.len(),
-                entries.iter().map(|&(o, s, value)| (index[o], s, value)),
-            )?,
-            background: Array::copied(memory, &real(&mut outcomes.iter().map(|&o| background[o])))?,
-            background_f: Array::copied(
-                memory,
-                &real(&mut outcomes.iter().map(|&o| f(background[o]))),
-            )?,
-            columns: Rows::new(
-                memory,
-                states,
-                entries.iter().map(|&(o, s, value)| (s as usize, index[o] as u32, value)),
-            )?,
-            singles: outcomes.iter().take_while(|&&o| counts[o] == 1).count(),
-            rest: T::from_f64(rest.map(|o| f(background[o])).sum()),
-            all: T::from_f64(background.iter().map(|&b| f(b)).sum()),
+            linear: Array::copied(memory, &real(linear.to_vec()))?,
+            background_f: Array::copied(memory, &real(background.iter().map(|&b| f(b)).collect()))?,
+            background: Array::copied(memory, &real(background))?,
+            columns: Rows::new(memory, linear.len(), entries)?,
+            all: T::from_f64(all),
         })
-    }
-
-    /// l·q − Σ_o f(q_o).
-    #[inline(always)]
-    pub(crate) fn value<S: Simd>(&self, simd: S, q: &[Lane<T>]) -> Vector<T, S> {
-        let mut linear = splat::<T, S>(simd, 0.0);
-        for (&l, q) in self.linear.iter().zip(q) {
-            linear = Vector::splat(simd, l).mul_add(Vector::load(simd, q), linear);
-        }
-        let mut nonlinear = Vector::splat(simd, self.rest);
-        let (single, several) = self.background.split_at(self.singles);
-        for ((&background, &column), &value) in
-            single.iter().zip(self.rows.columns()).zip(self.rows.values())
-        {
-            let q = Vector::load(simd, &q[column as usize]);
-            let x = Vector::splat(simd, value).mul_add(q, Vector::splat(simd, background));
-            nonlinear = nonlinear + x_ln_x(x);
-        }
-        for (row, &background) in several.iter().enumerate() {
-            let x = Vector::splat(simd, background) + self.rows.dot(simd, self.singles + row, q);
-            nonlinear = nonlinear + x_ln_x(x);
-        }
-        linear - nonlinear
     }
 }
 

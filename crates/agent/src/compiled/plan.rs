@@ -11,6 +11,7 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::simd::Real;
 
+use super::family::Family;
 use super::inductive::Paths;
 use super::likelihood::Structure;
 use super::novelty::novelty_weights;
@@ -80,6 +81,7 @@ pub(crate) struct Plan<T> {
     pub(crate) planner: Planner,
     pub(crate) words: Array<u32>,
     pub(crate) sparse: Vec<SparseOutcome<T>>,
+    pub(crate) families: Vec<Family<T>>,
     pub(crate) dense: Vec<DenseOutcome<T>>,
     /// By factor, where the goal is; empty without inductive inference.
     pub(crate) paths: Vec<Paths<T>>,
@@ -123,15 +125,15 @@ impl<T: Real> Plan<T> {
         let (draft, drafted) = match graph::habits(model, answers) {
             Some(habits) => {
                 let steps = model.joint_actions();
-                let varied = varied(model.factors(), &steps.concat());
-                let mut draft = Draft::new(model, transitions, structures, varied, memory);
+                let used = used(model.factors(), &steps.concat());
+                let mut draft = Draft::new(model, transitions, structures, used, memory);
                 let drafted = graph::draft(&mut draft, model, &steps, &habits)?;
                 (draft, drafted)
             }
             None => {
                 let policies = model.all_policies()?;
-                let varied = varied(policies.factors, &policies.actions);
-                let mut draft = Draft::new(model, transitions, structures, varied, memory);
+                let used = used(policies.factors, &policies.actions);
+                let mut draft = Draft::new(model, transitions, structures, used, memory);
                 let drafted = tree::draft(&mut draft, model, &policies)?;
                 (draft, drafted)
             }
@@ -151,6 +153,7 @@ impl<T: Real> Plan<T> {
             planner: drafted.planner,
             words: Array::copied(memory, &layout.words)?,
             sparse: draft.sparse,
+            families: draft.families,
             dense: draft.dense,
             paths: Paths::compile(model, memory)?,
             learnt: learnt(model, memory)?,
@@ -164,15 +167,15 @@ impl<T: Real> Plan<T> {
     }
 }
 
-/// How many actions each factor has over all steps, given as actions of all factors in turn.
-fn varied(factors: usize, actions: &[u32]) -> Vec<usize> {
+/// What actions each factor has over all steps, given as actions of all factors in turn.
+fn used(factors: usize, actions: &[u32]) -> Vec<Vec<u32>> {
     let mut seen = vec![std::collections::BTreeSet::new(); factors];
     for step in actions.chunks_exact(factors.max(1)) {
         for (seen, &action) in seen.iter_mut().zip(step) {
             seen.insert(action);
         }
     }
-    seen.iter().map(std::collections::BTreeSet::len).collect()
+    seen.into_iter().map(|seen| seen.into_iter().collect()).collect()
 }
 
 /// w(pB) of every factor with the action slowest, as transitions have it.

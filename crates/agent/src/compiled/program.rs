@@ -7,7 +7,8 @@
 //!   has one a step, a controlled one as many as its own actions tell apart; where moves are certain,
 //!   action sequences that lead to the same map are one belief.
 //! - an *outcome value* of a modality under its beliefs, and the partial contractions on the way
-//!   there, the least varied factor first.
+//!   there, the least varied factor first; or all the values that are taken from one belief, as a
+//!   family.
 //! - a *score*: the parent's score plus the outcome values of the step.
 //! - in a graph, a *weight*: how much a step and all that may follow it weigh, as a logarithm, and
 //!   what the weights of a node's steps amount to.
@@ -28,8 +29,10 @@ pub(super) enum Request {
     Root { factor: usize },
     /// The belief of `factor` after `action`.
     Belief { factor: usize, action: usize, from: Vec<Value> },
-    /// A structured outcome value of a table, from one belief.
-    Sparse { table: usize, belief: Value },
+    /// The outcome values of a family of tables, from one belief.
+    Family { family: usize, belief: Value },
+    /// A structured outcome value of a table, from one belief: the `place`th of its family's.
+    Sparse { table: usize, belief: Value, family: Value, place: usize },
     /// A dense outcome table contracted with its first belief.
     Contract { table: usize, belief: Value },
     /// A partial contraction contracted with one more belief.
@@ -104,7 +107,8 @@ impl Builder {
         match &self.requests[value] {
             Request::Root { .. } => Vec::new(),
             Request::Belief { from, .. } => from.clone(),
-            Request::Sparse { belief, .. } | Request::Contract { belief, .. } => vec![*belief],
+            Request::Family { belief, .. } | Request::Contract { belief, .. } => vec![*belief],
+            Request::Sparse { belief, family, .. } => vec![*belief, *family],
             Request::ContractLanes { partial, belief } => vec![*partial, *belief],
             Request::Dense { rows } | Request::Products { rows } => vec![*rows],
             Request::Goal { present, .. } => vec![*present],
@@ -170,8 +174,11 @@ impl Builder {
             Request::Belief { factor, action, from } => {
                 put(Operation::Belief, &[*factor, *action, out], from);
             }
-            Request::Sparse { table, belief } => {
-                put(Operation::Sparse, &[*table, out], &[*belief]);
+            Request::Family { family, belief } => {
+                put(Operation::Family, &[*family, out], &[*belief]);
+            }
+            Request::Sparse { table, belief, family, place: nth } => {
+                put(Operation::Sparse, &[*table, out, place[*family] + nth], &[*belief]);
             }
             Request::Contract { table, belief } => {
                 put(Operation::Contract, &[*table, out], &[*belief]);
@@ -225,7 +232,9 @@ pub(super) struct Layout {
 pub(crate) enum Operation {
     /// factor, action, out, beliefs of the factor's dependencies.
     Belief,
-    /// table, out, belief.
+    /// family, out, belief.
+    Family,
+    /// table, out, its place in its family's values, belief.
     Sparse,
     /// table, out, belief.
     Contract,
@@ -254,8 +263,9 @@ pub(crate) enum Operation {
 impl Operation {
     /// The operation of a word that a builder wrote.
     pub(crate) fn of(word: u32) -> Self {
-        const ALL: [Operation; 13] = [
+        const ALL: [Operation; 14] = [
             Operation::Belief,
+            Operation::Family,
             Operation::Sparse,
             Operation::Contract,
             Operation::ContractLanes,

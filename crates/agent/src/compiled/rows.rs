@@ -77,6 +77,15 @@ impl<T: Real> Rows<T> {
         self.starts.windows(2).map(|row| (row[1] - row[0]) as usize).max().unwrap_or(0)
     }
 
+    /// The entries of rows that have one each.
+    #[inline(always)]
+    pub(crate) fn single(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, T)> + '_ {
+        let first = self.starts[rows.start] as usize;
+        let range = first..first + rows.len();
+        let columns = self.columns[range.clone()].iter().map(|&column| column as usize);
+        columns.zip(self.values[range].iter().copied())
+    }
+
     #[inline(always)]
     fn range(&self, row: usize) -> Range<usize> {
         self.starts[row] as usize..self.starts[row + 1] as usize

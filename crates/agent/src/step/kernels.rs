@@ -28,25 +28,37 @@ pub(crate) fn splat<T: Real, S: Simd>(simd: S, x: f64) -> Vector<T, S> {
 #[inline(always)]
 pub(crate) fn contract<T: Real, S: Simd>(simd: S, table: &[T], q: &[Lane<T>], out: &mut [Lane<T>]) {
     let s = q.len();
-    let mut tiles = out.chunks_exact_mut(TILE);
-    let mut rows = table.chunks_exact((s * TILE).max(1));
-    for (out, rows) in (&mut tiles).zip(&mut rows) {
-        let mut sums = [splat::<T, S>(simd, 0.0); TILE];
-        for (j, q) in q.iter().enumerate() {
-            let q = Vector::load(simd, q);
-            for (r, sum) in sums.iter_mut().enumerate() {
-                *sum = Vector::splat(simd, rows[r * s + j]).mul_add(q, *sum);
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            sum.store(out);
+    let whole = out.len() / TILE * TILE;
+    let (tiles, rest) = out.split_at_mut(whole);
+    let (table, last) = table.split_at(whole * s);
+    for (out, rows) in tiles.chunks_exact_mut(TILE).zip(table.chunks_exact((s * TILE).max(1))) {
+        tile::<T, S, TILE>(simd, rows, q, out);
+    }
+    match rest.len() {
+        0 => {}
+        1 => tile::<T, S, 1>(simd, last, q, rest),
+        2 => tile::<T, S, 2>(simd, last, q, rest),
+        3 => tile::<T, S, 3>(simd, last, q, rest),
+        4 => tile::<T, S, 4>(simd, last, q, rest),
+        5 => tile::<T, S, 5>(simd, last, q, rest),
+        6 => tile::<T, S, 6>(simd, last, q, rest),
+        _ => tile::<T, S, 7>(simd, last, q, rest),
+    }
+}
+
+/// R rows of [`contract`].
+#[inline(always)]
+fn tile<T: Real, S: Simd, const R: usize>(simd: S, rows: &[T], q: &[Lane<T>], out: &mut [Lane<T>]) {
+    let s = q.len();
+    let rows = &rows[..R * s];
+    let mut sums = [splat::<T, S>(simd, 0.0); R];
+    for (j, q) in q.iter().enumerate() {
+        let q = Vector::load(simd, q);
+        for (r, sum) in sums.iter_mut().enumerate() {
+            *sum = Vector::splat(simd, rows[r * s + j]).mul_add(q, *sum);
         }
     }
-    for (out, row) in tiles.into_remainder().iter_mut().zip(rows.remainder().chunks_exact(s)) {
-        let mut sum = splat::<T, S>(simd, 0.0);
-        for (&x, q) in row.iter().zip(q) {
-            sum = Vector::splat(simd, x).mul_add(Vector::load(simd, q), sum);
-        }
+    for (out, sum) in out.iter_mut().zip(sums) {
         sum.store(out);
     }
 }

@@ -100,11 +100,15 @@ pub(super) fn execute<T: Real, S: Simd>(
                 transition.apply(simd, learnt, action, joint, out);
             }
         }
+        Operation::Family => {
+            let [family, out, belief] = words.take();
+            let family = &model.plan.families[family];
+            let (q, out) = apart(rows, (belief, family.states()), (out, family.tables()));
+            family.values(simd, q, out);
+        }
         Operation::Sparse => {
-            let [table, out, belief] = words.take();
-            let table = &model.plan.sparse[table];
-            let value = table.value(simd, &rows[belief..belief + table.linear.len()]);
-            value.store(&mut rows[out]);
+            let [_, out, value, _] = words.take();
+            rows[out] = rows[value];
         }
         Operation::Contract => {
             let [table, out, belief] = words.take();

@@ -199,7 +199,9 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         let mut words = Words { words: &model.plan.words };
         while let Some(operation) = words.operation() {
             match operation {
-                Operation::Belief | Operation::Sparse => skip(operation, &mut words),
+                Operation::Belief | Operation::Family | Operation::Sparse => {
+                    skip(operation, &mut words);
+                }
                 _ => combine(simd, model, rows, operation, &mut words),
             }
         }
@@ -219,8 +221,8 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
 #[inline(always)]
 fn skip(operation: Operation, words: &mut Words<'_>) {
     let arguments = match operation {
-        Operation::Belief => 4,
-        Operation::Sparse => 3,
+        Operation::Belief | Operation::Sparse => 4,
+        Operation::Family => 3,
         _ => unreachable!("a model with a sparse step has no {operation:?}"),
     };
     words.list(arguments);
@@ -340,8 +342,12 @@ impl<T: Real> SparseScratch<T> {
                 let [_, action, out, from] = words.take();
                 self.advance(support, lane, action, from, out);
             }
+            // The values of a family are taken one by one: of a list, few rows are touched.
+            Operation::Family => {
+                words.list(3);
+            }
             Operation::Sparse => {
-                let [table, out, belief] = words.take();
+                let [table, out, _, belief] = words.take();
                 self.outcomes(&model.plan.sparse[table], lane, belief, out);
                 if self.pending_len >= PENDING || self.jobs_len == PENDING {
                     self.settle(simd, rows);

@@ -9,9 +9,10 @@ use populace_tensor::simd::Real;
 
 use super::{DenseOutcome, LearntOutcome};
 use crate::compiled::composition::{Composer, Composition};
+use crate::compiled::family::Family;
 use crate::compiled::likelihood::Structure;
 use crate::compiled::novelty::novelty_weights;
-use crate::compiled::outcome::{SparseOutcome, excess, linear};
+use crate::compiled::outcome::{SparseOutcome, excess, linear, outcome_rows};
 use crate::compiled::program::{Builder, Request, Value};
 use crate::compiled::rows::Entry;
 use crate::compiled::transition::{Transition, moves};
@@ -25,9 +26,13 @@ pub(super) struct Draft<'a, T: Real> {
     memory: &'a SharedResource,
     pub(super) builder: Builder,
     pub(super) sparse: Vec<SparseOutcome<T>>,
+    pub(super) families: Vec<Family<T>>,
     pub(super) dense: Vec<DenseOutcome<T>>,
-    /// Tables by (modality, row of the timed preferences, action composed with it).
-    tables: HashMap<(usize, usize, Option<usize>), usize>,
+    /// Dense tables by (modality, row of the timed preferences).
+    tables: HashMap<(usize, usize), usize>,
+    /// Families and their first tables by (modality, row of the timed preferences, whether every
+    /// action is composed with it).
+    family_of: HashMap<(usize, usize, bool), (usize, usize)>,
     /// Tables of what A gains, by modality.
     gains: HashMap<usize, usize>,
     /// What states are worth on the way to the goal, by factor; empty without one.
@@ -39,9 +44,8 @@ pub(super) struct Draft<'a, T: Real> {
     /// Outcome values by (modality, row of the preferences, beliefs): a belief that was valued once
     /// is not valued again, however it was reached.
     valued: HashMap<(usize, usize, Vec<Value>), Value>,
-    /// How many actions each factor has over all steps: an estimate of how many beliefs it will
-    /// have.
-    varied: Vec<usize>,
+    /// What actions each factor has over all steps. How many estimates how many beliefs it will have.
+    used: Vec<Vec<u32>>,
 }
 
 /// Where a step leads, and what it is worth.
@@ -63,7 +67,7 @@ impl<'a, T: Real> Draft<'a, T> {
         model: &'a Model,
         transitions: &'a [Transition<T>],
         structures: &'a [Option<Structure>],
-        varied: Vec<usize>,
+        used: Vec<Vec<u32>>,
         memory: &'a SharedResource,
     ) -> Self {
         Self {
@@ -73,15 +77,17 @@ impl<'a, T: Real> Draft<'a, T> {
             memory,
             builder: Builder::default(),
             sparse: Vec::new(),
+            families: Vec::new(),
             dense: Vec::new(),
             tables: HashMap::new(),
+            family_of: HashMap::new(),
             gains: HashMap::new(),
             goals: Vec::new(),
             composer: Composer::default(),
             composed: HashMap::new(),
             map_of: HashMap::new(),
             valued: HashMap::new(),
-            varied,
+            used,
         }
     }
 
@@ -260,12 +266,17 @@ impl<'a, T: Real> Draft<'a, T> {
         if let (&[factor], true) = (&dependencies[..], self.structures[m].is_some()) {
             let action = actions[factor] as usize;
             let compose = last && self.composable(factor);
-            let (table, belief) = if compose {
-                (self.sparse_table(m, when, Some(action))?, before[factor])
+            let (family, first) = self.family(m, when, compose)?;
+            let (place, belief) = if compose {
+                let used = &self.used[factor];
+                (used.iter().position(|&u| u as usize == action).unwrap_or(0), before[factor])
             } else {
-                (self.sparse_table(m, when, None)?, beliefs[factor])
+                (0, beliefs[factor])
             };
-            return Ok(self.builder.value(Request::Sparse { table, belief }, 1));
+            let tables = self.families[family].tables();
+            let family = self.builder.value(Request::Family { family, belief }, tables);
+            let request = Request::Sparse { table: first + place, belief, family, place };
+            return Ok(self.builder.value(request, 1));
         }
         let order = self.order(m);
         let table = self.dense_table(m, when, &order)?;
@@ -276,7 +287,7 @@ impl<'a, T: Real> Draft<'a, T> {
     /// In which order the factors of a modality are contracted: the least varied first.
     fn order(&self, m: usize) -> Vec<usize> {
         let mut order = self.model.a_dependencies[m].clone();
-        order.sort_by_key(|&factor| (self.varied[factor], self.transitions[factor].states));
+        order.sort_by_key(|&factor| (self.used[factor].len(), self.transitions[factor].states));
         order
     }
 
@@ -325,28 +336,44 @@ impl<'a, T: Real> Draft<'a, T> {
         linear(&self.model.a[m], &self.preferences(m, when), utility, gain)
     }
 
-    fn sparse_table(&mut self, m: usize, when: usize, action: Option<usize>) -> Result<usize> {
-        if let Some(&table) = self.tables.get(&(m, when, action)) {
-            return Ok(table);
+    /// The family of a structured modality of one factor, and its first table: a table for every
+    /// action that is used, composed with it, or one for the belief that there is.
+    fn family(&mut self, m: usize, when: usize, compose: bool) -> Result<(usize, usize)> {
+        if let Some(&family) = self.family_of.get(&(m, when, compose)) {
+            return Ok(family);
         }
         let Some(structure) = &self.structures[m] else { unreachable!("only of structured ones") };
         let factor = self.model.a_dependencies[m][0];
-        let states = self.transitions[factor].states;
-        let mut l = self.linear(m, when);
-        let mut entries = excess(structure);
-        if let Some(action) = action {
-            (l, entries) = compose(&self.model.b[factor], action, &l, &entries);
-        }
         let gain = self.model.arguments.use_states_info_gain;
-        let structure = gain.then_some((&structure.background[..], entries));
-        self.sparse.push(SparseOutcome::new(self.memory, states, &l, structure)?);
-        self.tables.insert((m, when, action), self.sparse.len() - 1);
-        Ok(self.sparse.len() - 1)
+        let (l, entries) = (self.linear(m, when), excess(structure));
+        let tables: Vec<(Vec<f64>, Vec<Entry>)> = match compose {
+            false => vec![(l, entries)],
+            true => {
+                let b = &self.model.b[factor];
+                self.used[factor]
+                    .iter()
+                    .map(|&u| compose_with(b, u as usize, &l, &entries))
+                    .collect()
+            }
+        };
+        let background = if gain { &structure.background[..] } else { &[] };
+        let first = self.sparse.len();
+        let (mut linear, mut rows) = (Vec::new(), Vec::new());
+        for (l, entries) in tables {
+            let outcomes = outcome_rows(background, if gain { &entries } else { &[] });
+            self.sparse.push(SparseOutcome::new(self.memory, &l, &outcomes)?);
+            linear.push(l);
+            rows.push(outcomes);
+        }
+        self.families.push(Family::new(self.memory, &linear, &rows)?);
+        let family = (self.families.len() - 1, first);
+        self.family_of.insert((m, when, compose), family);
+        Ok(family)
     }
 
     /// A with the linear part before it, the factors' axes in the reverse of `order`.
     fn dense_table(&mut self, m: usize, when: usize, order: &[usize]) -> Result<usize> {
-        if let Some(&table) = self.tables.get(&(m, when, None)) {
+        if let Some(&table) = self.tables.get(&(m, when)) {
             return Ok(table);
         }
         let a = &self.model.a[m];
@@ -372,7 +399,7 @@ impl<'a, T: Real> Draft<'a, T> {
             }
         }
         self.dense.push(DenseOutcome { values, states, rows, learnt });
-        self.tables.insert((m, when, None), self.dense.len() - 1);
+        self.tables.insert((m, when), self.dense.len() - 1);
         Ok(self.dense.len() - 1)
     }
 
@@ -459,7 +486,7 @@ impl<'a, T: Real> Draft<'a, T> {
 }
 
 /// l and e seen from before `action`: l∘B_u and e∘B_u.
-fn compose(
+fn compose_with(
     b: &crate::Tensor,
     action: usize,
     l: &[f64],
