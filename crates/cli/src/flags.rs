@@ -88,6 +88,15 @@ pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
     }
 }
 
+/// Every way of storing beliefs, by its name in tables and JSON.
+pub(crate) const BELIEFS: [(&str, populace_population::Belief); 5] = [
+    ("auto", populace_population::Belief::Auto),
+    ("dense", populace_population::Belief::Dense),
+    ("sparse", populace_population::Belief::Sparse),
+    ("f16", populace_population::Belief::F16),
+    ("log8", populace_population::Belief::Log8),
+];
+
 impl From<Belief> for populace_population::Belief {
     fn from(belief: Belief) -> Self {
         match belief {

@@ -146,7 +146,9 @@ impl Summary {
         if *mean == 1.0 {
             return format!("no bound is known for a model like this{above}");
         }
-        format!("a belief is within {mean:.1e} of the exact one on average, {most:.1e} at most{above}")
+        format!(
+            "a belief is within {mean:.1e} of the exact one on average, {most:.1e} at most{above}"
+        )
     }
 
     /// For a person: how fast, how large, and where every byte is.

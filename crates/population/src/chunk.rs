@@ -10,13 +10,14 @@
 //! anew by every tick; the stream grows within the tick, by freeing before it allocates, and shrinks
 //! between ticks.
 
+use populace_agent::CompiledModel;
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
-use crate::Result;
 use crate::bound::{self, BOUND_BYTES};
 use crate::memory::page_bytes;
-use crate::record::{DENSE, RecordLayout, width_for};
+use crate::record::{DENSE, Number, RecordLayout, width_for};
+use crate::{Error, ErrorKind, Result};
 
 /// The code of an agent that has not acted yet.
 pub(crate) const NOT_BORN: u32 = 0;
@@ -38,8 +39,21 @@ pub(crate) struct ChunkLayout {
 }
 
 impl ChunkLayout {
+    /// Of agents of a model, with so many bytes of state in their world.
+    pub(crate) fn of<T: Number>(
+        record: RecordLayout,
+        model: &CompiledModel<T>,
+        state_bytes: usize,
+    ) -> Result<Self> {
+        let actions = model.num_actions();
+        Self::new(record, actions, state_bytes).ok_or_else(|| {
+            let message = format!("num_controls: {actions:?} make more joint actions than 2^32");
+            Error::new(ErrorKind::Unsupported, message)
+        })
+    }
+
     /// `None` where joint actions do not fit 4 bytes.
-    pub(crate) fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
+    fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
         let codes = action_codes(actions)?;
         u32::try_from(codes).ok()?;
         Some(Self {

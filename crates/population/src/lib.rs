@@ -30,7 +30,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;
 pub use infer::{Inference, infer};
 pub use memory::{Memory, Tiers};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, most_bytes_per_agent, plan};
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;
 pub use trajectory::trajectory_term;

@@ -1,5 +1,6 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN};
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
-use crate::tick::{Kept, Tick, Worker};
+use crate::tick::{Kept, Sharing, Tick, Worker};
 use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
@@ -39,6 +40,7 @@ pub(crate) struct Population<T: Number> {
     seed: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
+    sharing: Sharing,
     tick: u64,
     hash: u64,
     peak: Memory,
@@ -82,16 +84,7 @@ impl<T: Number> Population<T> {
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
         let record = RecordLayout::new(&model, settings, source.steps, soft)?;
-        let layout = ChunkLayout::new(record, model.num_actions(), environment.state_bytes())
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "num_controls: {:?} make more joint actions than 2^32",
-                        model.num_actions()
-                    ),
-                )
-            })?;
+        let layout = ChunkLayout::of(record, &model, environment.state_bytes())?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
             .thread_name(|index| format!("populace-{index}"))
@@ -115,6 +108,7 @@ impl<T: Number> Population<T> {
             seed: settings.seed,
             chunks: Vec::new(),
             kept: None,
+            sharing: Sharing::default(),
             tick: 0,
             hash: 0,
             fixed: memory.split(),
@@ -246,6 +240,7 @@ impl<T: Number> Population<T> {
             batch: self.batch,
             memory: &self.chunk_memory,
             probe,
+            saved: self.sharing.tries().then(AtomicU64::default),
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let step = |chunk: &mut Chunk, kept: Option<Kept<'_>>| {
@@ -273,6 +268,8 @@ impl<T: Number> Population<T> {
                 .try_reduce(|| 0, sum),
         });
         self.hash = self.hash.wrapping_add(hash?);
+        let agents: usize = self.chunks.iter().map(|chunk| chunk.len).sum();
+        self.sharing.found(tick.saved.map_or(0, AtomicU64::into_inner), agents as u64);
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         let now = self.memory.split();

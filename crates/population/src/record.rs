@@ -13,6 +13,8 @@
 //! those are dense and exact, whatever is asked for.
 
 mod code;
+#[cfg(test)]
+mod contract;
 mod factor;
 mod shed;
 

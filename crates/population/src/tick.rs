@@ -2,6 +2,9 @@
 
 mod beliefs;
 mod experience;
+mod sharing;
+
+use std::sync::atomic::AtomicU64;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use experience::Records;
@@ -15,6 +18,8 @@ use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
 use crate::population::Probe;
 use crate::record::{DENSE, Number};
 use crate::{Environment, Moment, Result, trajectory_term};
+use sharing::Positions;
+pub(crate) use sharing::Sharing;
 
 /// What all workers of a tick share.
 pub(crate) struct Tick<'a, T: Number> {
@@ -27,6 +32,8 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) memory: &'a SharedResource,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
+    /// Where agents in the same position are stepped once: how many that saved.
+    pub(crate) saved: Option<AtomicU64>,
 }
 
 /// What a worker works with; a thread has one.
@@ -46,6 +53,7 @@ pub(crate) struct Worker<T: Number> {
     /// The records that the tick writes.
     records: Array<u64>,
     records_len: usize,
+    positions: Positions,
     states: Array<u32>,
     /// Room for a belief of every lane.
     pub(crate) values: Array<T>,
@@ -56,6 +64,14 @@ pub(crate) struct Worker<T: Number> {
 }
 
 impl<T: Number> Worker<T> {
+    /// Takes the actions that a lane chose for an agent's.
+    fn take_actions(&mut self, lane: usize, agent: usize, factors: usize) {
+        let chosen = &mut self.actions[agent * factors..][..factors];
+        for (factor, chosen) in chosen.iter_mut().enumerate() {
+            *chosen = self.scratch.action(factor, lane) as i32;
+        }
+    }
+
     pub(crate) fn new(
         model: &CompiledModel<T>,
         layout: &ChunkLayout,
@@ -88,6 +104,7 @@ impl<T: Number> Worker<T> {
                 if variable > 0 { layout.most_words(agents) } else { 0 },
             )?,
             records_len: 0,
+            positions: Positions::new(model, record, agents, soft, memory)?,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
             room: Array::zeroed(memory, if record.is_lossy() { 2 * widest } else { 0 })?,
@@ -232,7 +249,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
 
     /// Steps some agents of the chunk, in blocks of those that are stepped alike.
     fn batch(&mut self, first: u64, agents: std::ops::Range<usize>) {
-        let len = agents.len();
+        let saved = self.tick.saved.as_ref().filter(|_| self.tick.probe.is_none());
+        let shared = saved.is_some_and(|saved| self.find_leaders(agents.clone(), saved));
+        let steps = |part: &Self, agent: usize| !shared || part.leads(agent);
         let sparse = |part: &Self, agent: usize| {
             // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
@@ -242,15 +261,15 @@ impl<T: Number> Part<'_, '_, '_, T> {
         };
         let mut count = 0;
         for agent in agents.clone() {
-            if sparse(self, agent) {
+            if sparse(self, agent) && steps(self, agent) {
                 self.worker.order[count] = agent as u32;
                 count += 1;
             }
         }
         let sparse_count = count;
-        if count < len {
-            for agent in agents {
-                if !sparse(self, agent) {
+        if count < agents.len() {
+            for agent in agents.clone() {
+                if !sparse(self, agent) && steps(self, agent) {
                     self.worker.order[count] = agent as u32;
                     count += 1;
                 }
@@ -258,8 +277,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.sort(sparse_count..count);
         }
         let mut start = 0;
-        while start < len {
-            let end = if start < sparse_count { sparse_count } else { len };
+        while start < count {
+            let end = if start < sparse_count { sparse_count } else { count };
             let mut end = end.min(start + LANES);
             if self.tick.model.infers_windows() {
                 let past = self.records().past(self.worker.order[start] as usize);
@@ -270,7 +289,13 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let block = &mut block[..end - start];
             block.copy_from_slice(&self.worker.order[start..end]);
             self.block(first, block, start < sparse_count);
+            if shared && self.tick.model.draws_actions() {
+                self.draw_followers(first, block);
+            }
             start = end;
+        }
+        if shared {
+            self.follow(agents);
         }
     }
 
@@ -298,7 +323,10 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 scratch.took_last_first(lane, layout.decode_action(code));
             }
             if layout.record.bounded {
-                scratch.set_bound(lane, self.columns.bound(agent));
+                // A sparse D leaves out what any sparse belief does.
+                let left_out = model.sparse_threshold().to_f64() * model.belief_len() as f64;
+                let born = code != NOT_BORN;
+                scratch.set_bound(lane, if born { self.columns.bound(agent) } else { left_out });
             }
             if environment.is_soft() {
                 let width = self.worker.soft_lane.len();
@@ -350,12 +378,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 self.write_experience(agents);
             }
         }
-        let Worker { scratch, actions, .. } = &mut *self.worker;
         for (lane, &agent) in agents.iter().enumerate() {
-            let chosen = &mut actions[agent as usize * factors..][..factors];
-            for (factor, chosen) in chosen.iter_mut().enumerate() {
-                *chosen = scratch.action(factor, lane) as i32;
-            }
+            self.worker.take_actions(lane, agent as usize, factors);
         }
     }
 

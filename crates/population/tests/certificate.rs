@@ -69,13 +69,16 @@ fn no_belief_is_further_off_than_its_bound() {
     let mut checked = Checked::default();
     for (name, model) in models() {
         for settings in lossy() {
+            // Small models are dense where that may be chosen, and then drop nothing.
+            let small = model.num_states()[0] < 64;
             for seed in 0..times() {
-                let settings = Settings { seed, ..settings.clone() };
+                let belief = if small { narrowed(settings.belief) } else { settings.belief };
+                let settings = Settings { seed, belief, ..settings.clone() };
                 check(name, &model, &settings, 25, &mut checked);
             }
         }
     }
-    assert!(checked.all >= times() * 30_000, "only {} checks", checked.all);
+    assert!(checked.all >= times() * 24_000, "only {} checks", checked.all);
     // A bound of 1 always holds; most of these say something.
     assert!(2 * checked.informative > checked.all, "{} of {}", checked.informative, checked.all);
 }
@@ -85,7 +88,7 @@ fn no_belief_of_a_random_model_is_further_off_than_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     let mut checked = Checked::default();
-    for seed in 0..60 * times() {
+    for seed in 0..300 * times() {
         let case = case(seed, &Features::base(), 2);
         write_case(&case, &file, populace_oracle::Precision::F64, seed % 2 == 0).unwrap();
         let model = Model::load(&file).unwrap();
@@ -93,45 +96,50 @@ fn no_belief_of_a_random_model_is_further_off_than_its_bound() {
             continue;
         }
         let settings = &lossy()[seed as usize % 6];
-        let settings = Settings { agents: 5, belief: narrowed(settings.belief), ..settings.clone() };
+        let settings =
+            Settings { agents: 5, belief: narrowed(settings.belief), ..settings.clone() };
         check(&format!("random model {seed}"), &model, &settings, 20, &mut checked);
     }
     assert!(checked.all > 1000, "only {} checks", checked.all);
 }
 
-/// Small models are dense where that may be chosen.
+/// The same without the choice of being dense.
 fn narrowed(belief: Belief) -> Belief {
     if belief == Belief::Auto { Belief::Sparse } else { belief }
 }
 
-#[test]
-fn within_the_tolerance_dropping_stops_and_the_bound_recovers() {
+/// The bounds of agents that may drop a thousandth a step, at every tick.
+fn bounds_within(tolerance: f64) -> Vec<Vec<f64>> {
     let model = grid(&GridOptions { side: 8, slip: 0.1, ..GridOptions::default() }).unwrap();
     let settings = Settings {
         agents: 50,
         budget_bytes: 64 << 20,
         belief: Belief::Sparse,
         mass: 1e-3,
+        tolerance,
+        precision: Precision::F64,
         ..Settings::default()
     };
-    let run = |tolerance| {
-        let settings = Settings { tolerance, ..settings.clone() };
-        let (mut above, mut recovered) = (0_u64, 0);
-        let mut before = vec![0.0; 50];
-        let ids: Vec<u64> = (0..50).collect();
-        live(&model, &settings, 40, |lossy, _, _, _| {
-            let now = lossy.bounds(&ids).unwrap();
-            above += now.iter().filter(|&&bound| bound > 0.01).count() as u64;
-            let back = |(before, now): (&f64, &f64)| *before > 0.01 && *now <= 0.01;
-            recovered += before.iter().zip(&now).filter(|&pair| back(pair)).count() as u64;
-            before = now;
-        });
-        (above, recovered)
-    };
-    let (free, _) = run(1.0);
-    let (held, recovered) = run(0.01);
-    assert!(held < free, "{held} agents and ticks above the tolerance, {free} without one");
-    assert!(recovered > 0);
+    let ids: Vec<u64> = (0..50).collect();
+    let mut bounds = Vec::new();
+    live(&model, &settings, 40, |lossy, _, _, _| bounds.push(lossy.bounds(&ids).unwrap()));
+    bounds
+}
+
+#[test]
+fn an_agent_above_the_tolerance_drops_nothing_until_it_is_below() {
+    // No drop fits within it, so there is none: what is left is rounding.
+    let never = bounds_within(0.9e-3);
+    assert!(never.iter().flatten().all(|&bound| bound < 1e-6));
+    let some = bounds_within(0.01);
+    let (mut stayed, mut recovered) = (0, 0);
+    for ticks in some.windows(2) {
+        for (&before, &now) in ticks[0].iter().zip(&ticks[1]) {
+            stayed += u64::from(before > 0.01 && now > 0.01);
+            recovered += u64::from(before > 0.01 && now <= 0.01);
+        }
+    }
+    assert!(stayed > 0 && recovered > 100, "{recovered} recovered, {stayed} did not at once");
 }
 
 #[test]

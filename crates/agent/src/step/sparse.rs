@@ -180,7 +180,8 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, support, scratch, agents } = self;
-        let Scratch { sparse: Some(sparse), rows, observations, taken, bounds, .. } = scratch else {
+        let Scratch { sparse: Some(sparse), rows, observations, taken, bounds, .. } = scratch
+        else {
             panic!("the scratch is another model's");
         };
         let agents = agents.min(LANES);

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use populace_pool::Bytes;
-use populace_population::{Belief, Settings, plan};
+use populace_population::{Settings, plan};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, seconds};
-use crate::flags::Flags;
+use crate::flags::{BELIEFS, Flags};
 use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::summary::Split;
@@ -88,18 +88,11 @@ impl Report {
                 tick_seconds: plan.tick_seconds,
             })
         };
-        let named = [
-            ("auto", Belief::Auto),
-            ("dense", Belief::Dense),
-            ("sparse", Belief::Sparse),
-            ("f16", Belief::F16),
-            ("log8", Belief::Log8),
-        ];
         let mut tiers = BTreeMap::new();
-        for (name, belief) in named {
+        for (name, belief) in BELIEFS {
             tiers.insert(name, tier(belief)?);
         }
-        let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        let chosen = BELIEFS.iter().find(|(_, belief)| *belief == job.settings.belief);
         let belief = chosen.map_or("auto", |(name, _)| name);
         Ok(Self {
             version: 1,

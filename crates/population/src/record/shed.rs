@@ -128,8 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn the_tolerance_is_not_passed_by_dropping() {
+        let shedding = Shedding { mass: 1e-3, tolerance: 0.01 };
+        assert_eq!(
+            [0.0, 0.008, 0.0095, 0.5].map(|bound| shedding.allowed(bound)),
+            [1e-3, 1e-3, 0.0, 0.0]
+        );
+        assert_eq!(Shedding { tolerance: 1.0, ..shedding }.allowed(1.0), 1e-3);
+    }
+
+    #[test]
     fn the_smallest_go_while_the_budget_lasts() {
-        let belief = [0.5, 1.0 / 512.0, 0.25, 1.0 / 1024.0, 0.125, 1.0 / 512.0, 0.119140625];
+        let belief = [0.5, 1.0 / 512.0, 0.25, 1.0 / 1024.0, 0.125, 1.0 / 512.0, 0.1201171875];
         for mass in [0.0, 0.0009, 0.001, 0.003, 0.0049, 0.01, 0.2, 0.5] {
             let kept = oracle(&belief, mass);
             let (mut states, mut values) = ([0, 1, 2, 3, 4, 5, 6], belief);

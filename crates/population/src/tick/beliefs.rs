@@ -23,8 +23,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 continue;
             }
             let n = self.length(agent, 0);
-            let part =
-                &self.stream[self.worker.before[agent] as usize..][..factor.part_bytes(n)];
+            let part = &self.stream[self.worker.before[agent] as usize..][..factor.part_bytes(n)];
             let Some(sparse) = self.worker.scratch.sparse() else { continue };
             let (states, values, len) = sparse.belief_mut(lane);
             factor.read_sparse(part, n as usize, states, values);
@@ -193,8 +192,7 @@ impl<T: Number> Put<'_, T> {
         if factor.keep != Keep::Dense {
             list.copy_from_slice(belief);
             let n = Factor::gather(list, *threshold, states);
-            let below: f64 =
-                belief.iter().filter(|&&q| q <= *threshold).map(|q| q.to_f64()).sum();
+            let below: f64 = belief.iter().filter(|&&q| q <= *threshold).map(|q| q.to_f64()).sum();
             let mass = record.shedding.allowed(bound);
             let (n, dropped) = shed(&mut states[..n], &mut list[..n], mass, factor.code, room);
             let length = factor.choose(n, DENSE);
