@@ -10,7 +10,7 @@ use. How pymdp steps is in pymdp_worker.py; how many agents each steps at once i
 many as make it fastest and as its memory allows.
 
 A rate of ours is of whole runs from the first tick on, as `populace run --json` states it, the time
-of the world and of drawing observations included; theirs is of the agent's four calls alone.
+of the world and of drawing observations included; theirs is of the agent's calls alone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = {"pymdp 1.0.4": ("inferactively-pymdp==1.0.4", "safetensors"),
-            "pymdp 0.0.7.1": ("inferactively-pymdp==0.0.7.1", "safetensors")}
+# What is installed, one call of pip after another. 0.0.7.1 asks for all that its documentation is built
+# with, and for any NumPy, but fails with 2: it gets what it imports.
+VERSIONS = {"pymdp 1.0.4": (("inferactively-pymdp==1.0.4", "safetensors"),),
+            "pymdp 0.0.7.1": (("numpy<2", "scipy", "pandas", "matplotlib", "seaborn", "safetensors"),
+                              ("--no-deps", "inferactively-pymdp==0.0.7.1"))}
 ROUNDS, TURN_SECONDS = 5, 3.0
 QUICK_ROUNDS, QUICK_TURN_SECONDS = 2, 1.0
 # A library that is not ready or does not answer for so long is stopped, and its rows say so.
@@ -56,6 +59,12 @@ CASES = {
     "grid-slip": Case("the same, actions slip", (20_000, 100), {"pymdp 1.0.4": 50, "pymdp 0.0.7.1": 50}),
     "dense888": Case("dense 8 × 8 × 8, 27 policies", (20_000, 10),
                      {"pymdp 1.0.4": 50, "pymdp 0.0.7.1": 2}, "benches/dense888.safetensors"),
+    "learning": Case("T-maze, learning A and B", (20_000, 50),
+                     {"pymdp 1.0.4": 200, "pymdp 0.0.7.1": 20}, "benches/tmaze-learning.safetensors"),
+    "sophisticated": Case("T-maze, searched three steps deep", (20_000, 20),
+                          {"pymdp 1.0.4": 10}, "benches/tmaze-sophisticated.safetensors"),
+    "mmp-0": Case("T-maze, messages over 3 + 2 steps by each of 25 policies", (20_000, 20),
+                  {"pymdp 0.0.7.1": 5}, "benches/tmaze-mmp-0.safetensors"),
 }
 
 
@@ -121,7 +130,8 @@ def environment(folder: Path, name: str) -> Path:
     if not ready.exists():
         print(f"installing {name} into {place}", file=sys.stderr)
         venv.create(place, with_pip=True, clear=True)
-        answer([str(python), "-m", "pip", "install", "--quiet", *VERSIONS[name]])
+        for packages in VERSIONS[name]:
+            answer([str(python), "-m", "pip", "install", "--quiet", *packages])
         ready.touch()
     return python
 
@@ -230,7 +240,7 @@ def main() -> None:
         rows += measure(case, model, binary, pythons, options.quick)
     record = {"version": 1, "machine": machine(), "commit": answer(["git", "rev-parse", "--short", "HEAD"]),
               "changed": bool(answer(["git", "status", "--porcelain", "--", "crates", "benches/*.py"])),
-              "libraries": {name: list(packages) for name, packages in VERSIONS.items()}, "rows": rows}
+              "libraries": {name: sum(calls, ()) for name, calls in VERSIONS.items()}, "rows": rows}
     files = [options.json] if options.json else []
     if options.record:
         date = answer(["git", "log", "-1", "--format=%cs"])

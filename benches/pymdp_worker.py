@@ -2,14 +2,15 @@
 
     python pymdp_worker.py MODEL.safetensors AGENTS
 
-Runs in an environment with either inferactively-pymdp 1.x (JAX; one jitted batch) or 0.0.7.1 (NumPy;
-one object an agent, all sharing the model's arrays, which is the least memory it can take). Prints a
+Runs in an environment with either inferactively-pymdp 1.x (JAX; one jitted batch, but searches one agent
+after another, as it has them) or 0.0.7.1 (NumPy; one object an agent, all sharing the model's arrays,
+which is the least memory it can take). Prints a
 JSON line when the agents are ready; then, for every line on standard input, a number of seconds, it
 takes steps for about so long (one at least) and answers with a JSON line: the microseconds an
 agent-step of each, and the resident bytes an agent.
 
-A step is all that an agent does between two observations: infer_states, infer_policies,
-sample_action, and the next prior. The world they act in is drawn from the model's own A, B and D,
+A step is all that an agent does between two observations: infer_states, infer_policies (or a search),
+updates of A and B where the model learns them, sample_action, and the next prior. The world they act in is drawn from the model's own A, B and D,
 and is not timed. Numbers that no one reads might never be computed, so beliefs are checked to be
 distributions at the end of every request.
 """
@@ -46,11 +47,14 @@ class Model:
             return [tensors[f"{name}.{i}"] for i in range(count)]
 
         self.a, self.b, self.c = family("A"), family("B"), family("C")
+        self.p_a, self.p_b = family("pA"), family("pB")
         self.d = family("D") or [np.full(len(b), 1 / len(b)) for b in self.b]
         self.a_dependencies = meta["A_dependencies"]
         self.b_dependencies = meta["B_dependencies"]
         self.num_controls = meta["num_controls"]
         self.arguments = meta.get("agent", {})
+        self.dialect, self.search = meta.get("dialect", "pymdp-1"), meta.get("sophisticated")
+        self.learns = [bool(self.arguments.get(f"learn_{name}")) for name in "AB"]
         if self.b_dependencies != [[f] for f in range(len(self.b))]:
             raise SystemExit("the world here is for factors that depend on themselves alone")
 
@@ -85,27 +89,22 @@ class Batch:
         import equinox
         import jax
         import jax.numpy as jnp
-        from pymdp.agent import Agent
 
-        self.jax, self.jnp, self.agents = jax, jnp, agents
-
-        def arrays(tensors: list[np.ndarray]) -> list[Any]:
-            return [jnp.array(tensor, jnp.float32) for tensor in tensors]
-
-        self.agent = Agent(
-            arrays(model.a), arrays(model.b), C=arrays(model.c) or None, D=arrays(model.d) or None,
-            A_dependencies=model.a_dependencies, B_dependencies=model.b_dependencies,
-            num_controls=model.num_controls, batch_size=agents, **known(Agent, model.arguments),
-        )
-        self.prior, self.beliefs = self.agent.D, None
+        self.jax, self.jnp = jax, jnp
+        self.agent = agent_1(model, agents)
+        self.prior, self.beliefs, self.action = self.agent.D, None, None
         self.key = jax.random.PRNGKey(0)
+        rates = {k: v for k, v in model.arguments.items() if k in ("lr_pA", "lr_pB")}
 
         @equinox.filter_jit
-        def step(agent: Agent, observations: Any, prior: Any, key: Any) -> tuple[Any, Any, Any]:
+        def step(agent: Any, observations: Any, prior: Any, before: Any, taken: Any, key: Any) -> tuple[Any, ...]:
             beliefs = agent.infer_states(observations, prior)
             policies, _ = agent.infer_policies(beliefs)
             action = agent.sample_action(policies, rng_key=jax.random.split(key, agents))
-            return action, agent.update_empirical_prior(action, beliefs), beliefs
+            if any(model.learns) and before is not None:
+                pairs = [jnp.concatenate(pair, axis=1) for pair in zip(before, beliefs)]
+                agent = agent.infer_parameters(beliefs, observations, taken[:, None], beliefs_B=pairs, **rates)
+            return agent, action, agent.update_empirical_prior(action, beliefs), beliefs
 
         self.jitted = step
 
@@ -115,13 +114,67 @@ class Batch:
         self.key, key = self.jax.random.split(self.key)
         self.jax.block_until_ready((seen, key))
         start = time.perf_counter()
-        action, self.prior, self.beliefs = self.jax.block_until_ready(
-            self.jitted(self.agent, seen, self.prior, key)
+        self.agent, self.action, self.prior, self.beliefs = self.jax.block_until_ready(
+            self.jitted(self.agent, seen, self.prior, self.beliefs, self.action, key)
         )
-        return np.asarray(action), time.perf_counter() - start
+        return np.asarray(self.action), time.perf_counter() - start
 
     def last_beliefs(self) -> list[np.ndarray]:
         return [np.asarray(q)[:, -1] for q in self.beliefs]
+
+
+class Searches:
+    """pymdp 1.x's sophisticated inference: one agent object, and each agent's prior in turn."""
+
+    def __init__(self, model: Model, agents: int) -> None:
+        import equinox
+        import jax
+        import jax.numpy as jnp
+        from pymdp.planning.si import si_policy_search
+
+        self.jax, self.jnp = jax, jnp
+        self.agent = agent_1(model, 1)
+        self.priors, self.beliefs = [self.agent.D] * agents, [None] * agents
+        search = si_policy_search(**model.search)
+
+        @equinox.filter_jit
+        def step(agent: Any, observations: Any, prior: Any) -> tuple[Any, ...]:
+            beliefs = agent.infer_states(observations, prior)
+            action = agent.sample_action(search(agent, beliefs)[0])
+            return action, agent.update_empirical_prior(action, beliefs), beliefs
+
+        self.jitted = step
+
+    def step(self, observations: list[np.ndarray]) -> tuple[np.ndarray, float]:
+        """The actions, and the seconds it took to choose them."""
+        actions, seconds = [], 0.0
+        for i, row in enumerate(zip(*observations)):
+            seen = self.jax.block_until_ready([self.jnp.array([[o]]) for o in row])
+            start = time.perf_counter()
+            action, self.priors[i], self.beliefs[i] = self.jax.block_until_ready(
+                self.jitted(self.agent, seen, self.priors[i])
+            )
+            seconds += time.perf_counter() - start
+            actions.append(np.asarray(action)[0])
+        return np.array(actions), seconds
+
+    def last_beliefs(self) -> list[np.ndarray]:
+        return [np.concatenate([np.asarray(q)[:, -1] for q in factor]) for factor in zip(*self.beliefs)]
+
+
+def agent_1(model: Model, agents: int) -> Any:
+    """An agent of pymdp 1.x with a batch axis."""
+    import jax.numpy as jnp
+    from pymdp.agent import Agent
+
+    def arrays(tensors: list[np.ndarray]) -> list[Any] | None:
+        return [jnp.array(tensor, jnp.float32) for tensor in tensors] or None
+
+    return Agent(
+        arrays(model.a), arrays(model.b), C=arrays(model.c), D=arrays(model.d), pA=arrays(model.p_a),
+        pB=arrays(model.p_b), A_dependencies=model.a_dependencies, B_dependencies=model.b_dependencies,
+        num_controls=model.num_controls, batch_size=agents, **known(Agent, model.arguments),
+    )
 
 
 class Objects:
@@ -138,26 +191,39 @@ class Objects:
             return packed
 
         states = [len(d) for d in model.d]
-        whole = [spread(a, factors, states) for a, factors in zip(model.a, model.a_dependencies)]
+        whole, counts = ([spread(a, factors, states) for a, factors in zip(family, model.a_dependencies)]
+                         for family in (model.a, model.p_a))
         tensors = {name: pack(family) for name, family in
-                   (("A", whole), ("B", model.b), ("C", model.c), ("D", model.d))}
-        # How states are inferred is named otherwise there, and its default is the same scheme.
-        arguments = {k: v for k, v in known(Agent, model.arguments).items() if k != "inference_algo"}
+                   (("A", whole), ("B", model.b), ("C", model.c), ("D", model.d), ("pA", counts), ("pB", model.p_b))
+                   if family}
+        arguments = known(Agent, model.arguments)
+        if model.dialect != "pymdp-0":
+            # How states are inferred is named otherwise there, and its default is the same scheme.
+            arguments.pop("inference_algo", None)
         self.agents = [Agent(**tensors, **arguments) for _ in range(agents)]
+        self.before: list[Any] = [None] * agents
+        self.learns = model.learns
 
     def step(self, observations: list[np.ndarray]) -> tuple[np.ndarray, float]:
         """The actions, and the seconds it took to choose them."""
         seen = [[int(o) for o in row] for row in zip(*observations)]
         actions = []
         start = time.perf_counter()
-        for agent, row in zip(self.agents, seen):
-            agent.infer_states(row)
+        for i, (agent, row) in enumerate(zip(self.agents, seen)):
+            beliefs = agent.infer_states(row)
             agent.infer_policies()
+            if self.learns[0]:
+                agent.update_A(row)
+            if self.learns[1] and self.before[i] is not None:
+                agent.update_B(self.before[i])
+            self.before[i] = beliefs
             actions.append(agent.sample_action())
         return np.array(actions), time.perf_counter() - start
 
     def last_beliefs(self) -> list[np.ndarray]:
-        return [np.stack([agent.qs[f] for agent in self.agents]) for f in range(len(self.agents[0].qs))]
+        # Message passing has beliefs by policy and step: the first policy's last.
+        of = [a.qs[0][-1] if a.inference_algo == "MMP" else a.qs for a in self.agents]
+        return [np.stack(factor) for factor in zip(*of)]
 
 
 def known(agent: type, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +247,9 @@ def resident_bytes() -> int:
 
 def main(path: str, agents: int) -> None:
     model = Model(path)
-    library = Batch if version("inferactively-pymdp").startswith("1.") else Objects
+    library = Objects
+    if version("inferactively-pymdp").startswith("1."):
+        library = Searches if model.search else Batch
     # What a single agent takes is the libraries' own: modules, compiled code, the model.
     alone = library(model, 1)
     alone.step(World(model, 1).observe())

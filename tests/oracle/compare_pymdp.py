@@ -140,7 +140,7 @@ def actions_shape(b, meta, factor):
 
 def run_0(meta, tensors):
     """inferactively-pymdp 0.0.7.1."""
-    from pymdp import control, utils
+    from pymdp import control, inference, utils
     from pymdp.agent import Agent
 
     arguments = {k: v for k, v in meta.get("agent", {}).items() if not k.startswith("learn_")}
@@ -175,6 +175,9 @@ def run_0(meta, tensors):
         answers.setdefault("neg_efe", []).append(np.array(neg_efe))
         answers.setdefault("q_pi", []).append(np.array(q_pi))
         if not vanilla:
+            # The mean over policies at the present, which the reference forms for its prior alone.
+            present = [policy[-agent.policy_len - 1] for policy in qs]
+            append(answers, "qs", inference.average_states_over_policies(present, q_pi))
             answers.setdefault("free_energy", []).append(np.array(agent.F))
         choose = control.sample_action if agent.sampling_mode == "marginal" else control.sample_policy
         answers.setdefault("action", []).append(choose(q_pi, agent.policies, agent.num_controls))

@@ -77,11 +77,6 @@ impl Model {
         py.detach(|| Ok(Self::new(grid(&GridOptions { side, slip, noise, start, seed })?)))
     }
 
-    /// Raises where the engine cannot run the model yet.
-    fn supported(&self) -> Result<()> {
-        Ok(self.0.supported()?)
-    }
-
     /// S_f, the states of each factor.
     #[getter]
     fn num_states(&self) -> Vec<usize> {

@@ -1,7 +1,10 @@
 //! A model made ready to run: tables and a program, shared by all agents.
 
+pub(crate) mod by_policy;
 mod composition;
+pub(crate) mod exact_joint;
 pub(crate) mod family;
+pub(crate) mod following;
 pub(crate) mod inductive;
 pub(crate) mod joint;
 pub(crate) mod learning;
@@ -24,6 +27,9 @@ use populace_tensor::simd::{Isa, Real};
 
 use crate::step::Number;
 use crate::{ActionSelection, Dialect, Model, Result, SamplingMode};
+use by_policy::ByPolicy;
+use exact_joint::ExactJoint;
+use following::Following;
 use joint::JointOutcome;
 use learning::Learning;
 use likelihood::{Evidence, Said, Structure};
@@ -65,8 +71,14 @@ pub struct CompiledModel<T: Real> {
     pub(crate) learning: Option<Learning<T>>,
     /// What steps are worth over all modalities jointly, in the dialect `pymdp-0`.
     pub(crate) joint_outcome: Option<JointOutcome<T>>,
+    /// How states are inferred over all factors jointly, where they are.
+    pub(crate) exact_joint: Option<ExactJoint>,
+    /// The policies, where they are followed for more than a step.
+    pub(crate) following: Option<Following>,
     /// How states are inferred from a window, where they are.
     pub(crate) sequence: Option<Sequence>,
+    /// What that needs where beliefs are a policy's own.
+    pub(crate) by_policy: Option<ByPolicy>,
     /// What a sparse belief drops.
     pub(crate) threshold: T,
     pub(crate) num_iter: usize,
@@ -105,7 +117,6 @@ impl<T: Real> CompiledModel<T> {
         memory: &SharedResource,
     ) -> Result<Self> {
         model.check()?;
-        model.supported()?;
         let factors = model.factors();
         let states = model.num_states();
         let mut first_row = vec![0];
@@ -136,18 +147,27 @@ impl<T: Real> CompiledModel<T> {
             .collect::<Result<Vec<_>>>()?;
         let plan = Plan::compile(&valued(model), answers, &transitions, &structures, memory)?;
         let threshold = support::threshold::<T>(&structures);
-        let plain = !model.arguments.use_inductive && !model.arguments.use_param_info_gain;
-        let support = match plain && model.sophisticated.is_none() {
+        let agent = &model.arguments;
+        let plain = !agent.use_inductive
+            && !agent.use_param_info_gain
+            && agent.planning_interval == 1
+            && learning.is_none()
+            && model.sophisticated.is_none();
+        let support = match plain {
             true => Support::compile(model, &transitions, &structures, threshold, memory)?,
             false => None,
         };
+        let groups = groups(&evidence);
         let initial: Vec<T> = model.d.iter().flat_map(|d| d.to_f64()).map(T::from_f64).collect();
         Ok(Self {
             isa: Isa::best(),
             outcomes: model.num_obs(),
             actions: (0..factors).map(|f| model.actions_of(f)).collect(),
             initial: Array::copied(memory, &initial)?,
-            groups: groups(&evidence),
+            by_policy: ByPolicy::compile(model, sequence, &transitions, answers, memory)?,
+            exact_joint: ExactJoint::compile(model, &groups, memory)?,
+            following: Following::compile(model, memory)?,
+            groups,
             search: Search::compile(model, plan.scores.len(), memory)?,
             learning,
             joint_outcome: JointOutcome::compile(model, memory)?,
@@ -183,6 +203,11 @@ impl<T: Real> CompiledModel<T> {
         &self.outcomes
     }
 
+    /// Whether an observation may be missing (−1): not in `pymdp-0`.
+    pub fn observes_nothing(&self) -> bool {
+        self.dialect == Dialect::Pymdp1
+    }
+
     /// The flat actions of each factor.
     pub fn num_actions(&self) -> &[usize] {
         &self.actions
@@ -190,7 +215,7 @@ impl<T: Real> CompiledModel<T> {
 
     /// How many policies are weighed; first actions, where [`CompiledModel::planner`] is the graph.
     pub fn policy_count(&self) -> usize {
-        self.plan.scores.len()
+        self.plan.ln_habit.len()
     }
 
     /// How policies are weighed.

@@ -4,14 +4,14 @@
 //! |---|---|---|
 //! | `A.m` `B.f` `C.m` `D.f` `pA.m` `pB.f` `pD.f` `H.f` | as in [`Model`] | F32 or F64 |
 //! | `A.m.indptr` `.indices` `.values` (B, pA, pB alike), instead of `A.m` | K + 1, n, n | U64, U32, F32 or F64 |
-//! | `E` | (P,) | F32 or F64 |
+//! | `E` `pE` | (P,) | F32 or F64 |
 //! | `policies` | (P, T, F) | I32 |
 //! | `observations`, −1 = missing; or `observations.m`, soft | (steps, M); (steps, O_m) | I32; F32 or F64 |
 //! | `actions` | (steps, F) | I32 |
 //! | `expect.…` | any; read by tests, ignored otherwise | any |
 //!
 //! The metadata key `populace` holds JSON: format, dialect, dependencies, num_controls, agent
-//! arguments, shapes of sparse tensors. What is absent takes the dialect's default; what is unknown
+//! arguments (pymdp's, and our own: docs/beyond.md), shapes of sparse tensors. What is absent takes the dialect's default; what is unknown
 //! is refused.
 //!
 //! A file is a stranger's: every size that it claims is held against its real length before memory
@@ -26,6 +26,7 @@ mod names;
 mod recording;
 mod save;
 mod slots;
+mod strict;
 mod trace;
 mod values;
 mod writer;
@@ -142,7 +143,7 @@ impl ModelFile {
         let own = |entry: &&Entry| {
             matches!(
                 Name::parse(&entry.name),
-                Ok(Name::Model(..) | Name::PolicyPrior | Name::Policies)
+                Ok(Name::Model(..) | Name::PolicyPrior | Name::PolicyCounts | Name::Policies)
             )
         };
         self.header.tensors.iter().filter(own).map(|entry| entry.bytes).sum()

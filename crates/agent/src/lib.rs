@@ -11,6 +11,7 @@ pub mod models;
 mod nearest;
 mod policies;
 pub mod random;
+pub mod reduction;
 mod step;
 
 pub use compiled::{Answers, CompiledModel, Planner, Window};

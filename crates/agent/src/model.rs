@@ -5,7 +5,6 @@
 
 pub(crate) mod arguments;
 mod check;
-mod support;
 pub(crate) mod tensor;
 
 use crate::Policies;
@@ -36,6 +35,8 @@ pub struct Model {
     pub p_b: Vec<Tensor>,
     /// Dirichlet counts of `d`, same shapes; empty where nothing is learnt.
     pub p_d: Vec<Tensor>,
+    /// Dirichlet counts of `e`, (P,); empty where habits are not learnt.
+    pub p_e: Vec<f64>,
     /// Goals of inductive inference, one a factor: (S_f,); empty where not used.
     pub h: Vec<Tensor>,
     /// The factors that each modality depends on.
@@ -86,6 +87,7 @@ impl Model {
             p_a: Vec::new(),
             p_b: Vec::new(),
             p_d: Vec::new(),
+            p_e: Vec::new(),
             h: Vec::new(),
             a_dependencies: vec![(0..factors).collect(); a.len()],
             b_dependencies: (0..factors).map(|factor| vec![factor]).collect(),

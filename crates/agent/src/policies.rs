@@ -102,7 +102,7 @@ impl Model {
     }
 
     /// Whether first actions can be weighed without their policies: all sequences of steps are
-    /// policies, and they are more than one step long.
+    /// policies, they are more than one step long, and none is followed or learnt to be a habit.
     pub(crate) fn has_first_actions(&self) -> bool {
         let steps = self.arguments.policy_len;
         let mut controls = self.num_controls.iter();
@@ -110,6 +110,8 @@ impl Model {
         self.dialect == Dialect::Pymdp1
             && self.policies.is_none()
             && self.sophisticated.is_none()
+            && !self.arguments.learn_e
+            && self.arguments.planning_interval == 1
             && (2..=MOST_UNENUMERATED).contains(&steps)
             && actions.is_some_and(|actions| actions <= MOST_UNENUMERATED)
     }

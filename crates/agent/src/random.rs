@@ -13,6 +13,8 @@ pub enum Purpose {
     Move = 2,
     /// Drawing observations.
     Observe = 3,
+    /// Deciding who passes on from one stage of life to another.
+    Live = 4,
 }
 
 /// SplitMix64's increment: 2^64 over the golden ratio, made odd.

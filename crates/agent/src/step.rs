@@ -2,7 +2,10 @@
 
 mod act;
 mod bound;
+mod by_policy;
 mod door;
+mod exact_joint;
+mod following;
 mod joint;
 pub(crate) mod kernels;
 mod learn;
@@ -14,6 +17,7 @@ mod sequence;
 mod sparse;
 mod states;
 mod vanilla;
+mod window;
 
 pub use door::{Number, Stage};
 pub use learn::LearntCounts;

@@ -281,7 +281,23 @@ fn json_that_means_nothing() {
         (r#"{"agent":{"use_utility":1}}"#, "agent.use_utility: 1 is not true or false"),
         (
             r#"{"agent":{"inference_algo":"bp"}}"#,
-            "agent.inference_algo: \"bp\" is not one of \"fpi\", \"mmp\", \"vmp\", \"ovf\", \"exact\", \"VANILLA\"",
+            "agent.inference_algo: \"bp\" is not one of \"fpi\", \"mmp\", \"vmp\", \"ovf\", \"exact\", \"exact-joint\", \"VANILLA\"",
+        ),
+        (
+            r#"{"agent":{"gamma":1,"alpha":2,"gamma":3}}"#,
+            "metadata `populace`: gamma comes twice at line 1 column 40",
+        ),
+        (
+            r#"{"sophisticated":{"horizon":1,"horizon":1}}"#,
+            "metadata `populace`: horizon comes twice at line 1 column 42",
+        ),
+        (
+            r#"{"agent":{"num_iter":10000000}}"#,
+            "agent.num_iter: is 10000000, and at most 1000000 are made",
+        ),
+        (
+            r#"{"agent":{"learn_E":true}}"#,
+            "agent.learn_E: needs Dirichlet counts, but pE is missing",
         ),
         (r#"{"agent":{"policy_len":0}}"#, "agent.policy_len: is 0, not at least 1"),
         (r#"{"sophisticated":{"depth":3}}"#, "sophisticated.depth: there is no such argument"),

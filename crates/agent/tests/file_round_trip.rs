@@ -1,7 +1,7 @@
 //! Any model, dense or sparse, in either precision, comes back from disk as it was.
 #![allow(clippy::unwrap_used)]
 
-use populace_agent::{Dialect, Model, Observations, Reals, Recording, Tensor};
+use populace_agent::{Dialect, InferenceAlgorithm, Model, Observations, Reals, Recording, Tensor};
 use proptest::prelude::*;
 
 /// A tensor of distributions with zeros in it, from weights.
@@ -43,6 +43,14 @@ fn models() -> impl Strategy<Value = Model> {
                     model.b_dependencies[0] = vec![1, 0];
                     model.arguments.gamma = gamma;
                     model.arguments.inference_horizon = Some(3);
+                    if gamma > 0.0 {
+                        // What pymdp does not have.
+                        model.p_e = vec![0.25; model.policy_count().unwrap_or_default()];
+                        let agent = &mut model.arguments;
+                        agent.inference_algo = InferenceAlgorithm::ExactJoint;
+                        (agent.learn_e, agent.keep_zeros) = (true, true);
+                        (agent.lr_pe, agent.fr_pe) = (0.5, 0.75);
+                    }
                     model.reference = Some("a \"quoted\"\n\u{1F600} text".into());
                     model
                 })

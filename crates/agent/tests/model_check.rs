@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity)]
 
 use populace_agent::{
-    Dialect, ErrorKind, InferenceAlgorithm, Model, Policies, Sophisticated, Tensor,
+    Dialect, ErrorKind, InferenceAlgorithm, Model, Policies, SamplingMode, Sophisticated, Tensor,
 };
 
 /// Two factors (3 and 2 states, 2 and 1 actions), two modalities (4 and 3 outcomes).
@@ -29,6 +29,14 @@ fn with(change: impl FnOnce(&mut Model)) -> Model {
     model
 }
 
+/// Everything is learnt that can be.
+fn learning(model: &mut Model) {
+    (model.p_a, model.p_b, model.p_d) = (model.a.clone(), model.b.clone(), model.d.clone());
+    model.p_e = vec![1.0; 2];
+    let agent = &mut model.arguments;
+    (agent.learn_a, agent.learn_b, agent.learn_d, agent.learn_e) = (true, true, true, true);
+}
+
 fn dense(shape: &[usize], values: &[f64]) -> Tensor {
     Tensor::dense(shape, values.to_vec()).unwrap()
 }
@@ -36,7 +44,6 @@ fn dense(shape: &[usize], values: &[f64]) -> Tensor {
 #[test]
 fn a_sound_model_passes() {
     sound().check().unwrap();
-    sound().supported().unwrap();
     pymdp_0().check().unwrap();
 }
 
@@ -99,18 +106,34 @@ fn every_rule_has_its_line() {
         ("policies: (1, 0, 1) is 1, but factor 1 has 1 actions", |m| m.policies = Some(Policies { count: 2, len: 1, factors: 2, actions: vec![0, 0, 0, 1] })),
         ("agent.policy_len: is 0, not at least 1", |m| m.arguments.policy_len = 0),
         ("agent.num_iter: is 0, not at least 1", |m| m.arguments.num_iter = 0),
+        ("agent.num_iter: is 1000001, and at most 1000000 are made", |m| m.arguments.num_iter = 1_000_001),
         ("agent.gamma: is NaN, not a finite number", |m| m.arguments.gamma = f64::NAN),
         ("agent.inference_horizon: is 0, not at least 1", |m| m.arguments.inference_horizon = Some(0)),
         ("agent.lr_pA: is -1, not at least 0", |m| m.arguments.lr_pa = -1.0),
-        ("agent.inference_algo: pymdp-1 has no \"VANILLA\", only fpi, mmp, vmp, ovf, exact", |m| m.arguments.inference_algo = InferenceAlgorithm::Vanilla),
+        ("agent.inference_algo: pymdp-1 has no \"VANILLA\", only fpi, mmp, vmp, ovf, exact, exact-joint", |m| m.arguments.inference_algo = InferenceAlgorithm::Vanilla),
         ("agent.inference_algo: \"exact\" is for one factor, and there are 2", |m| m.arguments.inference_algo = InferenceAlgorithm::Exact),
         ("agent.use_BMA: pymdp-1 has no such thing", |m| m.arguments.use_bma = true),
         ("agent.learn_A: needs Dirichlet counts, but pA.0 is missing", |m| m.arguments.learn_a = true),
+        ("agent.learn_B: needs Dirichlet counts, but pB.0 is missing", |m| m.arguments.learn_b = true),
+        ("agent.learn_D: needs Dirichlet counts, but pD.0 is missing", |m| m.arguments.learn_d = true),
+        ("agent.learn_E: needs Dirichlet counts, but pE is missing", |m| m.arguments.learn_e = true),
+        ("pE: has 3 entries, but there are 2 policies", |m| m.p_e = vec![1.0; 3]),
+        ("pE: [1] is -1, not a finite number of at least 0", |m| m.p_e = vec![1.0, -1.0]),
         ("agent.use_param_info_gain: needs Dirichlet counts, but pA.0 and pB.0 are missing", |m| m.arguments.use_param_info_gain = true),
         ("agent.use_inductive: needs a goal, but H.0 is missing", |m| m.arguments.use_inductive = true),
         ("agent.inductive_depth: is 0, not at least 1", |m| { m.arguments.use_inductive = true; m.h = m.d.clone(); m.arguments.inductive_depth = 0; }),
         ("agent.inductive_epsilon: is 0, not above 0", |m| { m.arguments.use_inductive = true; m.h = m.d.clone(); m.arguments.inductive_epsilon = 0.0; }),
+        ("sophisticated.horizon: is 0, not at least 1", |m| m.sophisticated = Some(Sophisticated { horizon: 0, ..Default::default() })),
         ("sophisticated: searches one step at a time, but agent.policy_len is 2", |m| { m.arguments.policy_len = 2; m.sophisticated = Some(Sophisticated::default()); }),
+        ("agent.learn_E: is true, but sophisticated inference does not use E", |m| { learning(m); m.sophisticated = Some(Sophisticated::default()); }),
+        ("agent.fr_pA: is 0, not above 0 and at most 1", |m| { learning(m); m.arguments.fr_pa = 0.0; }),
+        ("agent.fr_pB: is 1.5, not above 0 and at most 1", |m| { learning(m); m.arguments.fr_pb = 1.5; }),
+        ("agent.fr_pD: is NaN, not above 0 and at most 1", |m| { learning(m); m.arguments.fr_pd = f64::NAN; }),
+        ("agent.fr_pE: is 0.5, but nothing is learnt that could be forgotten: agent.learn_E is false", |m| m.arguments.fr_pe = 0.5),
+        ("agent.keep_zeros: is true, but nothing is learnt", |m| m.arguments.keep_zeros = true),
+        ("agent.planning_interval: is 0, not at least 1", |m| m.arguments.planning_interval = 0),
+        ("agent.planning_interval: is 3, but policies have 2 steps to follow (agent.policy_len)", |m| { m.arguments.policy_len = 2; m.arguments.planning_interval = 3; }),
+        ("agent.planning_interval: is 2, but with agent.sampling_mode \"marginal\" no policy is chosen that could be followed", |m| { m.arguments.policy_len = 2; m.arguments.planning_interval = 2; m.arguments.sampling_mode = SamplingMode::Marginal; }),
         ("sophisticated.max_branching: is 1, but there are 2 policies", |m| m.sophisticated = Some(Sophisticated { max_branching: 1, ..Default::default() })),
     ];
     for (message, change) in cases {
@@ -118,6 +141,19 @@ fn every_rule_has_its_line() {
         assert_eq!(error.to_string(), *message);
         assert_eq!(error.kind(), ErrorKind::Invalid, "{message}");
     }
+}
+
+#[test]
+fn what_is_ours_passes_where_it_does_something() {
+    let mut model = with(learning);
+    let agent = &mut model.arguments;
+    (agent.fr_pa, agent.fr_pb, agent.fr_pd, agent.fr_pe) = (0.5, 0.9, 0.1, 1.0);
+    agent.keep_zeros = true;
+    agent.inference_algo = InferenceAlgorithm::ExactJoint;
+    agent.policy_len = 3;
+    agent.planning_interval = 3;
+    model.p_e = vec![1.0; 8];
+    model.check().unwrap();
 }
 
 #[test]
@@ -159,11 +195,49 @@ fn pymdp_0_refuses_what_it_lacks() {
         ("B_action_dependencies: pymdp-0 has one control for each factor", |m| {
             m.b_action_dependencies = Some(vec![vec![0], vec![1]]);
         }),
-        ("agent.inference_algo: pymdp-0 has no \"fpi\", only VANILLA, mmp", |m| {
+        ("agent.inference_algo: pymdp-0 has no \"fpi\", only VANILLA, MMP", |m| {
             m.arguments.inference_algo = InferenceAlgorithm::Fpi;
+        }),
+        ("agent.inference_algo: pymdp-0 has no \"vmp\", only VANILLA, MMP", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Vmp;
+        }),
+        ("agent.inference_horizon: is 0, not at least 1", |m| {
+            m.arguments.inference_horizon = Some(0);
+        }),
+        ("agent.inference_horizon: is missing; MMP of pymdp-0 needs a window's length", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.arguments.inference_horizon = None;
+        }),
+        ("agent.use_BMA: is false, but MMP's windows start from the mean over policies", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.arguments.use_bma = false;
         }),
         ("agent.categorical_obs: pymdp-0 has no such thing", |m| {
             m.arguments.categorical_obs = true;
+        }),
+        ("agent.use_inductive: pymdp-0 has no such thing", |m| m.arguments.use_inductive = true),
+        ("H.0: pymdp-0 has no such thing", |m| m.h = m.d.clone()),
+        ("sophisticated: pymdp-0 has no such thing", |m| {
+            m.sophisticated = Some(Sophisticated::default());
+        }),
+        ("agent.learn_A: needs Dirichlet counts, but pA.0 is missing", |m| {
+            m.arguments.learn_a = true;
+        }),
+        ("agent.learn_D: needs Dirichlet counts, but pD.0 is missing", |m| {
+            m.arguments.learn_d = true;
+        }),
+        ("C.0: has preferences for 1 steps, but 2 are planned", |m| {
+            // MMP weighs the present as well.
+            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
+            m.c[0] = dense(&[4, 1], &[0.0; 4]);
+        }),
+        ("agent.inference_algo: pymdp-0 has no \"exact-joint\", only VANILLA, MMP", |m| {
+            m.arguments.inference_algo = InferenceAlgorithm::ExactJoint;
+        }),
+        ("agent.learn_E: pymdp-0 has no such thing", |m| m.arguments.learn_e = true),
+        ("agent.keep_zeros: pymdp-0 has no such thing", |m| m.arguments.keep_zeros = true),
+        ("agent.planning_interval: pymdp-0 has no such thing", |m| {
+            m.arguments.planning_interval = 2;
         }),
         ("C.1: shape is (1, 3), read as (O, T), but A.1 has 3 outcomes", |m| {
             m.c[1] = dense(&[1, 3], &[0.0; 3]);
@@ -173,25 +247,5 @@ fn pymdp_0_refuses_what_it_lacks() {
         let mut model = pymdp_0();
         change(&mut model);
         assert_eq!(model.check().unwrap_err().to_string(), *message);
-    }
-}
-
-#[test]
-fn what_is_not_there_yet_is_refused_by_name() {
-    let cases: &[(&str, fn(&mut Model))] = &[
-        ("sophisticated with learning", |m| {
-            m.sophisticated = Some(Sophisticated::default());
-            m.arguments.learn_a = true;
-        }),
-        ("agent.learn_D in pymdp-1", |m| m.arguments.learn_d = true),
-        ("agent.inference_algo \"mmp\"", |m| {
-            *m = pymdp_0();
-            m.arguments.inference_algo = InferenceAlgorithm::Mmp;
-        }),
-    ];
-    for (name, change) in cases {
-        let error = with(change).supported().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(error.to_string(), format!("{name}: this version does not do it yet"));
     }
 }

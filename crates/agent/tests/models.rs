@@ -39,6 +39,67 @@ fn tmaze_and_cue_chaining_are_the_golden_ones() {
     );
 }
 
+/// Holds a model against the arrays of pymdp's own generator (`builtins/make.py`).
+fn assert_generated(name: &str, ours: &Model) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/builtins").join(name);
+    let theirs = Model::load(path.with_extension("safetensors")).unwrap();
+    for (ours, theirs) in [(&ours.a, &theirs.a), (&ours.b, &theirs.b), (&ours.d, &theirs.d)] {
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        for (one, other) in ours.iter().zip(theirs) {
+            // Some of them are made in single precision there.
+            let single = |tensor: &Tensor| -> Vec<f32> {
+                tensor.to_f64().into_iter().map(|value| value as f32).collect()
+            };
+            assert_eq!(one.shape(), other.shape(), "{name}");
+            assert_eq!(single(one), single(other), "{name}");
+        }
+    }
+    assert_eq!(ours.a_dependencies, theirs.a_dependencies, "{name}");
+    assert_eq!(ours.b_dependencies, theirs.b_dependencies, "{name}");
+    assert_eq!(ours.num_controls, theirs.num_controls, "{name}");
+}
+
+#[test]
+fn the_forms_of_every_world_are_pymdps() {
+    let chances = TmazeOptions {
+        reward_probability: 0.8,
+        punishment_probability: 0.7,
+        cue_validity: 0.9,
+        ..TmazeOptions::default()
+    };
+    let dependent = TmazeOptions { dependent_outcomes: true, ..chances.clone() };
+    let simplified = TmazeForm::Simplified;
+    for (name, options) in [
+        ("tmaze", chances),
+        ("tmaze_dependent", TmazeOptions { reward_condition: Some(1), ..dependent.clone() }),
+        ("tmaze_simplified", TmazeOptions { form: simplified, ..TmazeOptions::default() }),
+        (
+            "tmaze_simplified_dependent",
+            TmazeOptions { form: simplified, reward_condition: Some(0), ..dependent },
+        ),
+    ] {
+        assert_generated(name, &tmaze(&options).unwrap());
+    }
+    let cues = CueChainingOptions {
+        grid_shape: (3, 4),
+        start_location: (1, 1),
+        cue1_location: (2, 3),
+        cue2_locations: vec![(0, 0), (0, 3), (2, 0)],
+        reward_locations: [(1, 3), (1, 0)],
+        cue2_state: None,
+        reward_condition: Some(1),
+    };
+    assert_generated("cue_chaining", &cue_chaining(&cues).unwrap());
+    let clusters = GraphOptions {
+        object_location: Some(4),
+        agent_location: 2,
+        ..GraphOptions::connected_clusters(3, 2)
+    };
+    assert_generated("graph", &graph(&clusters).unwrap());
+    let nowhere = GraphOptions { object_location: Some(5), ..GraphOptions::default() };
+    assert_generated("graph_nowhere", &graph(&nowhere).unwrap());
+}
+
 #[test]
 fn every_builtin_is_sound_and_found_by_name() {
     for builtin in Builtin::ALL {
@@ -69,7 +130,6 @@ fn step(b: &Tensor, cell: usize, action: usize) -> usize {
 fn the_default_grid_is_as_defined() {
     let model = grid(&GridOptions::default()).unwrap();
     model.check().unwrap();
-    model.supported().unwrap();
     assert_eq!((model.num_states(), model.num_obs()), (vec![400], vec![400]));
     assert_eq!((model.arguments.gamma, model.arguments.alpha), (16.0, 16.0));
     assert_eq!(model.arguments.policy_len, 1);

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use populace_agent::models::{CueChainingOptions, GridOptions, cue_chaining, grid};
+use populace_agent::models::{
+    CueChainingOptions, GridOptions, cue_chaining, epistemic_chaining, grid,
+};
 use populace_agent::random::mix;
 use populace_agent::{
     ActionSelection, Answers, CompiledModel, Model, Planner, SamplingMode, Scratch, Window,
@@ -140,12 +142,12 @@ fn random(seed: u64) -> Model {
 
 #[test]
 fn over_a_thousand_random_models() {
-    let mut compared = 0;
-    let mut seed = 0;
-    while compared < 1000 {
+    let (mut compared, mut seed) = (0, 0);
+    let wanted = if std::env::var_os("POPULACE_LONG").is_some() { 5000 } else { 1000 };
+    while compared < wanted {
         compared += usize::from(compare(&random(seed), seed));
         seed += 1;
-        assert!(seed < 4000, "only {compared} models have a graph");
+        assert!(seed < 4 * wanted as u64, "only {compared} models have a graph");
     }
 }
 
@@ -165,6 +167,18 @@ fn on_grids_certain_and_slipping() {
             model.arguments.sampling_mode = mode;
             model.arguments.action_selection = selection;
             assert!(compare(&model, seed as u64));
+        }
+    }
+}
+
+#[test]
+fn on_epistemic_chaining() {
+    // Enumeration at 7 steps weighs 16,384 policies.
+    let longest = if std::env::var_os("POPULACE_LONG").is_some() { 7 } else { 5 };
+    for policy_len in 4..=longest {
+        let model = epistemic_chaining(policy_len).unwrap();
+        for seed in 0..3 {
+            assert!(compare(&model, seed));
         }
     }
 }

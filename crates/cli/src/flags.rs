@@ -1,5 +1,7 @@
 //! The flags that commands share, and their values.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -41,6 +43,9 @@ pub(crate) struct Flags {
     /// Memory that the engine may take, such as 512MiB [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<ByteSize>,
+    /// Where agents go that do not fit the budget: a directory, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill: Option<PathBuf>,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -59,9 +64,12 @@ pub(crate) struct Flags {
     /// An agent whose error may be larger drops nothing until it is smaller [default: 1, no limit]
     #[arg(long, value_name = "TV")]
     pub(crate) tolerance: Option<f64>,
-    /// The arithmetic
-    #[arg(long, default_value = "f32")]
-    pub(crate) precision: Precision,
+    /// The arithmetic [default: f32]
+    #[arg(long)]
+    pub(crate) precision: Option<Precision>,
+    /// Keep what every agent observed and did in the last N ticks [default: nothing]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) history: Option<u64>,
 }
 
 /// A whole number as people write it, `100000` or `100_000`.
@@ -73,6 +81,11 @@ pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
 pub(crate) fn threads(text: &str) -> Result<usize, &'static str> {
     let threads = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
     threads.ok_or("a whole number from 1 to 1024 is needed")
+}
+
+/// A number of ticks between two commits.
+pub(crate) fn every(text: &str) -> Result<u64, &'static str> {
+    count(text).ok().filter(|&ticks| ticks > 0).ok_or("a whole number from 1 on is needed")
 }
 
 fn chunk(text: &str) -> Result<usize, &'static str> {

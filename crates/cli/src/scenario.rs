@@ -2,6 +2,8 @@
 //!
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
+mod history;
+mod lifecycle;
 mod model;
 
 use std::fs::File;
@@ -16,6 +18,8 @@ use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
+use history::History;
+use lifecycle::Lifecycle;
 use model::Model;
 
 /// A scenario as it stands in its file.
@@ -26,7 +30,9 @@ pub(crate) struct Scenario {
     pub(crate) environment: Environment,
     pub(crate) population: Population,
     pub(crate) memory: Memory,
+    pub(crate) history: History,
     pub(crate) run: Run,
+    pub(crate) lifecycle: Option<Lifecycle>,
 }
 
 /// `[environment]`: what answers the agents' actions.
@@ -93,7 +99,10 @@ impl Scenario {
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        let files = [&mut scenario.model.path, &mut scenario.environment.process];
+        let store = scenario.lifecycle.as_mut().map(|lifecycle| &mut lifecycle.store);
+        let mut none = None;
+        let store = store.unwrap_or(&mut none);
+        let files = [&mut scenario.model.path, &mut scenario.environment.process, store];
         files.into_iter().flatten().for_each(|file| *file = directory.join(&file));
         Ok(scenario)
     }

@@ -15,6 +15,11 @@ impl Class {
     pub const COUNT: usize = 8;
 }
 
+/// Where an owner is in its life. The pool does not know what the stages mean; whoever has the owners
+/// names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Stage(pub u8);
+
 /// Tells every owner's bytes by class.
 ///
 /// ```

@@ -1,4 +1,6 @@
-//! What a pool or an adaptor tells the outside.
+//! What a pool or an adaptor tells the outside, and what those who own memory do.
+
+use crate::{Owner, Stage};
 
 /// Why a cached buffer was given back to the upstream resource.
 #[non_exhaustive]
@@ -24,7 +26,7 @@ impl Eviction {
     }
 }
 
-/// Something that happened to memory.
+/// Something that happened to memory, or to an owner of it.
 #[non_exhaustive]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -44,6 +46,15 @@ pub enum Event {
     Refused {
         /// What was asked for, in bytes.
         requested_bytes: u64,
+    },
+    /// An owner passed from one stage of its life to another.
+    Passed {
+        /// Who.
+        owner: Owner,
+        /// Where it was; nowhere before its birth.
+        from: Option<Stage>,
+        /// Where it is now.
+        to: Stage,
     },
 }
 

@@ -1,6 +1,7 @@
-//! A chunk of agents: fixed columns, and a stream of belief records.
+//! A chunk of agents: who they are, fixed columns, and a stream of belief records.
 //!
 //! ```text
+//! members   ids, and when last stepped                        (nothing, as long as two numbers say it)
 //! columns   lengths of variable beliefs (agent, factor) | last actions | bounds | states in the world
 //! beliefs   record of agent 0 | record of agent 1 | …          (whole words; `used_words` of them)
 //! ```
@@ -8,13 +9,21 @@
 //! An agent that has not acted has the action [`NOT_BORN`] and an empty record: its prior is D,
 //! which is stored once for all. Records of fixed length are rewritten in place. Others are written
 //! anew by every tick; the stream grows within the tick, by freeing before it allocates, and shrinks
-//! between ticks.
+//! between ticks. Agents come and go between ticks too ([`change`]).
+
+mod change;
+mod spare;
+
+pub(crate) use change::{AtRest, Starts};
+use spare::Borrowed;
+pub(crate) use spare::Spare;
 
 use populace_agent::CompiledModel;
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
 use crate::bound::{self, BOUND_BYTES};
+use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
 use crate::record::{DENSE, Number, RecordLayout, width_for};
 use crate::{Error, ErrorKind, Result};
@@ -36,24 +45,43 @@ pub(crate) struct ChunkLayout {
     /// Of the bound on a belief's error; 0 where none is carried.
     bound_bytes: usize,
     state_bytes: usize,
+    /// Bytes that an agent's line among the members may take: 0 where nobody ever leaves.
+    member_bytes: usize,
 }
 
 impl ChunkLayout {
-    /// Of agents of a model, with so many bytes of state in their world.
+    /// Of agents of a model, with so many bytes of state in their world, who may come and go or not.
     pub(crate) fn of<T: Number>(
         record: RecordLayout,
         model: &CompiledModel<T>,
         state_bytes: usize,
+        changes: bool,
     ) -> Result<Self> {
         let actions = model.num_actions();
-        Self::new(record, actions, state_bytes).ok_or_else(|| {
-            let message = format!("num_controls: {actions:?} make more joint actions than 2^32");
-            Error::new(ErrorKind::Unsupported, message)
+        Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
+            let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
+            Error::new(ErrorKind::Unsupported, what)
         })
     }
 
-    /// `None` where joint actions do not fit 4 bytes.
-    fn new(record: RecordLayout, actions: &[usize], state_bytes: usize) -> Option<Self> {
+    /// How far an agent's belief may be from the exact one: 0 where nothing is lost, 1 where nothing is
+    /// known.
+    pub(crate) fn bound(&self, columns: &Columns<'_>, agent: usize) -> f64 {
+        match self.record.bounded {
+            true => columns.bound(agent),
+            false if self.record.is_lossy() && columns.action(agent) != NOT_BORN => 1.0,
+            false => 0.0,
+        }
+    }
+
+    /// The layout of a population whose agents may come and go (`changes`), or not. `None` where
+    /// joint actions do not fit 4 bytes.
+    pub(crate) fn new(
+        record: RecordLayout,
+        actions: &[usize],
+        state_bytes: usize,
+        changes: bool,
+    ) -> Option<Self> {
         let codes = action_codes(actions)?;
         u32::try_from(codes).ok()?;
         Some(Self {
@@ -61,15 +89,21 @@ impl ChunkLayout {
             action_bytes: width_for(codes),
             bound_bytes: if record.bounded { BOUND_BYTES } else { 0 },
             state_bytes,
+            member_bytes: if changes { MEMBER_BYTES } else { 0 },
             actions: actions.to_vec(),
             record,
         })
     }
 
+    /// Bytes of an agent in every column, in the columns' order.
+    pub(crate) fn widths(&self) -> [usize; 4] {
+        let lengths = self.record.variable() * self.length_bytes;
+        [lengths, self.action_bytes, self.bound_bytes, self.state_bytes]
+    }
+
     /// Bytes of the columns of `agents` agents.
     pub(crate) fn column_bytes(&self, agents: usize) -> usize {
-        let lengths = self.record.variable() * self.length_bytes;
-        agents * (lengths + self.action_bytes + self.bound_bytes + self.state_bytes)
+        agents * self.widths().iter().sum::<usize>()
     }
 
     /// The most words that the records of `agents` agents take.
@@ -80,7 +114,14 @@ impl ChunkLayout {
     /// What a chunk of `agents` agents maps at most, in bytes: whole pages.
     pub(crate) fn most_bytes(&self, agents: usize) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.column_bytes(agents)) + pages(self.most_words(agents) * WORD)
+        pages(self.column_bytes(agents))
+            + pages(self.most_words(agents) * WORD)
+            + pages(agents * self.member_bytes)
+    }
+
+    /// What one agent more takes at most, in bytes.
+    pub(crate) fn most_agent_bytes(&self) -> u64 {
+        (self.column_bytes(1) + self.record.most_bytes() + self.member_bytes) as u64
     }
 
     /// The code of an action of every factor, not [`NOT_BORN`].
@@ -112,14 +153,18 @@ pub(crate) fn action_codes(actions: &[usize]) -> Option<u64> {
 /// A chunk of agents.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// The id of its first agent.
-    pub(crate) first: u64,
-    /// How many agents it has.
-    pub(crate) len: usize,
+    pub(crate) members: Members,
+    /// How many agents stand in the chunks before.
+    pub(crate) row: usize,
+    /// It may be longer than the columns are.
     columns: Array<u8>,
     pub(crate) beliefs: Array<u64>,
     /// Words of the stream in use.
     used_words: usize,
+    /// Whether its memory, or a part of it, is a [`Spare`].
+    borrows: Borrowed,
+    /// Whether it has been through the tick that is being run.
+    pub(crate) ahead: bool,
 }
 
 /// The columns of a chunk, to read and write.
@@ -200,50 +245,90 @@ impl Columns<'_> {
 }
 
 impl Chunk {
+    /// A chunk of agents that nobody has stepped; what they are in the world is left to be set.
     pub(crate) fn new(
         layout: &ChunkLayout,
-        first: u64,
-        len: usize,
+        members: Members,
         memory: &SharedResource,
     ) -> Result<Self> {
-        Ok(Self {
-            first,
-            len,
-            columns: Array::zeroed(memory, layout.column_bytes(len))?,
-            beliefs: Array::unspecified(memory, 0)?,
-            used_words: 0,
-        })
+        let columns = Array::zeroed(memory, layout.column_bytes(members.len()))?;
+        Ok(Self { columns, ..Self::away(members) })
+    }
+
+    /// A chunk that is still to be filled, its stream `words` long.
+    pub(crate) fn unfilled(
+        layout: &ChunkLayout,
+        members: Members,
+        words: usize,
+        memory: &SharedResource,
+    ) -> Result<Self> {
+        let columns = Array::unspecified(memory, layout.column_bytes(members.len()))?;
+        let beliefs = Array::unspecified(memory, words)?;
+        Ok(Self { columns, beliefs, used_words: words, ..Self::away(members) })
+    }
+
+    /// All that a chunk is, besides its members: its columns, and the stream in use.
+    pub(crate) fn contents(&self, layout: &ChunkLayout) -> (&[u8], &[u64]) {
+        (&self.columns[..layout.column_bytes(self.len())], &self.beliefs[..self.used_words])
+    }
+
+    /// As [`Chunk::contents`], to be filled.
+    pub(crate) fn contents_mut(&mut self, layout: &ChunkLayout) -> (&mut [u8], &mut [u64]) {
+        let columns = layout.column_bytes(self.len());
+        (&mut self.columns[..columns], &mut self.beliefs[..self.used_words])
+    }
+
+    /// How many agents it has.
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     /// The columns, and the stream in use.
     pub(crate) fn parts(&mut self, layout: &ChunkLayout) -> (Columns<'_>, &mut [u64]) {
-        let lengths = self.len * layout.record.variable() * layout.length_bytes;
-        let (lengths, rest) = self.columns.split_at_mut(lengths);
-        let (actions, rest) = rest.split_at_mut(self.len * layout.action_bytes);
-        let (bounds, states) = rest.split_at_mut(self.len * layout.bound_bytes);
+        let (_, columns, stream) = self.split(layout);
+        (columns, stream)
+    }
+
+    /// The members, the columns, and the stream in use.
+    pub(crate) fn split(&mut self, layout: &ChunkLayout) -> (&Members, Columns<'_>, &mut [u64]) {
+        let len = self.members.len();
+        let [lengths, actions, bounds, _] = layout.widths();
+        let columns = &mut self.columns[..layout.column_bytes(len)];
+        let (lengths, rest) = columns.split_at_mut(len * lengths);
+        let (actions, rest) = rest.split_at_mut(len * actions);
+        let (bounds, states) = rest.split_at_mut(len * bounds);
         let columns = Columns {
             lengths: Packed { bytes: lengths, width: layout.length_bytes },
             actions: Packed { bytes: actions, width: layout.action_bytes },
             bounds: Packed { bytes: bounds, width: layout.bound_bytes },
             states,
         };
-        (columns, &mut self.beliefs[..self.used_words])
+        (&self.members, columns, &mut self.beliefs[..self.used_words])
     }
 
     /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
+    /// Where memory is refused, the stream of `spare` is borrowed.
     pub(crate) fn resize(
         &mut self,
         layout: &ChunkLayout,
         words: usize,
         memory: &SharedResource,
+        spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
-            let most = layout.most_words(self.len);
+            let most = layout.most_words(self.len());
             let room = (words + words / 8).min(most).max(words);
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;
-            self.beliefs = Array::unspecified(memory, room)?;
+            match (Array::unspecified(memory, room), spare) {
+                (Ok(beliefs), _) => self.beliefs = beliefs,
+                (Err(_), Some(spare)) if words <= spare.stream.len() => {
+                    std::mem::swap(&mut self.beliefs, &mut spare.stream);
+                    self.borrows.stream = true;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
         }
         self.used_words = words;
         Ok(())
@@ -253,6 +338,9 @@ impl Chunk {
     /// for the smaller copy is to be had.
     pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
+        if self.borrows() {
+            return;
+        }
         if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
             return;
         }

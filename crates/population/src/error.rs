@@ -55,6 +55,11 @@ impl Error {
         )
     }
 
+    /// The same error, said of a place: a file.
+    pub(crate) fn within(self, place: impl fmt::Display) -> Self {
+        Self { kind: self.kind, message: format!("{place}: {}", self.message) }
+    }
+
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

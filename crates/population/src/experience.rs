@@ -4,6 +4,8 @@
 //! ages      how many past observations and actions there are (where states are inferred from a window)
 //! mask      which arrays were updated, and which blocks of counts are the agent's own (its bits are
 //!           the compiled model's)
+//! followed  what policy the agent is in the midst of, in the fewest bytes (where it plans every k steps)
+//! prior     that windows start from, of all factors (where it is their own)
 //! past      observations, oldest first, then actions: each in the fewest bytes that hold it
 //! counts    the blocks that are its own, one after another
 //! ```
@@ -11,6 +13,8 @@
 //! Counts are copied on write: a block that an agent never learnt from is not there, and read from the
 //! counts that all share. So the part is as long as it says itself; a model that infers states from
 //! the present alone and learns nothing has none of it. Parts are padded to whole numbers.
+
+use std::ops::Range;
 
 use populace_agent::{CompiledModel, Window};
 
@@ -27,6 +31,8 @@ pub(crate) struct Experience {
     /// Of the ages; 0 without a window.
     ages_bytes: usize,
     mask_bytes: usize,
+    prior_bytes: usize,
+    followed_bytes: usize,
     number_bytes: usize,
     block_bytes: Vec<usize>,
 }
@@ -62,6 +68,11 @@ impl Experience {
             action_bytes: width_for(codes),
             ages_bytes: if model.infers_windows() { 2 * AGE_BYTES } else { 0 },
             mask_bytes: model.mask_bytes(),
+            prior_bytes: if model.keeps_prior() { size_of::<T>() * model.belief_len() } else { 0 },
+            followed_bytes: match model.follow_codes() {
+                1 => 0,
+                codes => width_for(codes),
+            },
             number_bytes: size_of::<T>(),
             block_bytes: blocks.iter().map(|block| block.len() * size_of::<T>()).collect(),
         }
@@ -69,11 +80,23 @@ impl Experience {
 
     /// Whether agents have none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ages_bytes + self.mask_bytes == 0
+        self.ages_bytes + self.mask_bytes + self.followed_bytes == 0
     }
 
     fn header_bytes(&self) -> usize {
-        (self.ages_bytes + self.mask_bytes).next_multiple_of(self.number_bytes)
+        let bytes = self.ages_bytes + self.mask_bytes + self.followed_bytes;
+        bytes.next_multiple_of(self.number_bytes)
+    }
+
+    /// Where the prior is.
+    fn prior_range(&self) -> Range<usize> {
+        let start = self.header_bytes();
+        start..start + self.prior_bytes
+    }
+
+    /// Where the past starts.
+    fn past_start(&self) -> usize {
+        self.prior_range().end
     }
 
     fn past_bytes(&self, past: Past) -> usize {
@@ -83,9 +106,9 @@ impl Experience {
 
     /// The most bytes that it takes.
     pub(crate) fn most_bytes(&self) -> usize {
-        let Window { observations, actions } = self.window;
+        let Window { observations, actions, .. } = self.window;
         let past = self.past_bytes(Past { observations, actions });
-        self.header_bytes() + past + self.block_bytes.iter().sum::<usize>()
+        self.past_start() + past + self.block_bytes.iter().sum::<usize>()
     }
 
     /// The bytes of the experience that starts with `part`.
@@ -115,9 +138,25 @@ impl Experience {
         &part[self.ages_bytes..self.ages_bytes + self.mask_bytes]
     }
 
+    /// The prior that windows start from; nothing, where they have none of their own.
+    pub(crate) fn prior<'a>(&self, part: &'a [u8]) -> &'a [u8] {
+        &part[self.prior_range()]
+    }
+
+    /// The prior that windows start from, to set it.
+    pub(crate) fn prior_mut<'a>(&self, part: &'a mut [u8]) -> &'a mut [u8] {
+        &mut part[self.prior_range()]
+    }
+
+    /// What the agent of the experience that starts with `part` follows.
+    pub(crate) fn followed(&self, part: &[u8]) -> u32 {
+        let first = self.ages_bytes + self.mask_bytes;
+        number(&part[first..first + self.followed_bytes])
+    }
+
     /// A past observation, 0 the oldest.
     pub(crate) fn observation<'a>(&self, part: &'a [u8], place: usize) -> &'a [u8] {
-        &part[self.header_bytes() + place * self.observation_bytes..][..self.observation_bytes]
+        &part[self.past_start() + place * self.observation_bytes..][..self.observation_bytes]
     }
 
     /// The outcomes of an observation that is not soft.
@@ -127,24 +166,26 @@ impl Experience {
 
     /// The code of a past action, 0 the oldest.
     pub(crate) fn action(&self, part: &[u8], place: usize) -> u32 {
-        let first = self.header_bytes() + self.past(part).observations * self.observation_bytes;
+        let first = self.past_start() + self.past(part).observations * self.observation_bytes;
         number(&part[first + place * self.action_bytes..][..self.action_bytes])
     }
 
     /// Where the counts start.
     pub(crate) fn counts_start(&self, part: &[u8]) -> usize {
-        self.header_bytes() + self.past_bytes(self.past(part))
+        self.past_start() + self.past_bytes(self.past(part))
     }
 
-    /// Writes ages and mask.
-    pub(crate) fn write_header(&self, past: Past, mask: &[u8], part: &mut [u8]) {
+    /// Writes ages, mask and what is followed.
+    pub(crate) fn write_header(&self, past: Past, mask: &[u8], followed: u32, part: &mut [u8]) {
         if self.ages_bytes > 0 {
             part[..AGE_BYTES].copy_from_slice(&(past.observations as u32).to_le_bytes());
             part[AGE_BYTES..2 * AGE_BYTES].copy_from_slice(&(past.actions as u32).to_le_bytes());
         }
         let masked = self.ages_bytes + self.mask_bytes;
         part[self.ages_bytes..masked].copy_from_slice(mask);
-        part[masked..self.header_bytes()].fill(0);
+        let end = masked + self.followed_bytes;
+        part[masked..end].copy_from_slice(&followed.to_le_bytes()[..self.followed_bytes]);
+        part[end..self.header_bytes()].fill(0);
     }
 
     /// Writes what is kept once `observation` was made, which the action `taken` led to, into `part`;
@@ -157,12 +198,14 @@ impl Experience {
         part: &mut [u8],
     ) -> Past {
         let before = old.map_or(Past::default(), |old| self.past(old));
-        let known = before.actions + usize::from(taken.is_some() && before.observations > 0);
+        // An action leads from an observation that is kept, but for the run's first ones.
+        let counts = before.observations > 0 || self.window.first_actions;
+        let known = before.actions + usize::from(taken.is_some() && counts);
         let past = Past {
             observations: (before.observations + 1).min(self.window.observations),
             actions: known.min(self.window.actions),
         };
-        let mut at = self.header_bytes();
+        let mut at = self.past_start();
         let first = before.observations + 1 - past.observations;
         for place in first..=before.observations {
             let from = match old {
@@ -172,7 +215,8 @@ impl Experience {
             part[at..at + from.len()].copy_from_slice(from);
             at += from.len();
         }
-        for place in known - past.actions..known {
+        let dropped = if self.window.first_actions { 0 } else { known - past.actions };
+        for place in dropped..dropped + past.actions {
             let code = match old {
                 Some(old) if place < before.actions => self.action(old, place),
                 _ => taken.unwrap_or(0),
@@ -181,7 +225,7 @@ impl Experience {
                 .copy_from_slice(&code.to_le_bytes()[..self.action_bytes]);
             at += self.action_bytes;
         }
-        part[at..self.header_bytes() + self.past_bytes(past)].fill(0);
+        part[at..self.past_start() + self.past_bytes(past)].fill(0);
         past
     }
 
@@ -193,6 +237,11 @@ impl Experience {
             let len = code.len();
             code.copy_from_slice(&((outcome + 1) as u32).to_le_bytes()[..len]);
         }
+    }
+
+    /// Whether policies are followed for more than a step.
+    pub(crate) fn follows(&self) -> bool {
+        self.followed_bytes > 0
     }
 
     /// What is kept at most.

@@ -39,6 +39,13 @@ pub struct Inference {
     pub p_b_after: Vec<Vec<f64>>,
     /// As `p_a_after`, of D.
     pub p_d_after: Vec<Vec<f64>>,
+    /// As `p_a_after`, of E: (updates, P).
+    pub p_e_after: Vec<f64>,
+    /// Variational free energy of every policy, (steps, P); empty where all have one belief.
+    pub free_energy: Vec<f64>,
+    /// By factor, what policies believe at the last step, (P, window, S_f); empty where all have one
+    /// belief, which is then `qs`. Else `qs` is their mean, at the present, by `q_pi`.
+    pub qs_policy: Vec<Vec<f64>>,
     /// How many policies, or first actions.
     pub policies: usize,
     /// Engine memory when there was most.
@@ -67,6 +74,7 @@ pub fn infer(model: &Model, recording: &Recording, settings: &Settings) -> Resul
         environment: &environment,
         steps: Some(recording.steps as u64),
         keep_arrays: false,
+        changes: false,
     };
     match settings.precision {
         Precision::F32 => replay(Population::<f32>::new(&source, settings)?, recording, settings),
@@ -93,6 +101,7 @@ fn replay<T: Number>(
             && let Ok(mut inference) = inference.lock()
         {
             inference.note(lane, scratch);
+            inference.note_policies(lane, scratch);
             inference.note_counts(model.learnt(scratch, lane));
         }
     };
@@ -118,7 +127,29 @@ impl Inference {
         q.extend(column(scratch.q_pi()));
     }
 
+    fn note_policies<T: Number>(&mut self, lane: usize, scratch: &Scratch<T>) {
+        let energies = scratch.free_energy();
+        self.free_energy.extend(energies.iter().map(|row| row[lane].to_f64()));
+        // The last step's stay.
+        self.qs_policy.clear();
+        if energies.is_empty() {
+            return;
+        }
+        for factor in 0..self.qs.len() {
+            let rows = scratch.rows_of(factor);
+            let mut qs = Vec::new();
+            for policy in 0..energies.len() {
+                for step in 0..scratch.policy_steps() {
+                    let beliefs = &scratch.policy_beliefs(policy, step)[rows.clone()];
+                    qs.extend(beliefs.iter().map(|row| row[lane].to_f64()));
+                }
+            }
+            self.qs_policy.push(qs);
+        }
+    }
+
     fn note_counts(&mut self, learnt: LearntCounts) {
+        self.p_e_after.extend(learnt.e);
         let families = [
             (&mut self.p_a_after, learnt.a),
             (&mut self.p_b_after, learnt.b),

@@ -15,6 +15,7 @@ use crate::record::Code;
 const AGENTS: Class = Class(0);
 const SHARED: Class = Class(1);
 const SCRATCH: Class = Class(2);
+const OVERHEAD: Class = Class(3);
 
 /// The engine's memory by what it is for, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +30,7 @@ pub struct Memory {
     pub pool_idle: u64,
     /// What rounding up to pages and size classes adds.
     pub padding: u64,
-    /// What the accounting itself takes at the root.
+    /// What is kept free for the libraries that work beside the engine, such as a store's cache.
     pub overhead: u64,
 }
 
@@ -76,7 +77,7 @@ impl Tiers {
 /// The root resource with its limit, the pool over it, and the classes charged to what they give:
 ///
 /// ```text
-/// pages ◄─ limit (the budget) ◄──────────────── charge (shared)
+/// pages ◄─ limit (the budget) ◄──────────────── charge (shared, overhead)
 ///                             ◄─ pool ◄──────── charge (agents, scratch)
 /// ```
 ///
@@ -153,6 +154,22 @@ impl EngineMemory {
         self.charged(self.pooled.clone(), SCRATCH)
     }
 
+    /// What may still be taken, in bytes: what the pool keeps counts as free.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.root.limit_bytes() - self.root.used_bytes() + self.pool.idle_bytes()
+    }
+
+    /// What libraries take on the heap is charged by taking as much here and never touching it: it
+    /// counts against the budget, and no page of it becomes resident.
+    pub(crate) fn overhead(&self) -> SharedResource {
+        self.charged(self.root.clone(), OVERHEAD)
+    }
+
+    /// Gives back what the pool keeps.
+    pub(crate) fn trim(&self) {
+        self.pool.trim();
+    }
+
     /// The split of engine bytes now; only exact while nothing is being allocated.
     pub(crate) fn split(&self) -> Memory {
         Memory {
@@ -161,7 +178,7 @@ impl EngineMemory {
             scratch: self.ledger.used_bytes(SCRATCH),
             pool_idle: self.pool.idle_bytes(),
             padding: self.ledger.padding_bytes(),
-            overhead: 0,
+            overhead: self.ledger.used_bytes(OVERHEAD),
         }
     }
 }

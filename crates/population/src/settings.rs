@@ -1,12 +1,17 @@
 //! What a run is given besides its model.
 
-use populace_agent::Precision;
+use std::path::PathBuf;
 
+use populace_agent::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
 use crate::record::MOST_MASS;
 use crate::{Error, Result};
 
 /// How beliefs are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Belief {
     /// Sparse where the support is small, dense where it is not; per agent, as beliefs change.
     #[default]
@@ -28,7 +33,7 @@ pub struct Settings {
     pub agents: u64,
     /// The most engine memory that may be taken, in bytes.
     pub budget_bytes: u64,
-    /// Worker threads; 0 is one a core.
+    /// Worker threads, at most 1,024; 0 is one a core.
     pub threads: usize,
     /// Agents a worker steps together; `None` leaves it to the engine. Results do not depend on it.
     pub chunk: Option<usize>,
@@ -44,6 +49,12 @@ pub struct Settings {
     pub tolerance: f64,
     /// In what precision agents compute.
     pub precision: Precision,
+    /// The directory where agents go that memory cannot hold; none: all of them are in memory.
+    pub spill: Option<PathBuf>,
+    /// Whether room is kept in the budget for writing checkpoints.
+    pub checkpoint: bool,
+    /// What is kept of the past; by default nothing.
+    pub history: Option<History>,
 }
 
 impl Default for Settings {
@@ -58,19 +69,16 @@ impl Default for Settings {
             mass: 0.0,
             tolerance: 1.0,
             precision: Precision::F32,
+            spill: None,
+            checkpoint: false,
+            history: None,
         }
     }
 }
 
 impl Settings {
-    /// Refuses settings that mean nothing.
+    /// Refuses what beliefs cannot be stored by.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.agents == 0 {
-            return Err(Error::invalid("agents: 0 are no population"));
-        }
-        if self.chunk == Some(0) {
-            return Err(Error::invalid("chunk: 0 agents are nothing to step"));
-        }
         if !(0.0..=MOST_MASS).contains(&self.mass) {
             let message = format!("mass: {} is not between 0 and {MOST_MASS}", self.mass);
             return Err(Error::invalid(message));

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use populace_agent::{Answers, Model, Planner, Precision};
+use populace_agent::{Answers, Model, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
+use crate::checkpoint::Resumed;
+use crate::chunk::{Chunk, ChunkLayout};
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
-use crate::{Bounds, Environment, Error, ErrorKind, Generative, Memory, Result, Settings, Tiers};
+use crate::precision::{Either, accessors, with};
+use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings, Spilled};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -24,21 +27,9 @@ use crate::{Bounds, Environment, Error, ErrorKind, Generative, Memory, Result, S
 /// assert!(simulation.peak().total() <= 8 << 20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Simulation(Inner);
+pub struct Simulation(Either);
 
-enum Inner {
-    F32(Box<Population<f32>>),
-    F64(Box<Population<f64>>),
-}
-
-macro_rules! with {
-    ($self:expr, $population:ident => $e:expr) => {
-        match $self {
-            Inner::F32($population) => $e,
-            Inner::F64($population) => $e,
-        }
-    };
-}
+accessors!(Simulation);
 
 impl Simulation {
     /// A population of agents of `model` in the world of `process` (their own model's, where none is
@@ -59,8 +50,55 @@ impl Simulation {
     ) -> Result<Self> {
         Self::in_world(model, process, steps, keep_arrays, |source| {
             Ok(Self(match settings.precision {
-                Precision::F32 => Inner::F32(Box::new(Population::new(source, settings)?)),
-                Precision::F64 => Inner::F64(Box::new(Population::new(source, settings)?)),
+                Precision::F32 => Either::F32(Box::new(Population::new(source, settings)?)),
+                Precision::F64 => Either::F64(Box::new(Population::new(source, settings)?)),
+            }))
+        })
+    }
+
+    /// As [`Simulation::new`], of agents that come and go by a schedule.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Simulation::new`], the worst case being that of the most agents that there can be at
+    /// once; the schedule makes no sense; the store cannot be opened, or holds agents already.
+    pub fn living(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        schedule: &Schedule,
+    ) -> Result<Self> {
+        schedule.check()?;
+        Self::in_world(model, process, steps, false, |source| {
+            let source = Source { changes: true, ..*source };
+            let precision = settings.precision;
+            let mut either = match precision {
+                Precision::F32 => Either::F32(Box::new(Population::new(&source, settings)?)),
+                Precision::F64 => Either::F64(Box::new(Population::new(&source, settings)?)),
+            };
+            with!(&mut either, population => population.live(schedule, steps))?;
+            Ok(Self(either))
+        })
+    }
+
+    /// As [`Simulation::new`], where a checkpoint left off.
+    pub(crate) fn resumed(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        from: &mut Resumed,
+    ) -> Result<Self> {
+        Self::in_world(model, process, steps, false, |source| {
+            let precision = settings.precision;
+            Ok(Self(match precision {
+                Precision::F32 => {
+                    Either::F32(Box::new(Population::resumed(source, settings, from)?))
+                }
+                Precision::F64 => {
+                    Either::F64(Box::new(Population::resumed(source, settings, from)?))
+                }
             }))
         })
     }
@@ -93,11 +131,11 @@ impl Simulation {
             Ok(match settings.precision {
                 Precision::F32 => {
                     let (population, record) = Population::recorded(source, settings)?;
-                    (Self(Inner::F32(Box::new(population))), record)
+                    (Self(Either::F32(Box::new(population))), record)
                 }
                 Precision::F64 => {
                     let (population, record) = Population::recorded(source, settings)?;
-                    (Self(Inner::F64(Box::new(population))), record)
+                    (Self(Either::F64(Box::new(population))), record)
                 }
             })
         })
@@ -125,17 +163,23 @@ impl Simulation {
             environment: &environment,
             steps: Some(steps),
             keep_arrays,
+            changes: false,
         };
         make(&source)
     }
 
-    /// Steps every agent once.
+    /// Steps every agent in memory once, after whoever comes or goes by the schedule, if there is one.
     ///
     /// # Errors
     ///
-    /// The operating system refuses memory that the budget would allow.
+    /// The operating system refuses memory that the budget would allow; or, before anybody is stepped,
+    /// the budget does not hold who comes, or the store cannot be written; or the directory that agents
+    /// spill to fails, and then nothing is lost: once it is mended, the next call finishes this tick.
     pub fn tick(&mut self) -> Result<()> {
-        with!(&mut self.0, population => population.tick(None))
+        with!(&mut self.0, population => {
+            population.change()?;
+            population.tick(None)
+        })
     }
 
     /// Runs `work` on one of the population's threads: ticks started there need no hand-over
@@ -145,14 +189,22 @@ impl Simulation {
         threads.install(|| work(self))
     }
 
-    /// How many ticks have been run.
-    pub fn ticks(&self) -> u64 {
-        with!(&self.0, population => population.ticks())
+    /// What is on disk, where the settings let agents go there.
+    pub fn spilled(&self) -> Spilled {
+        with!(&self.0, population => population.spilled())
     }
 
-    /// The hash of all actions so far ([`trajectory_term`](crate::trajectory_term)).
-    pub fn trajectory_hash(&self) -> u64 {
-        with!(&self.0, population => population.trajectory_hash())
+    /// Shows every chunk, by its place.
+    pub(crate) fn each_chunk(
+        &mut self,
+        show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
+    ) -> Result<()> {
+        with!(&mut self.0, population => population.each_chunk(show))
+    }
+
+    /// Agents of a chunk; the last may have fewer.
+    pub(crate) fn chunk_agents(&self) -> u64 {
+        with!(&self.0, population => population.chunk_agents as u64)
     }
 
     /// The observations of the last tick, (agents, modalities); empty unless kept.
@@ -163,46 +215,6 @@ impl Simulation {
     /// The actions of the last tick, (agents, factors), flat per factor; empty unless kept.
     pub fn actions(&self) -> &[i32] {
         with!(&self.0, population => population.kept().1)
-    }
-
-    /// Where every engine byte is now.
-    pub fn memory(&self) -> Memory {
-        with!(&self.0, population => population.memory())
-    }
-
-    /// Engine bytes now, counted where pages are mapped; [`Simulation::memory`] counts them by class.
-    pub fn engine_bytes(&self) -> u64 {
-        with!(&self.0, population => population.engine_bytes())
-    }
-
-    /// Where every engine byte was when there were most.
-    pub fn peak(&self) -> Memory {
-        with!(&self.0, population => population.peak())
-    }
-
-    /// Engine bytes that grow with the number of agents, when there were most, by the agent.
-    pub fn bytes_per_agent(&self) -> f64 {
-        with!(&self.0, population => population.bytes_per_agent())
-    }
-
-    /// How beliefs are stored now.
-    pub fn tiers(&mut self) -> Tiers {
-        with!(&mut self.0, population => population.tiers())
-    }
-
-    /// How far beliefs may be from the exact ones now.
-    pub fn bounds(&mut self) -> Bounds {
-        with!(&mut self.0, population => population.bounds())
-    }
-
-    /// How agents weigh their policies.
-    pub fn planner(&self) -> Planner {
-        with!(&self.0, population => population.planner())
-    }
-
-    /// How many threads step agents.
-    pub fn threads(&self) -> usize {
-        with!(&self.0, population => population.thread_count())
     }
 }
 

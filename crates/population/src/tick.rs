@@ -3,33 +3,42 @@
 mod beliefs;
 mod experience;
 mod sharing;
+mod world;
 
 use std::sync::atomic::AtomicU64;
 
 use bytemuck::{cast_slice, cast_slice_mut};
-use experience::Records;
 use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::LANES;
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
+use crate::history::{Archive, Deeds, Writer};
+use crate::members::Members;
 use crate::population::Probe;
 use crate::record::{DENSE, Number};
-use crate::{Environment, Moment, Result, trajectory_term};
+use crate::roster::Called;
+use crate::{Moment, Result, trajectory_term};
+pub(crate) use experience::{Records, read_counts};
 use sharing::Positions;
 pub(crate) use sharing::Sharing;
+pub(crate) use world::{Rows, World};
 
 /// What all workers of a tick share.
 pub(crate) struct Tick<'a, T: Number> {
     pub(crate) model: &'a CompiledModel<T>,
     pub(crate) layout: &'a ChunkLayout,
-    pub(crate) environment: &'a dyn Environment,
+    pub(crate) world: World<'a>,
     pub(crate) moment: Moment,
     /// Agents stepped together.
     pub(crate) batch: usize,
     pub(crate) memory: &'a SharedResource,
+    /// How many ticks will have been run, where it matters when agents were last stepped.
+    pub(crate) ticks: Option<u64>,
+    /// Where what agents do is kept.
+    pub(crate) history: Option<&'a Archive>,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
     /// Where agents in the same position are stepped once: how many that saved.
@@ -44,7 +53,7 @@ pub(crate) struct Worker<T: Number> {
     soft_lane: Array<T>,
     actions: Array<i32>,
     /// Where each agent's record starts, before and after, in bytes.
-    before: Array<u32>,
+    pub(crate) before: Array<u32>,
     after: Array<u32>,
     /// Lengths after, (agent, variable factor).
     lengths: Array<u32>,
@@ -61,6 +70,10 @@ pub(crate) struct Worker<T: Number> {
     room: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// What it lends to chunks that have no memory of their own, where agents may be on disk.
+    pub(crate) spare: Option<Spare>,
+    /// Makes blocks of history, where it is kept.
+    history: Option<Writer>,
 }
 
 impl<T: Number> Worker<T> {
@@ -77,6 +90,7 @@ impl<T: Number> Worker<T> {
         layout: &ChunkLayout,
         agents: usize,
         soft: bool,
+        history: Option<&Archive>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
@@ -84,7 +98,8 @@ impl<T: Number> Worker<T> {
         let outcomes: usize = model.num_obs().iter().sum();
         let beliefs = model.num_states().iter().copied();
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
-        let widest = beliefs.chain(blocks).max().unwrap_or(0);
+        let prior = model.keeps_prior().then(|| model.belief_len());
+        let widest = beliefs.chain(blocks).chain(prior).max().unwrap_or(0);
         let mut scratch = model.scratch(record.experience.window(), memory)?;
         if record.bounded {
             model.carry_bounds(&mut scratch, memory)?;
@@ -109,6 +124,8 @@ impl<T: Number> Worker<T> {
             values: Array::zeroed(memory, LANES * widest)?,
             room: Array::zeroed(memory, if record.is_lossy() { 2 * widest } else { 0 })?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            spare: None,
+            history: history.map(|history| history.writer(agents, memory)).transpose()?,
         })
     }
 }
@@ -120,56 +137,68 @@ pub(crate) struct Kept<'a> {
 }
 
 impl<T: Number> Tick<'_, T> {
-    /// Takes a chunk through the tick; answers what it adds to the trajectory hash.
+    /// Takes the agents of a chunk that are called through the tick; answers what they add to the
+    /// trajectory hash.
     pub(crate) fn chunk(
         &self,
         chunk: &mut Chunk,
+        called: Called<'_>,
         worker: &mut Worker<T>,
         kept: Option<Kept<'_>>,
     ) -> Result<u64> {
-        let agents = chunk.first..chunk.first + chunk.len as u64;
+        let len = chunk.len();
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let observed = chunk.len * modalities;
-        let acted = chunk.len * factors;
         let fixed = self.layout.record.fixed();
         if fixed {
-            let words = self.layout.most_words(chunk.len);
-            chunk.resize(self.layout, words, self.memory)?;
+            let words = self.layout.most_words(len);
+            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
         }
-        let (columns, stream) = chunk.parts(self.layout);
+        let row = chunk.row;
+        let (members, columns, stream) = chunk.split(self.layout);
         let mut part = Part {
             tick: self,
             worker: &mut *worker,
+            called,
+            members,
             columns,
             stream: cast_slice_mut(stream),
             fixed,
         };
-        let observations = &mut part.worker.observations[..observed];
-        let states = &mut *part.columns.states;
-        if !self.environment.observe_soft(self.moment, agents.clone(), &mut part.worker.soft) {
-            self.environment.observe(self.moment, agents.clone(), states, observations);
+        part.observe(row);
+        let end = part.find_records();
+        if !fixed {
+            part.pass(end);
         }
-        let len = usize::try_from(agents.end - agents.start).unwrap_or(usize::MAX);
-        part.find_records(len);
-        for start in (0..len).step_by(self.batch) {
-            part.batch(agents.start, start..len.min(start + self.batch));
+        let count = called.count(len);
+        for start in (0..count).step_by(self.batch) {
+            part.batch(start..count.min(start + self.batch));
         }
-        let mut columns = part.columns;
-        let actions = &mut worker.actions[..acted];
-        let hash = self.hash(agents.start, actions);
+        let hash = part.hash();
         if let Some(kept) = kept {
-            kept.observations.copy_from_slice(&worker.observations[..observed]);
-            kept.actions.copy_from_slice(actions);
+            kept.observations.copy_from_slice(&part.worker.observations[..len * modalities]);
+            kept.actions.copy_from_slice(&part.worker.actions[..len * factors]);
         }
-        self.environment.act(self.moment, agents, columns.states, actions);
-        for (agent, actions) in actions.chunks_exact(factors).enumerate() {
-            columns.set_action(agent, self.layout.encode_action(actions));
+        if let (Some(history), Some(writer)) = (self.history, &mut part.worker.history) {
+            let (observations, actions) = (&part.worker.observations, &part.worker.actions);
+            let deeds = Deeds { tick: self.moment.tick, called, observations, actions };
+            history.record(deeds, members, writer);
+        }
+        part.act(row);
+        for k in 0..count {
+            let agent = called.place(k);
+            let actions = &part.worker.actions[agent * factors..(agent + 1) * factors];
+            part.columns.set_action(agent, self.layout.encode_action(actions));
         }
         if !fixed {
-            for (index, &length) in worker.lengths.iter().enumerate().take(len * self.variable()) {
-                columns.set_length(index, length);
-            }
             self.store(chunk, worker)?;
+        }
+        match (called, self.ticks) {
+            (_, None) => {}
+            (Called::All, Some(ticks)) => chunk.members.step_all(ticks),
+            (Called::Some(calls), Some(ticks)) => {
+                let places = calls.iter().map(|call| call.place as usize);
+                chunk.members.step(places, ticks, self.memory)?;
+            }
         }
         Ok(hash)
     }
@@ -178,30 +207,30 @@ impl<T: Number> Tick<'_, T> {
         self.layout.record.variable()
     }
 
-    fn hash(&self, first: u64, actions: &[i32]) -> u64 {
-        let factors = self.model.num_states().len();
-        let tick = self.moment.tick;
-        actions.iter().enumerate().fold(0, |hash: u64, (place, &action)| {
-            let (agent, factor) = (first + (place / factors) as u64, (place % factors) as u64);
-            hash.wrapping_add(trajectory_term(agent, tick, factor, action as u64))
-        })
-    }
-
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
-        let len = chunk.len;
+        let len = chunk.len();
         let records: &[u8] = cast_slice(&worker.records);
-        let bytes = |agent: usize| {
+        let (mut columns, _) = chunk.parts(self.layout);
+        for (index, &length) in worker.lengths.iter().enumerate().take(len * variable) {
+            columns.set_length(index, length);
+        }
+        let bytes = |columns: &Columns<'_>, agent: usize| {
+            if columns.action(agent) == NOT_BORN {
+                return 0;
+            }
             let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
             let beliefs = record.bytes_of(|v| lengths[v]);
             beliefs
                 + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
-        let total: usize = (0..len).map(bytes).sum();
-        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
-        let (_, stream) = chunk.parts(self.layout);
+        let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
+        let words = total.div_ceil(WORD);
+        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+        let records: &[u8] = cast_slice(&worker.records);
+        let (columns, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
         if total == worker.records_len && worker.after[..len].is_sorted() {
             stream[..total].copy_from_slice(&records[..total]);
@@ -209,7 +238,7 @@ impl<T: Number> Tick<'_, T> {
         }
         let mut to = 0;
         for (agent, &from) in worker.after[..len].iter().enumerate() {
-            let bytes = bytes(agent);
+            let bytes = bytes(&columns, agent);
             stream[to..to + bytes].copy_from_slice(&records[from as usize..][..bytes]);
             to += bytes;
         }
@@ -217,58 +246,115 @@ impl<T: Number> Tick<'_, T> {
     }
 }
 
+/// Where every agent's record starts in its chunk's stream, in bytes, and where the last one ends.
+pub(crate) fn find_records<T: Number>(
+    layout: &ChunkLayout,
+    columns: &Columns<'_>,
+    stream: &[u8],
+    starts: &mut [u32],
+) -> usize {
+    let record = &layout.record;
+    let variable = record.variable();
+    let fixed = record.fixed();
+    let mut at = 0;
+    for (agent, start) in starts.iter_mut().enumerate() {
+        *start = at as u32;
+        at += if fixed {
+            record.most_bytes()
+        } else if columns.action(agent) == NOT_BORN {
+            0
+        } else {
+            let beliefs = record.bytes_of(|v| columns.length(agent * variable + v));
+            let experience = stream.get(at + beliefs..).unwrap_or_default();
+            beliefs + record.experience.bytes::<T>(experience)
+        };
+    }
+    at
+}
+
 /// A chunk in the middle of its tick.
 struct Part<'a, 'w, 'b, T: Number> {
     tick: &'a Tick<'b, T>,
     worker: &'w mut Worker<T>,
+    called: Called<'a>,
+    members: &'a Members,
     columns: Columns<'a>,
     stream: &'a mut [u8],
     fixed: bool,
 }
 
 impl<T: Number> Part<'_, '_, '_, T> {
-    /// Where every agent's record starts.
-    fn find_records(&mut self, len: usize) {
-        let record = &self.tick.layout.record;
+    /// Where every agent's record starts; answers where the last one ends.
+    fn find_records(&mut self) -> usize {
         self.worker.records_len = 0;
-        let mut at = 0;
-        for agent in 0..len {
-            self.worker.before[agent] = at as u32;
-            at += if self.fixed {
-                record.most_bytes()
-            } else if self.columns.action(agent) == NOT_BORN {
-                0
-            } else {
-                let variable = record.variable();
-                let beliefs = record.bytes_of(|v| self.columns.length(agent * variable + v));
-                let experience = self.stream.get(at + beliefs..).unwrap_or_default();
-                beliefs + record.experience.bytes::<T>(experience)
-            };
+        let starts = &mut self.worker.before[..self.members.len()];
+        find_records::<T>(self.tick.layout, &self.columns, self.stream, starts)
+    }
+
+    /// Takes the records of agents that are not called over as they are; the last one ends at `end`.
+    fn pass(&mut self, end: usize) {
+        let Called::Some(calls) = self.called else { return };
+        let variable = self.tick.variable();
+        let len = self.members.len();
+        let mut calls = calls.iter().map(|call| call.place as usize).peekable();
+        let Worker { before, after, lengths, records, records_len, .. } = &mut *self.worker;
+        let records: &mut [u8] = cast_slice_mut(records);
+        for agent in (0..len).filter(|agent| calls.next_if_eq(agent).is_none()) {
+            for index in agent * variable..(agent + 1) * variable {
+                lengths[index] = self.columns.length(index);
+            }
+            let start = before[agent] as usize;
+            let end = if agent + 1 < len { before[agent + 1] as usize } else { end };
+            records[*records_len..*records_len + end - start]
+                .copy_from_slice(&self.stream[start..end]);
+            after[agent] = *records_len as u32;
+            *records_len += end - start;
         }
     }
 
-    /// Steps some agents of the chunk, in blocks of those that are stepped alike.
-    fn batch(&mut self, first: u64, agents: std::ops::Range<usize>) {
-        let saved = self.tick.saved.as_ref().filter(|_| self.tick.probe.is_none());
-        let shared = saved.is_some_and(|saved| self.find_leaders(agents.clone(), saved));
+    /// What the called agents add to the trajectory hash.
+    fn hash(&self) -> u64 {
+        let factors = self.tick.model.num_states().len();
+        let tick = self.tick.moment.tick;
+        let mut hash = 0_u64;
+        for k in 0..self.called.count(self.members.len()) {
+            let agent = self.called.place(k);
+            let id = self.members.id(agent);
+            for (factor, &action) in
+                self.worker.actions[agent * factors..(agent + 1) * factors].iter().enumerate()
+            {
+                hash = hash.wrapping_add(trajectory_term(id, tick, factor as u64, action as u64));
+            }
+        }
+        hash
+    }
+
+    /// Steps some of the called agents, in blocks of those that are stepped alike.
+    fn batch(&mut self, calls: std::ops::Range<usize>) {
+        let called = self.called;
+        // Who asks for what each agent computed has each of them compute it.
+        let asked =
+            self.tick.probe.is_some() || self.tick.history.is_some_and(Archive::keeps_beliefs);
+        let saved = self.tick.saved.as_ref().filter(|_| !asked);
+        let shared = saved.is_some_and(|saved| self.find_leaders(calls.clone(), saved));
         let steps = |part: &Self, agent: usize| !shared || part.leads(agent);
         let sparse = |part: &Self, agent: usize| {
             // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
-                && !part.tick.environment.is_soft()
+                && !part.tick.world.is_soft()
                 && !part.fixed
                 && (part.columns.action(agent) == NOT_BORN || part.columns.length(agent) != DENSE)
         };
         let mut count = 0;
-        for agent in agents.clone() {
+        for agent in calls.clone().map(|k| called.place(k)) {
             if sparse(self, agent) && steps(self, agent) {
                 self.worker.order[count] = agent as u32;
                 count += 1;
             }
         }
         let sparse_count = count;
-        if count < agents.len() {
-            for agent in agents.clone() {
+        if count < calls.len() {
+            for agent in calls.clone().map(|k| called.place(k)) {
                 if !sparse(self, agent) && steps(self, agent) {
                     self.worker.order[count] = agent as u32;
                     count += 1;
@@ -288,14 +374,14 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let mut block = [0_u32; LANES];
             let block = &mut block[..end - start];
             block.copy_from_slice(&self.worker.order[start..end]);
-            self.block(first, block, start < sparse_count);
+            self.block(block, start < sparse_count);
             if shared && self.tick.model.draws_actions() {
-                self.draw_followers(first, block);
+                self.draw_followers(block);
             }
             start = end;
         }
         if shared {
-            self.follow(agents);
+            self.follow(calls);
         }
     }
 
@@ -311,8 +397,9 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     /// Steps a block of agents.
-    fn block(&mut self, first: u64, agents: &[u32], sparse: bool) {
-        let Tick { model, layout, environment, moment, .. } = *self.tick;
+    fn block(&mut self, agents: &[u32], sparse: bool) {
+        let Tick { model, layout, moment, .. } = *self.tick;
+        let soft = self.tick.world.is_soft();
         let (modalities, factors) = (model.num_obs().len(), model.num_states().len());
         let scratch = &mut self.worker.scratch;
         scratch.start();
@@ -328,7 +415,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 let born = code != NOT_BORN;
                 scratch.set_bound(lane, if born { self.columns.bound(agent) } else { left_out });
             }
-            if environment.is_soft() {
+            if soft {
                 let width = self.worker.soft_lane.len();
                 let soft = &self.worker.soft[agent * width..(agent + 1) * width];
                 for (to, &from) in self.worker.soft_lane.iter_mut().zip(soft) {
@@ -343,7 +430,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         if model.draws_actions() {
             let stream = Stream::new(moment.seed, moment.tick, Purpose::Act);
             for (lane, &agent) in agents.iter().enumerate() {
-                let place = (first + u64::from(agent)) * factors as u64;
+                let place = self.members.id(agent as usize) * factors as u64;
                 for factor in 0..factors {
                     let number = stream.uniform(place + factor as u64);
                     scratch.draw(factor, lane, number);
@@ -358,6 +445,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
             if model.infers_windows() {
                 self.read_past(agents);
             }
+            if model.keeps_prior() {
+                self.read_priors(agents);
+            }
+            if layout.record.experience.follows() {
+                self.read_followed(agents);
+            }
             if model.learns() {
                 self.read_counts(agents);
                 model.expect(&mut self.worker.scratch);
@@ -367,8 +460,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        let Worker { scratch, history, .. } = &mut *self.worker;
+        if let (Some(history), Some(writer)) = (self.tick.history, history) {
+            history.note(scratch, agents, sparse, writer);
+        }
         if let Some(probe) = self.tick.probe {
-            self.probe(probe, first, agents, sparse);
+            self.probe(probe, agents, sparse);
         }
         if sparse {
             self.write_sparse(agents);
@@ -384,13 +481,13 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     /// Shows the probe every agent of the block; sparse beliefs are spread over the rows for it.
-    fn probe(&mut self, probe: Probe<'_, T>, first: u64, agents: &[u32], sparse: bool) {
+    fn probe(&mut self, probe: Probe<'_, T>, agents: &[u32], sparse: bool) {
         let scratch = &mut self.worker.scratch;
         if sparse {
             scratch.spread_sparse(agents.len());
         }
         for (lane, &agent) in agents.iter().enumerate() {
-            probe(first + u64::from(agent), lane, self.tick.model, scratch);
+            probe(self.members.id(agent as usize), lane, self.tick.model, scratch);
         }
     }
 }

@@ -50,7 +50,7 @@ struct Checked {
 fn check(name: &str, model: &Model, settings: &Settings, steps: u64, checked: &mut Checked) {
     let ids: Vec<u64> = (0..settings.agents).collect();
     live(model, settings, steps, |lossy, twin, _, _| {
-        let bounds = lossy.bounds(&ids).unwrap();
+        let bounds = lossy.error_bounds(&ids).unwrap();
         let apart = apart(model, lossy, twin, settings.agents);
         for (agent, (bound, apart)) in bounds.iter().zip(&apart).enumerate() {
             assert!(
@@ -122,7 +122,7 @@ fn bounds_within(tolerance: f64) -> Vec<Vec<f64>> {
     };
     let ids: Vec<u64> = (0..50).collect();
     let mut bounds = Vec::new();
-    live(&model, &settings, 40, |lossy, _, _, _| bounds.push(lossy.bounds(&ids).unwrap()));
+    live(&model, &settings, 40, |lossy, _, _, _| bounds.push(lossy.error_bounds(&ids).unwrap()));
     bounds
 }
 
@@ -149,7 +149,7 @@ fn nothing_is_lost_unasked() {
             let settings = Settings { agents: 20, belief, ..lossy()[0].clone() };
             let settings = Settings { mass: 0.0, ..settings };
             live(&model, &settings, 5, |lossy, _, _, _| {
-                assert_eq!(lossy.bounds(&[0, 19]).unwrap(), [0.0; 2], "{name} {belief:?}");
+                assert_eq!(lossy.error_bounds(&[0, 19]).unwrap(), [0.0; 2], "{name} {belief:?}");
             });
         }
     }

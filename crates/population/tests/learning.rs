@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
-use populace_agent::Model;
 use populace_agent::models::{TmazeOptions, tmaze};
+use populace_agent::{ActionSelection, InferenceAlgorithm, Model};
 use populace_population::{ErrorKind, Settings, Simulation};
 
 /// A T-maze whose agents learn A and B.
@@ -13,6 +13,20 @@ fn learning_tmaze() -> Model {
     model.p_b = model.b.clone();
     model.arguments.learn_a = true;
     model.arguments.learn_b = true;
+    model
+}
+
+/// The same, with all that is Populace's own.
+fn beyond_tmaze() -> Model {
+    let mut model = learning_tmaze();
+    model.p_d = model.d.clone();
+    model.p_e = vec![1.0; model.policy_count().unwrap()];
+    let agent = &mut model.arguments;
+    agent.inference_algo = InferenceAlgorithm::ExactJoint;
+    (agent.learn_d, agent.learn_e, agent.keep_zeros) = (true, true, true);
+    (agent.fr_pa, agent.fr_pb, agent.fr_pe) = (0.9, 0.8, 0.7);
+    agent.planning_interval = 2;
+    agent.action_selection = ActionSelection::Stochastic;
     model
 }
 
@@ -36,22 +50,24 @@ fn ten_thousand_learning_agents_stay_in_64_mib() {
 
 #[test]
 fn what_is_learnt_does_not_depend_on_threads_chunks_or_neighbours() {
-    let run = |agents, threads, chunk| {
-        let settings = Settings { agents, threads, chunk, ..Settings::default() };
-        let mut simulation = Simulation::new(&learning_tmaze(), None, &settings, 12, true).unwrap();
-        let mut actions = Vec::new();
-        for _ in 0..12 {
-            simulation.tick().unwrap();
-            actions.push(simulation.actions().to_vec());
+    for model in [learning_tmaze(), beyond_tmaze()] {
+        let run = |agents, threads, chunk| {
+            let settings = Settings { agents, threads, chunk, ..Settings::default() };
+            let mut simulation = Simulation::new(&model, None, &settings, 12, true).unwrap();
+            let mut actions = Vec::new();
+            for _ in 0..12 {
+                simulation.tick().unwrap();
+                actions.push(simulation.actions().to_vec());
+            }
+            actions
+        };
+        let all = run(100, 1, None);
+        assert_eq!(all, run(100, 2, None));
+        assert_eq!(all, run(100, 2, Some(7)));
+        let few = run(37, 1, Some(3));
+        for (all, few) in all.iter().zip(&few) {
+            assert_eq!(all[..few.len()], few[..]);
         }
-        actions
-    };
-    let all = run(100, 1, None);
-    assert_eq!(all, run(100, 2, None));
-    assert_eq!(all, run(100, 2, Some(7)));
-    let few = run(37, 1, Some(3));
-    for (all, few) in all.iter().zip(&few) {
-        assert_eq!(all[..few.len()], few[..]);
     }
 }
 

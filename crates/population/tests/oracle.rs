@@ -38,8 +38,11 @@ fn worst(got: &[f64], want: &[f64], precision: Precision) -> f64 {
 fn named(answer: &Inference) -> Vec<(String, &[f64])> {
     let mut named: Vec<(String, &[f64])> =
         vec![("neg_efe".into(), &answer.neg_efe), ("q_pi".into(), &answer.q_pi)];
+    named.push(("free_energy".into(), &answer.free_energy));
+    named.push(("pE_after".into(), &answer.p_e_after));
     let lists = [
         ("qs", &answer.qs),
+        ("qs_policy", &answer.qs_policy),
         ("pA_after", &answer.p_a_after),
         ("pB_after", &answer.p_b_after),
         ("pD_after", &answer.p_d_after),
@@ -81,6 +84,9 @@ fn agree(models: u64, features: &Features) {
             // Several controls on a factor are chosen by whole policies.
             case.problem.arguments.marginal = false;
         }
+        if tied(&case) {
+            continue;
+        }
         write_case(&case, &file, populace_oracle::Precision::F64, seed % 2 == 0).unwrap();
         let belief = [Belief::Dense, Belief::Sparse, Belief::Auto][seed as usize % 3];
         let answer = ours(&file, Precision::F64, belief, if seed % 5 == 0 { 37 } else { 1 });
@@ -88,11 +94,29 @@ fn agree(models: u64, features: &Features) {
         // An iteration of many factors may amplify single precision's rounding without bound
         // (SEMANTICS: dense888), so f32 is compared where inference is exact.
         let learns = case.problem.arguments.learn_a || case.problem.arguments.learn_b;
-        if case.problem.b.len() == 1 && !learns && features.algorithms == [Algorithm::Fpi] {
+        let arguments = &case.problem.arguments;
+        let learns = learns || arguments.learn_d || arguments.learn_e;
+        let exact = match arguments.inference_algo {
+            Algorithm::Fpi => case.problem.b.len() == 1 && features.algorithms == [Algorithm::Fpi],
+            algorithm => algorithm == Algorithm::ExactJoint,
+        };
+        if exact && !learns {
             let answer = ours(&file, Precision::F32, belief, 1);
             compare(seed, &case, &answer, Precision::F32);
         }
     }
+}
+
+/// Whether rounding decides which policy is begun, and so what is done until the next is weighed.
+fn tied(case: &Case) -> bool {
+    let interval = case.problem.arguments.planning_interval;
+    let steps = replay(&case.problem, &case.observations, case.actions.as_deref());
+    interval > 1
+        && steps.iter().step_by(interval).any(|step| {
+            let mut q_pi = step.q_pi.clone();
+            q_pi.sort_by(|one, other| other.total_cmp(one));
+            q_pi.len() > 1 && q_pi[0] - q_pi[1] < 1e-6
+        })
 }
 
 #[test]
@@ -118,4 +142,31 @@ fn sequences() {
 fn pymdp_0() {
     let algorithms = vec![Algorithm::Vanilla];
     agree(300, &Features { algorithms, ..Features::all(Dialect::Pymdp0) });
+}
+
+#[test]
+fn pymdp_0_by_policy() {
+    let algorithms = vec![Algorithm::Mmp];
+    agree(200, &Features { algorithms, ..Features::all(Dialect::Pymdp0) });
+}
+
+#[test]
+fn exact_joint() {
+    let algorithms = vec![Algorithm::ExactJoint];
+    let features = Features { algorithms, learning: true, beyond: true, ..Features::base() };
+    agree(200, &Features { novelty: true, inductive: true, ..features });
+}
+
+#[test]
+fn beyond_pymdp() {
+    use Algorithm::{Exact, Fpi, Mmp, Ovf, Vmp};
+    let algorithms = vec![Fpi, Fpi, Exact, Ovf, Mmp, Vmp];
+    let features = Features { algorithms, learning: true, beyond: true, ..Features::base() };
+    agree(500, &Features { novelty: true, inductive: true, ..features });
+}
+
+#[test]
+fn forgetting_in_pymdp_0() {
+    let algorithms = vec![Algorithm::Vanilla, Algorithm::Mmp];
+    agree(150, &Features { algorithms, beyond: true, ..Features::all(Dialect::Pymdp0) });
 }

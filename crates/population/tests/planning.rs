@@ -127,6 +127,15 @@ fn searches_are_the_oracles() {
 }
 
 #[test]
+fn searches_of_agents_that_learn_are_the_oracles() {
+    let features = Features { sophisticated: true, learning: true, ..Features::base() };
+    compare(&features, |case| {
+        let arguments = &case.problem.arguments;
+        case.problem.sophisticated.is_some() && (arguments.learn_a || arguments.learn_b)
+    });
+}
+
+#[test]
 fn searches_do_not_depend_on_threads_or_chunks() {
     let mut model = Builtin::Tmaze.model().unwrap();
     model.arguments.policy_len = 1;

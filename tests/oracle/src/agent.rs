@@ -7,8 +7,8 @@ use crate::{pymdp0, pymdp1};
 /// What one step gave.
 #[derive(Debug, Clone, Default)]
 pub struct Step {
-    /// Belief about every factor after the observation (empty under pymdp-0's MMP, whose beliefs
-    /// are a policy's: see `qs_policy`).
+    /// Belief about every factor after the observation (under pymdp-0's MMP, whose beliefs are a
+    /// policy's, their mean by `q_pi`: see `qs_policy`).
     pub qs: Vec<Vec<f64>>,
     /// −EFE of every policy (empty under sophisticated inference).
     pub neg_efe: Vec<f64>,
@@ -30,6 +30,8 @@ pub struct Step {
     pub p_b_after: Vec<Array>,
     /// Counts of D after this step's update; empty where there was none.
     pub p_d_after: Vec<Array>,
+    /// Counts of E after this step's update; empty where there was none.
+    pub p_e_after: Vec<f64>,
 }
 
 /// One agent, dense, in f64.

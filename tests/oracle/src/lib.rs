@@ -6,12 +6,14 @@
 //! no code with the engine, not even the reader of model files: a mistake there cannot hide here.
 //!
 //! Both dialects follow their reference, `inferactively-pymdp` 1.0.4 and 0.0.7.1, to rounding;
-//! `compare_pymdp.py` beside this crate checks that against the real libraries.
+//! `compare_pymdp.py` beside this crate checks that against the real libraries. What Populace adds of
+//! its own (docs/beyond.md) is here by its definition alone.
 
 mod agent;
 mod array;
 mod choice;
 mod file;
+mod forgetting;
 mod numbers;
 mod problem;
 mod pymdp0;

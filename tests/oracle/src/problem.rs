@@ -17,13 +17,14 @@ pub enum Dialect {
 pub enum Algorithm {
     Fpi,
     Exact,
+    ExactJoint,
     Ovf,
     Mmp,
     Vmp,
     Vanilla,
 }
 
-/// The agent's arguments, by pymdp's names (lower case).
+/// The agent's arguments, by pymdp's names (lower case); the last ones are Populace's own.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // pymdp's own names
 pub struct Arguments {
@@ -52,6 +53,14 @@ pub struct Arguments {
     pub lr_pa: f64,
     pub lr_pb: f64,
     pub lr_pd: f64,
+    pub learn_e: bool,
+    pub lr_pe: f64,
+    pub fr_pa: f64,
+    pub fr_pb: f64,
+    pub fr_pd: f64,
+    pub fr_pe: f64,
+    pub keep_zeros: bool,
+    pub planning_interval: usize,
 }
 
 impl Arguments {
@@ -82,6 +91,14 @@ impl Arguments {
             lr_pa: 1.0,
             lr_pb: 1.0,
             lr_pd: 1.0,
+            learn_e: false,
+            lr_pe: 1.0,
+            fr_pa: 1.0,
+            fr_pb: 1.0,
+            fr_pd: 1.0,
+            fr_pe: 1.0,
+            keep_zeros: false,
+            planning_interval: 1,
         }
     }
 }
@@ -120,7 +137,7 @@ pub type Policy = Vec<Vec<usize>>;
 
 /// A problem: the model and the agent's arguments.
 ///
-/// Lists that may be absent (`p_a`, `p_b`, `p_d`, `h`) are then empty.
+/// Lists that may be absent (`p_a`, `p_b`, `p_d`, `p_e`, `h`) are then empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// Whose numbers.
@@ -141,6 +158,8 @@ pub struct Problem {
     pub p_b: Vec<Array>,
     /// Dirichlet counts of `d`.
     pub p_d: Vec<Array>,
+    /// Dirichlet counts of `e`, (P,).
+    pub p_e: Vec<f64>,
     /// Goals, (S_f,).
     pub h: Vec<Array>,
     /// Factors that each modality depends on.

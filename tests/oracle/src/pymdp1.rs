@@ -1,6 +1,7 @@
 //! The dialect `pymdp-1`: inferactively-pymdp 1.0.4.
 
 mod agent;
+mod exact_joint;
 mod filter;
 mod inductive;
 mod learning;

@@ -32,6 +32,9 @@ pub struct Features {
     pub sophisticated: bool,
     /// Soft observations (pymdp-1).
     pub soft: bool,
+    /// What is Populace's own: forgetting, zeros that stay, D and E learnt in pymdp-1, planning every
+    /// k steps.
+    pub beyond: bool,
 }
 
 impl Features {
@@ -45,6 +48,7 @@ impl Features {
             inductive: false,
             sophisticated: false,
             soft: true,
+            beyond: false,
         }
     }
 
@@ -65,6 +69,7 @@ impl Features {
             inductive: one,
             sophisticated: one,
             soft: one,
+            beyond: false,
         }
     }
 }

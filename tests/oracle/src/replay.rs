@@ -36,6 +36,9 @@ pub fn answers(steps: &[Step]) -> BTreeMap<String, Array> {
     put("free_energy".to_string(), vectors(|step| &step.free_energy));
     let action = |step: &Step| Array::vector(step.action.iter().map(|&u| u.into()).collect());
     put("action".to_string(), steps.iter().map(action).collect());
+    let habits = steps.iter().filter(|step| !step.p_e_after.is_empty());
+    let habits = habits.map(|step| Array::vector(step.p_e_after.clone()));
+    put("pE_after".to_string(), habits.collect());
     let Some(last) = steps.last() else { return answers };
     for f in 0..last.qs.len() {
         let rows = steps.iter().map(|step| Array::vector(step.qs[f].clone()));

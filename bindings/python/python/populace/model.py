@@ -26,7 +26,7 @@ class Model:
         C: preferences, one a modality: (O_m,), or timed (T, O_m).
         D: beliefs before the first step, one a factor: (S_f,).
         E: prior over policies, (P,).
-        pA, pB, pD: Dirichlet counts, shaped as what they are of.
+        pA, pB, pD, pE: Dirichlet counts, shaped as what they are of.
         H: goals of inductive inference, one a factor: (S_f,).
         A_dependencies, B_dependencies, B_action_dependencies: which factors (controls) each
             modality (factor) depends on; pymdp's defaults where they are not given.
@@ -67,6 +67,7 @@ class Model:
         pA: Iterable[Any] | None = None,
         pB: Iterable[Any] | None = None,
         pD: Iterable[Any] | None = None,
+        pE: ArrayLike | None = None,
         H: Iterable[Any] | None = None,
         A_dependencies: Sequence[Sequence[int]] | None = None,
         B_dependencies: Sequence[Sequence[int]] | None = None,
@@ -90,6 +91,8 @@ class Model:
                 _put(f"{family}.{index}", tensor, tensors, sparse)
         if E is not None:
             tensors["E"] = _floats("E", E)
+        if pE is not None:
+            tensors["pE"] = _floats("pE", pE)
         if policies is not None:
             plans = np.asarray(getattr(policies, "policy_arr", policies))
             tensors["policies"] = plans.astype(np.int32, casting="same_kind")

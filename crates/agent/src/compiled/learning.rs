@@ -8,6 +8,7 @@
 //! pA_m   O_m blocks, one an outcome: J numbers, J the joint states that the modality depends on
 //! pB_f   U_f blocks, one an action:  S_f · J numbers, J the joint states that the factor depends on
 //! pD_f   one block of S_f numbers
+//! pE     one block of P numbers
 //! ```
 //!
 //! Invariants: `blocks` cover `counts` and `given` in order, without gaps; a family that is not
@@ -21,8 +22,8 @@ use populace_tensor::simd::Real;
 
 use crate::{Dialect, InferenceAlgorithm, Model, Result, Tensor};
 
-/// Bits of an agent's mask that say whether A, B and D have been updated; its blocks' bits follow.
-pub(crate) const FLAGS: usize = 3;
+/// Bits of an agent's mask that say whether A, B, D and E have been updated; its blocks' bits follow.
+pub(crate) const FLAGS: usize = 4;
 
 /// The families of counts: the bit of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(crate) enum Family {
     A = 0,
     B = 1,
     D = 2,
+    E = 3,
 }
 
 /// What is learnt, from what, and how.
@@ -39,16 +41,33 @@ pub(crate) struct Learning<T> {
     pub(crate) a: Vec<Counts>,
     pub(crate) b: Vec<Counts>,
     pub(crate) d: Vec<Counts>,
+    pub(crate) e: Option<Counts>,
     /// The counts as given, block by block.
     pub(crate) counts: Array<T>,
-    /// A, B and D as given: they hold until their first update.
+    /// A, B, D and E as given: they hold until their first update.
     pub(crate) given: Array<T>,
     pub(crate) blocks: Vec<Range<usize>>,
-    pub(crate) rate_a: T,
-    pub(crate) rate_b: T,
-    pub(crate) rate_d: T,
+    /// By family.
+    pub(crate) rates: [Rates<T>; FLAGS],
+    /// Whether a count of 0 stays 0.
+    pub(crate) keep_zeros: bool,
     pub(crate) joint: Joint,
     pub(crate) dialect: Dialect,
+}
+
+/// How fast counts of a family change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rates<T> {
+    /// What an event adds is multiplied with this.
+    pub(crate) learn: T,
+    /// What was there before is multiplied with this; `None`, it stays as it is.
+    pub(crate) keep: Option<T>,
+}
+
+impl<T: Real> Rates<T> {
+    fn new(learn: f64, keep: f64) -> Self {
+        Self { learn: T::from_f64(learn), keep: (keep < 1.0).then(|| T::from_f64(keep)) }
+    }
 }
 
 /// The counts of one array.
@@ -90,7 +109,7 @@ impl Counts {
 impl<T: Real> Learning<T> {
     pub(super) fn compile(model: &Model, memory: &SharedResource) -> Result<Option<Self>> {
         let agent = &model.arguments;
-        if !agent.learn_a && !agent.learn_b && !agent.learn_d {
+        if !agent.learn_a && !agent.learn_b && !agent.learn_d && !agent.learn_e {
             return Ok(None);
         }
         let mut vectors = Vectors::default();
@@ -98,12 +117,17 @@ impl<T: Real> Learning<T> {
             a: Vec::new(),
             b: Vec::new(),
             d: Vec::new(),
+            e: None,
             counts: Array::zeroed(memory, 0)?,
             given: Array::zeroed(memory, 0)?,
             blocks: Vec::new(),
-            rate_a: T::from_f64(agent.lr_pa),
-            rate_b: T::from_f64(agent.lr_pb),
-            rate_d: T::from_f64(agent.lr_pd),
+            rates: [
+                Rates::new(agent.lr_pa, agent.fr_pa),
+                Rates::new(agent.lr_pb, agent.fr_pb),
+                Rates::new(agent.lr_pd, agent.fr_pd),
+                Rates::new(agent.lr_pe, agent.fr_pe),
+            ],
+            keep_zeros: agent.keep_zeros,
             joint: match agent.inference_algo {
                 InferenceAlgorithm::Ovf => Joint::Smoothed,
                 InferenceAlgorithm::Exact => Joint::SmoothedClipped,
@@ -127,6 +151,14 @@ impl<T: Real> Learning<T> {
             for (counts, d) in model.p_d.iter().zip(&model.d) {
                 learning.d.push(vectors.push(counts, d, 1, counts.rows()));
             }
+        }
+        if agent.learn_e {
+            let given = match &model.e {
+                Some(e) => Tensor::vector(e.clone()),
+                None => Tensor::uniform(model.p_e.len()),
+            };
+            let counts = Tensor::vector(model.p_e.clone());
+            learning.e = Some(vectors.push(&counts, &given, 1, counts.rows()));
         }
         learning.counts = Array::copied(memory, &vectors.counts)?;
         learning.given = Array::copied(memory, &vectors.given)?;

@@ -1,10 +1,12 @@
 //! From policies to a program.
 //!
 //! Two planners draft it. [`tree`] weighs every policy; [`graph`] weighs first actions, over what
-//! may follow them, without making the policies. Both ask a [`draft`] for steps.
+//! may follow them, without making the policies. Both ask a [`draft`] for steps. Where beliefs are a
+//! policy's own there is no program ([`none`]).
 
 mod draft;
 mod graph;
+mod none;
 mod tree;
 
 use populace_pool::SharedResource;
@@ -17,8 +19,9 @@ use super::likelihood::Structure;
 use super::novelty::novelty_weights;
 use super::outcome::SparseOutcome;
 use super::program::Value;
+use super::sequence::{Passing, Sequence};
 use super::transition::Transition;
-use crate::{Model, Result, Tensor};
+use crate::{Model, Policies, Result, Tensor};
 use draft::Draft;
 
 /// A dense outcome table: (1 + O, rest…, S of the first factor to contract), row 0 the linear part.
@@ -90,13 +93,13 @@ pub(crate) struct Plan<T> {
     pub(crate) learnt: Vec<Array<T>>,
     /// Numbers that the program names.
     pub(crate) constants: Array<T>,
-    /// Enumeration: the row of every policy's score. Graph: the row of the logarithmic weight of
+    /// Enumeration: the row of every policy's score (none without a program). Graph: the row of the logarithmic weight of
     /// every first action.
     pub(crate) scores: Array<u32>,
     /// Graph, where whole policies are chosen: the rows of the logarithmic weights that the first
     /// action is chosen by; else empty.
     pub(crate) choice: Array<u32>,
-    /// ln max(E, ε), by policy; of a graph, which has it in its constants, zeros.
+    /// ln E (in the dialect's logarithm), by policy; of a graph, which has it in its constants, zeros.
     pub(crate) ln_habit: Array<T>,
     /// The first actions of every policy, or those to choose from, (P, F).
     pub(crate) first_actions: Array<u32>,
@@ -134,7 +137,10 @@ impl<T: Real> Plan<T> {
                 let policies = model.all_policies()?;
                 let used = used(policies.factors, &policies.actions);
                 let mut draft = Draft::new(model, transitions, structures, used, memory);
-                let drafted = tree::draft(&mut draft, model, &policies)?;
+                let drafted = match Sequence::of(model).map(|sequence| sequence.passing) {
+                    Some(Passing::ByPolicy) => none::draft(&mut draft, model, &policies)?,
+                    _ => tree::draft(&mut draft, model, &policies)?,
+                };
                 (draft, drafted)
             }
         };
@@ -165,6 +171,19 @@ impl<T: Real> Plan<T> {
             rows: layout.end,
         })
     }
+}
+
+/// ln E, by policy.
+fn ln_habit(model: &Model, policies: &Policies) -> Vec<f64> {
+    match &model.e {
+        Some(e) => e.iter().map(|&e| model.dialect.ln(e)).collect(),
+        None => vec![model.dialect.ln(1.0 / policies.count as f64); policies.count],
+    }
+}
+
+/// The first step of every policy, (P, F).
+fn first_actions(policies: &Policies) -> Vec<u32> {
+    (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied()).collect()
 }
 
 /// What actions each factor has over all steps, given as actions of all factors in turn.

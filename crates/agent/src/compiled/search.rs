@@ -10,7 +10,7 @@ use crate::{InferenceAlgorithm, Model, Result, Sophisticated};
 #[derive(Debug)]
 pub(crate) struct Search<T> {
     pub(crate) arguments: Sophisticated,
-    /// A of every modality, (O, joint states of its dependencies).
+    /// A of every modality, (O, joint states of its dependencies); empty where agents learn it.
     pub(crate) likelihoods: Vec<Array<T>>,
     /// The most beliefs that a tree can have.
     pub(crate) capacity: usize,
@@ -26,7 +26,9 @@ impl<T: Real> Search<T> {
     ) -> Result<Option<Self>> {
         let Some(arguments) = &model.sophisticated else { return Ok(None) };
         let mut likelihoods = Vec::new();
-        for a in &model.a {
+        // Of those that agents learn, each has its own.
+        let shared = if model.arguments.learn_a { &[][..] } else { &model.a[..] };
+        for a in shared {
             let (outcomes, joint) = (a.rows(), a.columns());
             let mut values = Array::zeroed(memory, outcomes * joint)?;
             for column in 0..joint {

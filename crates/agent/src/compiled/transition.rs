@@ -3,7 +3,7 @@
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane, interleave_with};
-use populace_tensor::simd::{Real, Simd};
+use populace_tensor::simd::{Real, Simd, Vector};
 
 use super::learning::Learning;
 use super::rows::Rows;
@@ -97,6 +97,49 @@ impl<T: Real> Transition<T> {
             }
             Table::Learnt { first } => {
                 contract_lanes(simd, &learnt[first + action * size..][..size], joint, out);
+            }
+        }
+    }
+
+    /// out\[s\] += Σ_{s'} B\[s', s, u\]·r\[s'\]: from the states after `action` back to the joint states
+    /// before it.
+    #[inline(always)]
+    pub(crate) fn apply_back<S: Simd>(
+        &self,
+        simd: S,
+        learnt: &[Lane<T>],
+        action: usize,
+        r: &[Lane<T>],
+        out: &mut [Lane<T>],
+    ) {
+        let joint = out.len();
+        let size = self.states * joint;
+        match &self.table {
+            Table::Sparse(rows) => {
+                for (next, r) in r.iter().enumerate() {
+                    let r = Vector::load(simd, r);
+                    for (s, p) in rows.row(action * self.states + next) {
+                        let sum = Vector::load(simd, &out[s]);
+                        Vector::splat(simd, p).mul_add(r, sum).store(&mut out[s]);
+                    }
+                }
+            }
+            Table::Dense(table) => {
+                for (row, r) in table[action * size..][..size].chunks_exact(joint).zip(r) {
+                    let r = Vector::load(simd, r);
+                    for (&p, out) in row.iter().zip(out.iter_mut()) {
+                        Vector::splat(simd, p).mul_add(r, Vector::load(simd, out)).store(out);
+                    }
+                }
+            }
+            Table::Learnt { first } => {
+                let own = &learnt[first + action * size..][..size];
+                for (row, r) in own.chunks_exact(joint).zip(r) {
+                    let r = Vector::load(simd, r);
+                    for (p, out) in row.iter().zip(out.iter_mut()) {
+                        Vector::load(simd, p).mul_add(r, Vector::load(simd, out)).store(out);
+                    }
+                }
             }
         }
     }

@@ -228,6 +228,21 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
 /// An object's pairs in their order; a key that comes twice is an error.
 pub(super) struct Unique<T>(pub(super) Vec<(String, T)>);
 
+impl<'de, T: Deserialize<'de>> Unique<T> {
+    /// Reads an object's pairs.
+    pub(super) fn of<A: MapAccess<'de>>(mut map: A) -> std::result::Result<Self, A::Error> {
+        let mut pairs: Vec<(String, T)> = Vec::new();
+        let mut keys = HashSet::new();
+        while let Some((key, value)) = map.next_entry::<String, T>()? {
+            if !keys.insert(key.clone()) {
+                return Err(A::Error::custom(format_args!("{} comes twice", shown(&key))));
+            }
+            pairs.push((key, value));
+        }
+        Ok(Self(pairs))
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Pairs<T>(std::marker::PhantomData<T>);
@@ -240,17 +255,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
 
             fn visit_map<A: MapAccess<'de>>(
                 self,
-                mut map: A,
+                map: A,
             ) -> std::result::Result<Unique<T>, A::Error> {
-                let mut pairs: Vec<(String, T)> = Vec::new();
-                let mut keys = HashSet::new();
-                while let Some((key, value)) = map.next_entry::<String, T>()? {
-                    if !keys.insert(key.clone()) {
-                        return Err(A::Error::custom(format_args!("{} comes twice", shown(&key))));
-                    }
-                    pairs.push((key, value));
-                }
-                Ok(Unique(pairs))
+                Unique::of(map)
             }
         }
         deserializer.deserialize_map(Pairs(std::marker::PhantomData))

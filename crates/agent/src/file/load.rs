@@ -41,10 +41,11 @@ impl ModelFile {
             dialect: metadata.dialect,
             c: self.preferences(&a, &metadata)?,
             d: self.initial(&b, &p_d, &metadata)?,
-            e: self.policy_prior()?,
+            e: self.over_policies("E")?,
             p_a: self.family(Family::CountsA, &metadata)?,
             p_b: self.family(Family::CountsB, &metadata)?,
             p_d,
+            p_e: self.over_policies("pE")?.unwrap_or_default(),
             h: self.family(Family::Goals, &metadata)?,
             a_dependencies: metadata
                 .a_dependencies
@@ -202,10 +203,12 @@ impl ModelFile {
             .collect()
     }
 
-    fn policy_prior(&mut self) -> Result<Option<Vec<f64>>> {
-        let Some(entry) = self.header.find("E").cloned() else { return Ok(None) };
+    /// `E` or `pE`.
+    fn over_policies(&mut self, name: &str) -> Result<Option<Vec<f64>>> {
+        let Some(entry) = self.header.find(name).cloned() else { return Ok(None) };
         if entry.shape.len() != 1 {
-            return Err(Error::invalid(format!("E: shape is {}, not (P,)", tuple(&entry.shape))));
+            let shape = tuple(&entry.shape);
+            return Err(Error::invalid(format!("{name}: shape is {shape}, not (P,)")));
         }
         Ok(Some(self.reals(&entry)?.iter().collect()))
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::header::{Unique, complaint, shown};
 use super::slots::{self, count, named, string, text, wrong};
+use super::strict::Strict;
 use crate::model::arguments::Named;
 use crate::nearest::hint;
 use crate::{Arguments, Dialect, Error, Model, Result, Sophisticated};
@@ -49,7 +50,7 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Reads the JSON.
     pub(super) fn parse(json: &str) -> Result<Self> {
-        let Unique(pairs) = serde_json::from_str::<Unique<Value>>(json).map_err(|error| {
+        let Unique(pairs) = serde_json::from_str::<Unique<Strict>>(json).map_err(|error| {
             Error::invalid(format!("metadata `populace`: {}", complaint(&error)))
         })?;
         if let Some((key, _)) = pairs.iter().find(|(key, _)| !KEYS.contains(&key.as_str())) {
@@ -61,7 +62,7 @@ impl Metadata {
             pairs
                 .iter()
                 .find(|(name, _)| name == key)
-                .map(|(_, value)| value)
+                .map(|(_, Strict(value))| value)
                 .filter(|v| !v.is_null())
         };
         if let Some(format) = get("format").filter(|format| format.as_u64() != Some(FORMAT)) {
@@ -123,11 +124,10 @@ impl Metadata {
 }
 
 /// Arguments of pymdp that change nothing at the value given here, and are refused at any other.
-const INERT: [(&str, &str); 11] = [
+const INERT: [(&str, &str); 10] = [
     ("batch_size", "1"),
     ("learning_mode", "\"online\""),
     ("learn_C", "false"),
-    ("learn_E", "false"),
     ("preprocess_fn", "null"),
     ("control_fac_idx", "null"),
     ("policy_sep_prior", "false"),
@@ -139,9 +139,14 @@ const INERT: [(&str, &str); 11] = [
 
 fn write_agent(model: &Model) -> Value {
     let mut agent = slots::write(&mut slots::of_agent(&mut model.arguments.clone()));
+    // A file that asks for nothing of ours is one that pymdp's arguments alone describe.
+    let plain = &mut Arguments::for_dialect(model.dialect);
+    let plain = slots::write(&mut slots::of_agent(plain));
+    if let Some(agent) = agent.as_object_mut() {
+        agent.retain(|key, value| !slots::OURS.contains(&key.as_str()) || plain[key] != *value);
+    }
     if model.dialect == Dialect::Pymdp0 {
-        // pymdp-0 spells its algorithms in capitals.
-        agent["inference_algo"] = json!(model.arguments.inference_algo.name().to_uppercase());
+        agent["inference_algo"] = json!(model.arguments.inference_algo.name_in(model.dialect));
     }
     agent
 }

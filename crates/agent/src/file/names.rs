@@ -11,6 +11,8 @@ pub(super) enum Name {
     Model(Family, usize, Part),
     /// `E`: the prior over policies.
     PolicyPrior,
+    /// `pE`: its counts.
+    PolicyCounts,
     /// `policies`.
     Policies,
     /// `observations` (None), or the soft `observations.m`.
@@ -76,7 +78,7 @@ impl Name {
             let index = name.split('.').nth(1).filter(|index| number(index).is_some());
             let index = index.unwrap_or("0");
             let indexed = Family::ALL.iter().map(|(prefix, _)| format!("{prefix}.{index}"));
-            let fixed = ["E", "policies", "observations", "actions"].map(str::to_owned);
+            let fixed = ["E", "pE", "policies", "observations", "actions"].map(str::to_owned);
             let soft = format!("observations.{index}");
             let known: Vec<String> = indexed.chain(fixed).chain([soft]).collect();
             let hint = hint(name, known.iter().map(String::as_str));
@@ -87,6 +89,7 @@ impl Name {
     fn known(name: &str) -> Option<Self> {
         match name {
             "E" => return Some(Self::PolicyPrior),
+            "pE" => return Some(Self::PolicyCounts),
             "policies" => return Some(Self::Policies),
             "observations" => return Some(Self::Observations(None)),
             "actions" => return Some(Self::Actions),

@@ -24,6 +24,10 @@ pub(super) enum Slot<'a> {
 
 type Slots<'a> = Vec<(&'static str, Slot<'a>)>;
 
+/// Arguments that pymdp does not have: written where they ask for something.
+pub(super) const OURS: [&str; 8] =
+    ["learn_E", "lr_pE", "fr_pA", "fr_pB", "fr_pD", "fr_pE", "keep_zeros", "planning_interval"];
+
 /// The places of an agent's arguments.
 pub(super) fn of_agent(agent: &mut Arguments) -> Slots<'_> {
     use Slot::{Algorithm, Count, Real, Sampling, Selection, Switch, Window};
@@ -51,6 +55,14 @@ pub(super) fn of_agent(agent: &mut Arguments) -> Slots<'_> {
         ("lr_pA", Real(&mut agent.lr_pa)),
         ("lr_pB", Real(&mut agent.lr_pb)),
         ("lr_pD", Real(&mut agent.lr_pd)),
+        ("learn_E", Switch(&mut agent.learn_e)),
+        ("lr_pE", Real(&mut agent.lr_pe)),
+        ("fr_pA", Real(&mut agent.fr_pa)),
+        ("fr_pB", Real(&mut agent.fr_pb)),
+        ("fr_pD", Real(&mut agent.fr_pd)),
+        ("fr_pE", Real(&mut agent.fr_pe)),
+        ("keep_zeros", Switch(&mut agent.keep_zeros)),
+        ("planning_interval", Count(&mut agent.planning_interval)),
     ]
 }
 

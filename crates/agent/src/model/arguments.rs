@@ -48,10 +48,13 @@ pub enum InferenceAlgorithm {
     Vmp,
     Ovf,
     Exact,
+    /// Ours: the true posterior over the joint states of all factors, and its marginals.
+    ExactJoint,
     Vanilla,
 }
 
-/// The agent's arguments, by pymdp's names, with the dialect's defaults.
+/// The agent's arguments, by pymdp's names, with the dialect's defaults. The last ones are Populace's
+/// own, and off by default (docs/beyond.md).
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // pymdp's own names
 pub struct Arguments {
@@ -78,6 +81,18 @@ pub struct Arguments {
     pub lr_pa: f64,
     pub lr_pb: f64,
     pub lr_pd: f64,
+    /// Ours: habits are learnt, pE += lr_pE · q_π.
+    pub learn_e: bool,
+    pub lr_pe: f64,
+    /// Ours: what is left of counts at each of their updates, in (0, 1]; 1 forgets nothing.
+    pub fr_pa: f64,
+    pub fr_pb: f64,
+    pub fr_pd: f64,
+    pub fr_pe: f64,
+    /// Ours: a count of 0 stays 0, whatever is seen.
+    pub keep_zeros: bool,
+    /// Ours, k: policies are weighed at every k-th step; the one chosen is followed in between.
+    pub planning_interval: usize,
 }
 
 impl Arguments {
@@ -115,6 +130,14 @@ impl Arguments {
             lr_pa: 1.0,
             lr_pb: 1.0,
             lr_pd: 1.0,
+            learn_e: false,
+            lr_pe: 1.0,
+            fr_pa: 1.0,
+            fr_pb: 1.0,
+            fr_pd: 1.0,
+            fr_pe: 1.0,
+            keep_zeros: false,
+            planning_interval: 1,
         };
         match dialect {
             Dialect::Pymdp1 => pymdp_1,
@@ -193,6 +216,16 @@ impl Named for SamplingMode {
         &[("full", Self::Full), ("marginal", Self::Marginal)];
 }
 
+impl InferenceAlgorithm {
+    /// The name that a dialect's own library has for it: `pymdp-0` spells in capitals.
+    pub(crate) fn name_in(self, dialect: Dialect) -> String {
+        match dialect {
+            Dialect::Pymdp0 => self.name().to_uppercase(),
+            Dialect::Pymdp1 => self.name().to_owned(),
+        }
+    }
+}
+
 impl Named for InferenceAlgorithm {
     const NAMES: &'static [(&'static str, Self)] = &[
         ("fpi", Self::Fpi),
@@ -200,6 +233,7 @@ impl Named for InferenceAlgorithm {
         ("vmp", Self::Vmp),
         ("ovf", Self::Ovf),
         ("exact", Self::Exact),
+        ("exact-joint", Self::ExactJoint),
         ("VANILLA", Self::Vanilla),
     ];
 }

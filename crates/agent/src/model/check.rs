@@ -5,6 +5,7 @@
 //! in it, the value and the rule: `B.0: column (3, 1) sums to 0.93, not 1 (±1e-6)`.
 
 mod arguments;
+mod beyond;
 mod structure;
 mod values;
 

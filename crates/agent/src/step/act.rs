@@ -4,6 +4,7 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::door::{Number, Stage};
+use super::following::proceed;
 use super::joint::ln;
 use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
@@ -52,6 +53,9 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
                 for (f, chosen) in scratch.chosen.iter_mut().enumerate() {
                     let first = |lane: usize| model.plan.first_actions[policy[lane] * factors + f];
                     *chosen = std::array::from_fn(first);
+                }
+                if let Some(following) = &model.following {
+                    proceed(following, &policy, scratch);
                 }
             }
             SamplingMode::Marginal => {

@@ -8,6 +8,7 @@ use populace_tensor::simd::Real;
 
 use super::act::SampleAction;
 use super::bound::CarryBounds;
+use super::by_policy::InferByPolicy;
 use super::learn::{Expect, Learn};
 use super::plan::InferPolicies;
 use super::scratch::Scratch;
@@ -71,7 +72,9 @@ fn run<T: Number>(stage: Stage, model: &CompiledModel<T>, scratch: &mut Scratch<
         Stage::InferStates => isa.dispatch(InferStates { model, scratch }),
         Stage::CarryBounds => isa.dispatch(CarryBounds { scratch }),
         Stage::InferSequence => {
-            if let Some(sequence) = model.sequence {
+            if let Some(by_policy) = &model.by_policy {
+                isa.dispatch(InferByPolicy { model, by_policy, scratch });
+            } else if let Some(sequence) = model.sequence {
                 isa.dispatch(InferSequence { model, sequence, scratch });
             }
         }

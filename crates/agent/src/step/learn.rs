@@ -3,14 +3,22 @@
 //! ```text
 //! pA_m += lr · o ⊗ q(dependencies)                    a missing observation adds nothing
 //! pB_f += lr · joint(q_t, q_{t−1}(dependencies))      at the action taken at t − 1
-//! pD_f += lr · q                                      pymdp-0, at the first step
+//! pD_f += lr · q                                      at the first step (pymdp-1: ours); lr · D where
+//!                                                     beliefs are a policy's own
+//! pE   += lr · q_π                                    wherever policies are weighed (ours)
 //! pymdp-1:  A = max(α, ε) / Σ max(α, ε)               learns from the second step on
 //! pymdp-0:  A = α / Σ α                               counts grow only where A, B, pD are above 0;
 //!                                                     pA from the first step on
 //! ```
 //!
+//! Ours, off by default: `fr` multiplies the counts of an array (of B, those of the action) before an
+//! update adds to them, down to ε at least, so that what was possible stays so; `keep_zeros` adds
+//! nothing to a count of 0.
+//!
 //! An array that was never updated is the given one, whatever its counts. A lane's arithmetic does
 //! not depend on its neighbours: what a lane does not learn adds 0 to its counts.
+
+mod vectors;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
@@ -23,6 +31,8 @@ use super::kernels::{contract_lanes, splat};
 use super::novelty::weights;
 use super::scratch::{NONE, Scratch};
 use super::states::product;
+use vectors::{kept, learn_d, learn_e};
+
 use crate::compiled::learning::{Counts, FLAGS, Family, Joint, Learning, in_file_order};
 use crate::compiled::plan::LearntOutcome;
 use crate::{CompiledModel, Dialect, EPSILON, Result};
@@ -47,13 +57,16 @@ pub(crate) struct LearningScratch<T: Real> {
     /// The masks of the lanes, `mask_bytes` apart.
     masks: Array<u8>,
     mask_bytes: usize,
+    /// Whether policies were weighed, so that E is learnt.
+    weighed: [bool; LANES],
 }
 
 impl<T: Real> LearningScratch<T> {
     pub(super) fn new(model: &CompiledModel<T>, memory: &SharedResource) -> Result<Self> {
         let learning = model.learning.as_ref();
         let size = learning.map_or(0, |learning| learning.counts.len());
-        let tables = learning.map(|learning| learning.a.iter().chain(&learning.b));
+        let tables =
+            learning.map(|own| own.a.iter().chain(&own.b).chain(&own.d).chain(own.e.as_slice()));
         let widest = tables.and_then(|tables| tables.map(|t| t.joint.max(t.rows)).max());
         let tables = |novel: bool| -> usize {
             let own =
@@ -78,6 +91,7 @@ impl<T: Real> LearningScratch<T> {
             sums: Array::zeroed(memory, widest.unwrap_or(0))?,
             masks: Array::zeroed(memory, LANES * mask_bytes)?,
             mask_bytes,
+            weighed: [false; LANES],
         })
     }
 
@@ -103,6 +117,8 @@ pub struct LearntCounts {
     pub b: Vec<Vec<f64>>,
     /// By factor; empty where D was not updated.
     pub d: Vec<Vec<f64>>,
+    /// By policy; empty where E was not updated.
+    pub e: Vec<f64>,
 }
 
 impl<T: Real> CompiledModel<T> {
@@ -171,6 +187,12 @@ impl<T: Real> CompiledModel<T> {
                 NONE => family(Family::D, &learning.d),
                 _ => Vec::new(),
             },
+            e: match learning.e {
+                Some(counts) if own.weighed[lane] => {
+                    in_file_order(&counts, |at| own.counts[at][lane].to_f64())
+                }
+                _ => Vec::new(),
+            },
         }
     }
 }
@@ -216,7 +238,15 @@ impl<T: Real> Kernel for Expect<'_, T> {
             Dialect::Pymdp1 => EPSILON,
             Dialect::Pymdp0 => 0.0,
         };
-        for (family, all) in [(Family::A, &learning.a), (Family::B, &learning.b)] {
+        // D is read by windows alone.
+        let d: &[Counts] = if model.sequence.is_some() { &learning.d } else { &[] };
+        let families = [
+            (Family::A, &learning.a[..]),
+            (Family::B, &learning.b),
+            (Family::D, d),
+            (Family::E, learning.e.as_slice()),
+        ];
+        for (family, all) in families {
             let fresh: [bool; LANES] = std::array::from_fn(|lane| !own.bit(lane, family as usize));
             for counts in all {
                 for table in 0..counts.tables {
@@ -363,6 +393,9 @@ impl<T: Real> Kernel for Learn<'_, T> {
         for f in 0..learning.d.len() {
             learn_d(model, learning, scratch, f, acted.map(|acted| !acted));
         }
+        if let Some(counts) = learning.e {
+            learn_e(learning, counts, scratch);
+        }
     }
 }
 
@@ -390,27 +423,41 @@ fn learn_a<T: Real, S: Simd>(
         _ => product(simd, beliefs, &mut scratch.joint),
     };
     let masked = learning.dialect == Dialect::Pymdp0;
+    let keep_zeros = learning.keep_zeros;
+    let rates = learning.rates[Family::A as usize];
     let first_outcome: usize = model.outcomes[..m].iter().sum();
     for lane in (0..LANES).filter(|&lane| learns[lane]) {
         scratch.learning.set(lane, Family::A as usize);
+        let (soft, observed) = (&scratch.soft, scratch.observations[m][lane]);
+        let seen = |o: usize| match scratch.use_soft {
+            true => soft[first_outcome + o][lane],
+            false if observed == o as i32 => T::ONE,
+            false => T::ZERO,
+        };
+        if let Some(keep) = rates.keep
+            && (0..counts.rows).any(|o| seen(o) != T::ZERO)
+        {
+            for o in 0..counts.rows {
+                scratch.learning.set(lane, FLAGS + counts.first_block + o);
+            }
+            for count in &mut scratch.learning.counts[counts.range()] {
+                count[lane] = kept(keep, count[lane]);
+            }
+        }
         for o in 0..counts.rows {
-            let seen = if scratch.use_soft {
-                scratch.soft[first_outcome + o][lane]
-            } else if scratch.observations[m][lane] == o as i32 {
-                T::ONE
-            } else {
-                T::ZERO
-            };
+            let seen = seen(o);
             if seen == T::ZERO {
                 continue;
             }
             scratch.learning.set(lane, FLAGS + counts.first_block + o);
-            let weight = learning.rate_a * seen;
+            let weight = rates.learn * seen;
             let start = counts.first + o * joint;
             let own = &mut scratch.learning;
             for ((count, a), q) in own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
             {
-                if !masked || a[lane] > T::ZERO {
+                let closed =
+                    (masked && a[lane] <= T::ZERO) || (keep_zeros && count[lane] <= T::ZERO);
+                if !closed {
                     count[lane] += weight * q[lane];
                 }
             }
@@ -441,20 +488,23 @@ fn learn_b<T: Real, S: Simd>(
     let masked = learning.dialect == Dialect::Pymdp0;
     let epsilon = splat::<T, S>(simd, EPSILON);
     let zero = splat::<T, S>(simd, 0.0);
+    let rates = learning.rates[Family::B as usize];
     for (lane, &action) in taken.iter().enumerate() {
         if action == NONE || taken[..lane].contains(&action) {
             continue;
         }
         let action = action as usize;
         let mut weight = Lane([T::ZERO; LANES]);
+        let mut keep = Lane([T::ONE; LANES]);
         for lane in (0..LANES).filter(|&lane| taken[lane] as usize == action) {
-            weight[lane] = learning.rate_b;
+            weight[lane] = rates.learn;
+            keep[lane] = rates.keep.unwrap_or(T::ONE);
             let bit = lane * own.mask_bytes;
             let block = FLAGS + counts.first_block + action;
             own.masks[bit] |= 1 << Family::B as usize;
             own.masks[bit + block / 8] |= 1 << (block % 8);
         }
-        let weight = Vector::load(simd, &weight);
+        let (weight, keep) = (Vector::load(simd, &weight), Vector::load(simd, &keep));
         let table = counts.table(action);
         let b = &own.expected[table.clone()];
         let smoothed = learning.joint != Joint::Independent;
@@ -481,29 +531,16 @@ fn learn_b<T: Real, S: Simd>(
                 if masked {
                     term = zero.less(b).select(term, zero);
                 }
-                (Vector::load(simd, count) + term).store(count);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn learn_d<T: Real>(
-    model: &CompiledModel<T>,
-    learning: &Learning<T>,
-    scratch: &mut Scratch<T>,
-    f: usize,
-    learns: [bool; LANES],
-) {
-    let counts = learning.d[f];
-    let q = belief(model, &scratch.rows, f);
-    let own = &mut scratch.learning;
-    for lane in (0..LANES).filter(|&lane| learns[lane]) {
-        own.set(lane, Family::D as usize);
-        own.set(lane, FLAGS + counts.first_block);
-        for (count, q) in own.counts[counts.range()].iter_mut().zip(q) {
-            if count[lane] > T::ZERO {
-                count[lane] += learning.rate_d * q[lane];
+                let mut left = Vector::load(simd, count);
+                if learning.keep_zeros {
+                    term = zero.less(left).select(term, zero);
+                }
+                if rates.keep.is_some() {
+                    // At least ε, of what was more: the lanes that keep all stay as they are.
+                    let floor = epsilon.less(left).select(epsilon, left);
+                    left = (left * keep).max(floor);
+                }
+                (left + term).store(count);
             }
         }
     }

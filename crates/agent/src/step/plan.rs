@@ -3,7 +3,9 @@
 use populace_tensor::lanes::Lane;
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::by_policy;
 use super::door::{Number, Stage};
+use super::following::commit;
 use super::joint::worth;
 use super::kernels::{contract, contract_lanes, dot, softmax, splat};
 use super::scratch::Scratch;
@@ -11,7 +13,7 @@ use super::search::search;
 use super::states::product;
 use crate::compiled::outcome::dense_value;
 use crate::compiled::program::Operation;
-use crate::{CompiledModel, Planner};
+use crate::{CompiledModel, EPSILON, Planner};
 
 impl<T: Number> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
@@ -35,11 +37,20 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
         if let Some(wanted) = &model.search {
             return search(simd, model, wanted, scratch);
         }
-        let mut words = Words { words: &model.plan.words };
-        while let Some(operation) = words.operation() {
-            execute(simd, model, scratch, operation, &mut words);
+        if model.by_policy.is_some() {
+            return by_policy::weigh(simd, scratch);
         }
-        weigh(simd, model, scratch);
+        let following = model.following.as_ref();
+        if following.is_none() || !scratch.only_follows() {
+            let mut words = Words { words: &model.plan.words };
+            while let Some(operation) = words.operation() {
+                execute(simd, model, scratch, operation, &mut words);
+            }
+            weigh(simd, model, scratch);
+        }
+        if let Some(following) = following {
+            commit(following, scratch);
+        }
     }
 }
 
@@ -251,10 +262,15 @@ pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
     match model.plan.planner {
         Planner::Enumeration => {
             let gamma = Vector::splat(simd, model.gamma);
+            let own = model.learning.as_ref().and_then(|learning| learning.e);
+            let own = own.map(|counts| &scratch.learning.expected[counts.range()]);
             for (policy, &row) in model.plan.scores.iter().enumerate() {
                 let score = Vector::load(simd, &scratch.rows[row as usize]);
                 score.store(&mut scratch.neg_efe[policy]);
-                let habit = Vector::splat(simd, model.plan.ln_habit[policy]);
+                let habit = match own {
+                    None => Vector::splat(simd, model.plan.ln_habit[policy]),
+                    Some(own) => ln_of(Vector::load(simd, &own[policy])),
+                };
                 gamma.mul_add(score, habit).store(&mut scratch.q_pi[policy]);
             }
         }
@@ -265,6 +281,12 @@ pub(super) fn weigh<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch
         }
     }
     softmax(simd, &mut scratch.q_pi);
+}
+
+/// ln max(p, ε).
+#[inline(always)]
+fn ln_of<T: Real, S: Simd>(p: Vector<T, S>) -> Vector<T, S> {
+    p.max(splat(p.simd(), EPSILON)).ln()
 }
 
 /// Rows (first, count) to read and others to write. The program never overlaps them.

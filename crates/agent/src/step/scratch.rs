@@ -6,10 +6,12 @@ use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
 use super::bound::Bounds;
+use super::by_policy::PolicyScratch;
 use super::learn::LearningScratch;
 use super::search::Trees;
-use super::sequence::WindowScratch;
+use super::sequence::SequenceScratch;
 use super::sparse::SparseScratch;
+use super::window::WindowScratch;
 use crate::{CompiledModel, Planner, Result, Window};
 
 /// The action of an agent that has not acted yet: its prior is D.
@@ -19,8 +21,8 @@ pub(crate) const NONE: u32 = u32::MAX;
 ///
 /// Inputs are set lane by lane ([`Scratch::took_last_first`], [`Scratch::observe`]; beliefs as rows
 /// of lanes, [`Scratch::beliefs_mut`]), then [`CompiledModel::infer_states`], [`CompiledModel::infer_policies`] and
-/// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. Lanes
-/// that nobody set compute as if they had just been born; nobody reads them.
+/// [`CompiledModel::sample_action`] run in that order, and results are read lane by lane. The first
+/// lanes are agents. Lanes that nobody set compute as if they had just been born; nobody reads them.
 #[derive(Debug)]
 pub struct Scratch<T: Real> {
     /// The plan's rows; the beliefs of all factors are the first of them.
@@ -49,6 +51,8 @@ pub struct Scratch<T: Real> {
     pub(crate) taken: Vec<[u32; LANES]>,
     /// The action of every factor and lane that was chosen.
     pub(crate) chosen: Vec<[u32; LANES]>,
+    /// What every lane follows, 0 nothing.
+    pub(crate) followed: [u32; LANES],
     /// One number in [0, 1) a factor and lane: what drawn actions are drawn with.
     pub(crate) draws: Vec<[f64; LANES]>,
     /// What the worth of a joint belief is computed in.
@@ -57,6 +61,8 @@ pub struct Scratch<T: Real> {
     pub(crate) wide: Array<Lane<f64>>,
     pub(crate) learning: LearningScratch<T>,
     pub(crate) window: WindowScratch<T>,
+    pub(crate) sequence: SequenceScratch<T>,
+    pub(crate) policies: PolicyScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
     /// How far beliefs may be from the exact ones, where that is carried.
     pub(crate) bounds: Option<Bounds<T>>,
@@ -89,13 +95,15 @@ impl<T: Real> CompiledModel<T> {
         // A message works with the products of all but the last factor, each at most the joint, and
         // with two rooms for what is left of the evidence.
         let messages = self.groups.iter().map(|group| (group.dependencies.len() + 2) * group.joint);
+        let exact = self.exact_joint.iter().map(|exact| exact.joint);
         let widest = self.actions.iter().copied().max().unwrap_or(1);
         let policies = self.policy_count();
+        let learning = LearningScratch::new(self, memory)?;
         Ok(Scratch {
             rows: rows(self.plan.rows)?,
             prior: rows(total)?,
             evidence: rows(evidence)?,
-            joint: rows(moved.chain(messages).max().unwrap_or(0))?,
+            joint: rows(moved.chain(messages).chain(exact).max().unwrap_or(0))?,
             messages: rows(total)?,
             constant: rows(total)?,
             neg_efe: rows(match self.planner() {
@@ -108,23 +116,26 @@ impl<T: Real> CompiledModel<T> {
             observations: vec![[-1; LANES]; self.outcomes.len()],
             taken: vec![[NONE; LANES]; self.states.len()],
             chosen: vec![[0; LANES]; self.states.len()],
+            followed: [0; LANES],
             draws: vec![[0.0; LANES]; self.states.len()],
             worth: rows(self.joint_outcome.as_ref().map_or(0, |o| o.joint + 1 + o.gain))?,
             wide: Array::zeroed(
                 memory,
                 self.joint_outcome.as_ref().map_or(0, |o| total + 2 * o.joint),
             )?,
-            learning: LearningScratch::new(self, memory)?,
             window: WindowScratch::new(self, window, memory)?,
+            sequence: SequenceScratch::new(self, window, memory)?,
+            policies: PolicyScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
             bounds: None,
             first_row: self.first_row.clone(),
             use_soft: false,
             agents: 0,
             trees: match &self.search {
-                Some(search) => Some(Trees::new(self, search, memory)?),
+                Some(search) => Some(Trees::new(self, search, &learning, memory)?),
                 None => None,
             },
+            learning,
         })
     }
 }
@@ -134,6 +145,7 @@ impl<T: Real> Scratch<T> {
     pub fn start(&mut self) {
         self.observations.fill([-1; LANES]);
         self.taken.fill([NONE; LANES]);
+        self.followed = [0; LANES];
         self.use_soft = false;
         self.agents = 0;
         self.learning.start();

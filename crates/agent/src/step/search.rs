@@ -15,10 +15,12 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Real, Simd, Vector};
 
-use super::kernels::{contract, scale, softmax, x_ln_x};
+use super::kernels::{contract, contract_lanes, scale, softmax, x_ln_x};
+use super::learn::LearningScratch;
 use super::plan::{Words, execute};
 use super::scratch::Scratch;
 use super::states::{joint_belief, posterior, product};
+use crate::compiled::likelihood::EvidenceTable;
 use crate::compiled::search::Search;
 use crate::{CompiledModel, Result};
 
@@ -59,6 +61,9 @@ pub(crate) struct Trees<T: Real> {
     chosen: Vec<i32>,
     /// What the block's agents observed, while their trees observe.
     observations: Vec<[i32; LANES]>,
+    /// What the block's agents have learnt, while one of them searches with what it has.
+    expected: Array<Lane<T>>,
+    tables: Array<Lane<T>>,
     /// π of a slot of the root that no policy has.
     padded_root: T,
     /// Numbers of a belief.
@@ -70,6 +75,7 @@ impl<T: Real> Trees<T> {
     pub(super) fn new(
         model: &CompiledModel<T>,
         search: &Search<T>,
+        learning: &LearningScratch<T>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let (width, policies, room) = (model.belief_len(), model.policy_count(), search.capacity);
@@ -95,10 +101,27 @@ impl<T: Real> Trees<T> {
             ranked: model.outcomes.iter().map(|&count| Vec::with_capacity(count)).collect(),
             chosen: vec![0; model.outcomes.len()],
             observations: vec![[-1; LANES]; model.outcomes.len()],
+            expected: Array::zeroed(memory, learning.expected.len())?,
+            tables: Array::zeroed(memory, learning.outcomes.len())?,
             padded_root: T::ZERO,
             width,
             policies,
         })
+    }
+
+    /// Puts what the block has learnt by, or back.
+    fn swap_learnt(&mut self, scratch: &mut Scratch<T>) {
+        std::mem::swap(&mut scratch.learning.expected, &mut self.expected);
+        std::mem::swap(&mut scratch.learning.outcomes, &mut self.tables);
+    }
+
+    /// Gives what one agent has learnt to all lanes: they are its beliefs.
+    fn lend_learnt(&self, scratch: &mut Scratch<T>, agent: usize) {
+        let own = &mut scratch.learning;
+        let lent = own.expected.iter_mut().chain(own.outcomes.iter_mut());
+        for (to, from) in lent.zip(self.expected.iter().chain(self.tables.iter())) {
+            *to = Lane([from[agent]; LANES]);
+        }
     }
 
     /// A tree of its root alone.
@@ -347,12 +370,15 @@ pub(super) fn search<T: Real, S: Simd>(
     let soft = std::mem::take(&mut scratch.use_soft);
     std::mem::swap(&mut scratch.observations, &mut trees.observations);
     trees.roots.copy_from_slice(&scratch.rows[..trees.width]);
+    trees.swap_learnt(scratch);
     for lane in 0..scratch.agents {
+        trees.lend_learnt(scratch, lane);
         one(simd, model, search, &mut trees, scratch, lane);
         for (policy, q) in scratch.q_pi.iter_mut().enumerate() {
             q[lane] = trees.q_pi[policy];
         }
     }
+    trees.swap_learnt(scratch);
     scratch.rows[..trees.width].copy_from_slice(&trees.roots);
     std::mem::swap(&mut scratch.observations, &mut trees.observations);
     scratch.use_soft = soft;
@@ -529,21 +555,27 @@ fn predict<T: Real, S: Simd>(
         let action = model.plan.first_actions[policy * factors + f] as usize;
         let out = &mut scratch.prior[model.first_row[f]..model.first_row[f + 1]];
         let (joint, _) = joint_belief(simd, model, transition, &scratch.rows, &mut scratch.joint);
-        // Agents that search do not learn: nothing is a lane's own.
-        transition.apply(simd, &[], action, joint, out);
+        transition.apply(simd, &scratch.learning.expected, action, joint, out);
     }
     let mut first = 0;
-    for ((evidence, table), &count) in
-        model.evidence.iter().zip(&search.likelihoods).zip(&model.outcomes)
-    {
+    for (m, (evidence, &count)) in model.evidence.iter().zip(&model.outcomes).enumerate() {
         let out = &mut trees.outcomes[first..first + count];
         first += count;
         let belief = |&f: &usize| &scratch.prior[model.first_row[f]..model.first_row[f + 1]];
-        if let [f] = &evidence.dependencies[..] {
-            contract(simd, table, belief(f), out);
-        } else {
-            let beliefs = evidence.dependencies.iter().map(belief);
-            contract(simd, table, product(simd, beliefs, &mut scratch.joint), out);
+        let q = match &evidence.dependencies[..] {
+            [f] => belief(f),
+            dependencies => product(simd, dependencies.iter().map(belief), &mut scratch.joint),
+        };
+        match evidence.table {
+            EvidenceTable::Learnt { first } => {
+                contract_lanes(
+                    simd,
+                    &scratch.learning.expected[first..][..count * q.len()],
+                    q,
+                    out,
+                );
+            }
+            _ => contract(simd, &search.likelihoods[m], q, out),
         }
     }
 }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! ln A_t is the expected evidence under the other factors' current q_t. B is that of the action taken
-//! from t, by lane. All lanes of a block have windows of the same length, so none is padded.
+//! from t, by lane.
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
@@ -21,23 +21,14 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::kernels::{add, contract_lanes, ln_clipped, softmax, splat};
 use super::scratch::Scratch;
-use super::states::{gather_groups, product, send};
+use super::states::{product, send};
+use super::window::gather_window;
 use crate::compiled::sequence::{Passing, Sequence, Window};
 use crate::{CompiledModel, EPSILON, Result};
 
-/// The past of a block; all empty where states are inferred from the present alone.
+/// Beliefs and messages over a window; all empty where none are passed.
 #[derive(Debug)]
-pub(crate) struct WindowScratch<T: Real> {
-    /// Past steps of the block's window.
-    steps: usize,
-    /// The outcome of every past step, modality and lane.
-    outcomes: Vec<[i32; LANES]>,
-    /// Soft observations by past step, all modalities one after another.
-    soft: Array<Lane<T>>,
-    /// The action of every past step, factor and lane.
-    actions: Vec<[u32; LANES]>,
-    /// Evidence of all groups, by step.
-    evidence: Array<Lane<T>>,
+pub(crate) struct SequenceScratch<T: Real> {
     /// Beliefs by step, and the logarithms that they are computed from.
     q: Array<Lane<T>>,
     ln_q: Array<Lane<T>>,
@@ -50,96 +41,29 @@ pub(crate) struct WindowScratch<T: Real> {
     message: Array<Lane<T>>,
 }
 
-impl<T: Real> WindowScratch<T> {
+impl<T: Real> SequenceScratch<T> {
     pub(super) fn new(
         model: &CompiledModel<T>,
         window: Window,
         memory: &SharedResource,
     ) -> Result<Self> {
         let rows = |len| Array::zeroed(memory, len);
-        let used = model.sequence.is_some();
-        let steps = if used { window.observations + 1 } else { 0 };
-        let (total, past) = (model.belief_len(), steps.saturating_sub(1));
-        let evidence: usize = model.groups.iter().map(|group| group.joint).sum();
+        let used = model.sequence.is_some() && model.by_policy.is_none();
+        let only = |len: usize| if used { len } else { 0 };
+        let size = only((window.observations + 1) * model.belief_len());
         let joint = |deps: &[usize]| deps.iter().map(|&f| model.states[f]).product::<usize>();
         let tables = model.transitions.iter().map(|t| t.states * joint(&t.dependencies));
         let widest = model.states.iter().copied().max().unwrap_or(0);
-        let only = |len: usize| if used { len } else { 0 };
         let ln_initial = model.initial.iter().map(|&d| T::from_f64(d.to_f64().max(EPSILON).ln()));
-        let ln_initial: Vec<T> = ln_initial.take(only(total)).collect();
+        let ln_initial: Vec<T> = ln_initial.take(only(model.belief_len())).collect();
         Ok(Self {
-            steps: 0,
-            outcomes: vec![[-1; LANES]; past * model.outcomes.len()],
-            soft: rows(past * model.outcomes.iter().sum::<usize>())?,
-            actions: vec![[0; LANES]; past * model.states.len()],
-            evidence: rows(steps * evidence)?,
-            q: rows(steps * total)?,
-            ln_q: rows(steps * total)?,
+            q: rows(size)?,
+            ln_q: rows(size)?,
             ln_initial: Array::copied(memory, &ln_initial)?,
             b: rows(only(tables.max().unwrap_or(0)))?,
             rest: rows(only(widest * widest))?,
             message: rows(only(widest))?,
         })
-    }
-}
-
-impl<T: Real> CompiledModel<T> {
-    /// Whether states are inferred from a window, so that agents keep some of their past.
-    pub fn infers_windows(&self) -> bool {
-        self.sequence.is_some()
-    }
-
-    /// What of its past an agent keeps over a run of `steps` steps (any number: `None`); nothing,
-    /// where states are inferred from the present alone.
-    ///
-    /// # Errors
-    ///
-    /// The window is the whole run, and nobody knows how long that is.
-    pub fn window(&self, steps: Option<u64>) -> Result<Window> {
-        self.sequence.map_or(Ok(Window::default()), |sequence| sequence.window(steps))
-    }
-}
-
-impl<T: Real> Scratch<T> {
-    /// How many past steps the block's window has; then each of them is set.
-    pub fn set_past(&mut self, steps: usize) {
-        self.window.steps = steps;
-    }
-
-    /// What an agent observed at a past step, by modality; −1 is nothing.
-    pub fn past_observed(
-        &mut self,
-        step: usize,
-        lane: usize,
-        outcomes: impl IntoIterator<Item = i32>,
-    ) {
-        let modalities = self.observations.len();
-        let rows = &mut self.window.outcomes[step * modalities..];
-        for (row, outcome) in rows.iter_mut().zip(outcomes) {
-            row[lane] = outcome;
-        }
-    }
-
-    /// What an agent observed at a past step as distributions, all modalities one after another.
-    pub fn past_observed_soft(&mut self, step: usize, lane: usize, outcomes: &[T]) {
-        let rows = &mut self.window.soft[step * outcomes.len()..];
-        for (row, &p) in rows.iter_mut().zip(outcomes) {
-            row[lane] = p;
-        }
-    }
-
-    /// The action of every factor that an agent took at a past step, the last factor's first.
-    pub fn past_took_last_first(
-        &mut self,
-        step: usize,
-        lane: usize,
-        actions: impl IntoIterator<Item = u32>,
-    ) {
-        let factors = self.taken.len();
-        let rows = &mut self.window.actions[step * factors..(step + 1) * factors];
-        for (row, action) in rows.iter_mut().rev().zip(actions) {
-            row[lane] = action;
-        }
     }
 }
 
@@ -161,55 +85,30 @@ impl<T: Real> Kernel for InferSequence<'_, T> {
             for f in 0..model.states.len() {
                 let uniform = Lane([T::from_f64(1.0 / model.states[f] as f64); LANES]);
                 let rows = model.first_row[f]..model.first_row[f + 1];
-                scratch.window.q[t * total..][rows].fill(uniform);
+                scratch.sequence.q[t * total..][rows].fill(uniform);
             }
         }
         for _ in 0..model.num_iter {
             for t in 0..steps {
                 hear(simd, model, scratch, t);
             }
-            begin(simd, sequence.passing, scratch, steps);
+            begin(simd, model, sequence.passing, scratch, steps);
             for t in 0..steps - 1 {
                 for g in 0..model.states.len() {
                     pass(simd, model, sequence.passing, scratch, t, g, steps);
                 }
             }
             let size = steps * total;
-            let window = &mut scratch.window;
-            window.q[..size].copy_from_slice(&window.ln_q[..size]);
-            for q in window.q[..size].chunks_exact_mut(total) {
+            let beliefs = &mut scratch.sequence;
+            beliefs.q[..size].copy_from_slice(&beliefs.ln_q[..size]);
+            for q in beliefs.q[..size].chunks_exact_mut(total) {
                 for f in 0..model.states.len() {
                     softmax(simd, &mut q[model.first_row[f]..model.first_row[f + 1]]);
                 }
             }
         }
         let last = (steps - 1) * total;
-        scratch.rows[..total].copy_from_slice(&scratch.window.q[last..last + total]);
-    }
-}
-
-/// The evidence of every step of the window, the present last.
-#[inline(always)]
-fn gather_window<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
-    let steps = scratch.window.steps;
-    let modalities = scratch.observations.len();
-    let (size, width) = (scratch.evidence.len(), scratch.soft.len());
-    // The present first, whose observations then give way to the past's, and come back.
-    for t in (0..=steps).rev() {
-        if t < steps {
-            let past = &mut scratch.window.outcomes[t * modalities..(t + 1) * modalities];
-            scratch.observations.swap_with_slice(past);
-            let past = &mut scratch.window.soft[t * width..(t + 1) * width];
-            scratch.soft.swap_with_slice(past);
-        }
-        gather_groups(simd, model, scratch);
-        scratch.window.evidence[t * size..(t + 1) * size].copy_from_slice(&scratch.evidence);
-        if t < steps {
-            let past = &mut scratch.window.outcomes[t * modalities..(t + 1) * modalities];
-            scratch.observations.swap_with_slice(past);
-            let past = &mut scratch.window.soft[t * width..(t + 1) * width];
-            scratch.soft.swap_with_slice(past);
-        }
+        scratch.rows[..total].copy_from_slice(&scratch.sequence.q[last..last + total]);
     }
 }
 
@@ -218,9 +117,9 @@ fn gather_window<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &
 fn hear<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>, t: usize) {
     let total = model.belief_len();
     let size = scratch.evidence.len();
-    let window = &mut scratch.window;
-    let q = &window.q[t * total..(t + 1) * total];
-    let ln_q = &mut window.ln_q[t * total..(t + 1) * total];
+    let window = &scratch.window;
+    let q = &scratch.sequence.q[t * total..(t + 1) * total];
+    let ln_q = &mut scratch.sequence.ln_q[t * total..(t + 1) * total];
     ln_q.fill(Lane([T::ZERO; LANES]));
     let mut first = t * size;
     for group in &model.groups {
@@ -235,10 +134,26 @@ fn hear<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scrat
 
 /// The prior's message to the first step.
 #[inline(always)]
-fn begin<T: Real, S: Simd>(simd: S, passing: Passing, scratch: &mut Scratch<T>, steps: usize) {
-    let window = &mut scratch.window;
+fn begin<T: Real, S: Simd>(
+    simd: S,
+    model: &CompiledModel<T>,
+    passing: Passing,
+    scratch: &mut Scratch<T>,
+    steps: usize,
+) {
+    let beliefs = &mut scratch.sequence;
     let weight = splat(simd, past_weight(passing, 0, steps));
-    for (row, &ln) in window.ln_q.iter_mut().zip(window.ln_initial.iter()) {
+    if let Some(counts) = model.learning.as_ref().and_then(|learning| learning.d.first()) {
+        // Every lane's own D, all factors one after another.
+        let own = &scratch.learning.expected[counts.first..];
+        let epsilon = splat::<T, S>(simd, EPSILON);
+        for (row, d) in beliefs.ln_q[..model.belief_len()].iter_mut().zip(own) {
+            let ln = Vector::load(simd, d).max(epsilon).ln();
+            weight.mul_add(ln, Vector::load(simd, row)).store(row);
+        }
+        return;
+    }
+    for (row, &ln) in beliefs.ln_q.iter_mut().zip(beliefs.ln_initial.iter()) {
         weight.mul_add(Vector::splat(simd, ln), Vector::load(simd, row)).store(row);
     }
 }
@@ -263,11 +178,13 @@ fn pass<T: Real, S: Simd>(
     let (total, factors) = (model.belief_len(), model.states.len());
     let transition = &model.transitions[g];
     let states = transition.states;
-    let window = &mut scratch.window;
-    let actions =
-        if t == window.steps - 1 { scratch.taken[g] } else { window.actions[t * factors + g] };
+    let actions = match t + 1 == scratch.window.steps {
+        true => scratch.taken[g],
+        false => scratch.window.actions[t * factors + g],
+    };
+    let work = &mut scratch.sequence;
     let joint_len: usize = transition.dependencies.iter().map(|&f| model.states[f]).product();
-    let b = &mut window.b[..states * joint_len];
+    let b = &mut work.b[..states * joint_len];
     transition.gather(simd, &scratch.learning.expected, &actions, b);
     if passing == Passing::Variational {
         let epsilon = splat::<T, S>(simd, EPSILON);
@@ -276,11 +193,11 @@ fn pass<T: Real, S: Simd>(
         }
     }
     let b = &*b;
-    let (before, after) = window.q.split_at((t + 1) * total);
+    let (before, after) = work.q.split_at((t + 1) * total);
     let before = &before[t * total..];
     let belief = |f: usize| &before[model.first_row[f]..model.first_row[f + 1]];
     let next = &after[model.first_row[g]..model.first_row[g] + states];
-    let message = &mut window.message[..states];
+    let message = &mut work.message[..states];
     match transition.dependencies[..] {
         [f] => contract_lanes(simd, b, belief(f), message),
         _ => {
@@ -288,11 +205,11 @@ fn pass<T: Real, S: Simd>(
             contract_lanes(simd, b, product(simd, beliefs, &mut scratch.joint), message);
         }
     }
-    let to = &mut window.ln_q[(t + 1) * total + model.first_row[g]..][..states];
+    let to = &mut work.ln_q[(t + 1) * total + model.first_row[g]..][..states];
     tell(simd, passing, past_weight(passing, t + 1, steps), message, to);
     for (place, &f) in transition.dependencies.iter().enumerate() {
         let size = model.states[f];
-        let rest = &mut window.rest[..states * size];
+        let rest = &mut work.rest[..states * size];
         let others = transition.dependencies.iter().filter(|&&h| h != f).map(|&h| belief(h));
         let others = product(simd, others, &mut scratch.joint);
         let fast: usize =
@@ -311,7 +228,7 @@ fn pass<T: Real, S: Simd>(
                 }
             }
         }
-        let message = &mut window.message[..size];
+        let message = &mut work.message[..size];
         message.fill(Lane([T::ZERO; LANES]));
         for (row, next) in rest.chunks_exact(size).zip(next) {
             let next = Vector::load(simd, next);
@@ -319,7 +236,7 @@ fn pass<T: Real, S: Simd>(
                 next.mul_add(Vector::load(simd, x), Vector::load(simd, message)).store(message);
             }
         }
-        let to = &mut window.ln_q[t * total + model.first_row[f]..][..size];
+        let to = &mut work.ln_q[t * total + model.first_row[f]..][..size];
         let weight = if passing == Passing::Marginal { 0.5 } else { 1.0 };
         tell(simd, passing, weight, message, to);
     }

@@ -15,7 +15,7 @@ use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 use super::door::{Number, Stage};
 use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
-use super::vanilla;
+use super::{exact_joint, vanilla};
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
 use crate::compiled::transition::Transition;
 use crate::{CompiledModel, Dialect, EPSILON};
@@ -91,9 +91,13 @@ pub(super) fn posterior<T: Real, S: Simd>(
 ) {
     // What says logarithms of its evidence goes the way of several factors.
     if model.states.len() == 1 && model.sequence.is_none() {
-        one_factor(simd, model, scratch);
-    } else {
-        fixed_point(simd, model, scratch);
+        return one_factor(simd, model, scratch);
+    }
+    gather_groups(simd, model, scratch);
+    ln_clipped(simd, &scratch.prior, &mut scratch.constant);
+    match &model.exact_joint {
+        Some(exact) => exact_joint::infer(simd, model, exact, scratch),
+        None => fixed_point(simd, model, scratch),
     }
 }
 
@@ -342,12 +346,11 @@ fn learnt_soft<T: Real, S: Simd>(simd: S, a: &[Lane<T>], o: &[Lane<T>], out: &mu
     }
 }
 
-/// The posteriors of several factors, in place of their beliefs.
+/// The posteriors of several factors, in place of their beliefs, from ln max(prior, ε) and the evidence
+/// of all groups.
 #[inline(always)]
 fn fixed_point<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
-    gather_groups(simd, model, scratch);
     let total = scratch.prior.len();
-    ln_clipped(simd, &scratch.prior, &mut scratch.constant);
     let mut first = 0;
     for group in &model.groups {
         if let [f] = group.dependencies[..] {

@@ -11,6 +11,7 @@ mod cases;
 mod check;
 mod epistemic_chaining;
 mod pool;
+mod spill;
 mod subject;
 mod tensor;
 
@@ -60,6 +61,7 @@ enum Measured {
     Ticks(Row),
     Episode(epistemic_chaining::Row),
     Bytes(bytes::Row),
+    Spill(spill::Row),
     Pool(#[serde(with = "pool::Columns")] populace_pool::workload::Row),
     Tensor(populace_tensor::workload::Row),
 }
@@ -71,8 +73,9 @@ impl Measured {
             // Refused where they are run.
             Self::Ticks(_) | Self::Episode(_) => return None,
             Self::Bytes(row) => (bytes::NAME, row.checked),
-            Self::Pool(row) => (row.name.as_str(), row.checked),
-            Self::Tensor(row) => (&row.name, row.checked),
+            Self::Spill(row) => (spill::NAME, row.checked()),
+            Self::Pool(row) => (&*row.name, row.checked),
+            Self::Tensor(row) => (&*row.name, row.checked),
         };
         (!checked).then_some(name)
     }
@@ -80,7 +83,8 @@ impl Measured {
 
 /// Every benchmark's name.
 fn names() -> impl Iterator<Item = &'static str> {
-    let cases = CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME, bytes::NAME]);
+    let others = [epistemic_chaining::NAME, bytes::NAME, spill::NAME];
+    let cases = CASES.iter().map(|case| case.name).chain(others);
     cases.chain(pool::SUBJECT.names()).chain(tensor::SUBJECT.names())
 }
 
@@ -129,6 +133,9 @@ impl Bench {
         }
         if chosen(bytes::NAME) {
             benches.extend(bytes::rows()?.into_iter().map(Measured::Bytes));
+        }
+        if chosen(spill::NAME) {
+            benches.push(Measured::Spill(spill::row(machine.cores)?));
         }
         benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
         benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));
@@ -194,12 +201,13 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 impl Report {
     fn text(&self) -> String {
         let (mut ticks, mut episodes, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut pools, mut tensors) = (Vec::new(), Vec::new());
+        let (mut spills, mut pools, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
         for bench in &self.benches {
             match bench {
                 Measured::Ticks(row) => ticks.push(row),
                 Measured::Episode(row) => episodes.push(row),
                 Measured::Bytes(row) => sizes.push(row),
+                Measured::Spill(row) => spills.push(row),
                 Measured::Pool(row) => pools.push(row),
                 Measured::Tensor(row) => tensors.push(row),
             }
@@ -213,6 +221,9 @@ impl Report {
         }
         if !sizes.is_empty() {
             text.push_str(&format!("\n{}", bytes::table(&sizes)));
+        }
+        if !spills.is_empty() {
+            text.push_str(&format!("\n{}", spill::table(&spills)));
         }
         if !pools.is_empty() {
             text.push_str(&format!("\n{}", pool::table(&pools)));

@@ -105,14 +105,30 @@ pub(crate) fn answers(
         beliefs.map(|(factor, qs)| tensor(format!("qs.{factor}"), reals(qs))).collect();
     // What was not computed has no tensor: policies past counting have no −EFE each, and q_first is
     // told instead of q_pi.
-    let policies =
-        [("neg_efe", inference.neg_efe), ("q_pi", inference.q_pi), ("q_first", inference.q_first)];
+    let policies = [
+        ("neg_efe", inference.neg_efe),
+        ("free_energy", inference.free_energy),
+        ("q_pi", inference.q_pi),
+        ("q_first", inference.q_first),
+    ];
     for (name, values) in policies {
         if !values.is_empty() {
             answers.push(tensor(name.to_owned(), reals(values)));
         }
     }
+    for (factor, qs) in inference.qs_policy.into_iter().enumerate() {
+        let (policies, states) = (inference.policies, model.b[factor].rows());
+        let shape = vec![policies, qs.len() / (policies * states), states];
+        let name = format!("qs_policy.{factor}");
+        answers.push(NamedTensor { name, shape, values: reals(qs) });
+    }
     answers.push(tensor("action".to_owned(), Values::I32(inference.action)));
+    if !inference.p_e_after.is_empty() {
+        let policies = model.p_e.len();
+        let shape = vec![inference.p_e_after.len() / policies, policies];
+        let values = reals(inference.p_e_after);
+        answers.push(NamedTensor { name: "pE_after".to_owned(), shape, values });
+    }
     let families = [
         ("pA_after", inference.p_a_after, &model.p_a),
         ("pB_after", inference.p_b_after, &model.p_b),

@@ -97,3 +97,45 @@ fn the_process_may_be_another_model() {
     place.write("s.toml", &wrong);
     place.run(&["run", "s.toml"]).refused(2, &["nowhere.safetensors"]);
 }
+
+#[test]
+fn agents_come_and_go_alike_in_any_chunks_and_on_any_threads() {
+    let place = Place::new();
+    let toml = "[lifecycle]\nevery = 2\nspawn = 7\nretire = 0.05\nlifetime = 9\nhibernate = 0.2\n\
+        wake = 0.5\nstore = \"rest\"\n[population]\nagents = 300\n[run]\nsteps = 20\n";
+    place.write("s.toml", toml);
+    let run = |flags: &[&str]| {
+        let report = place.json(&[&["run", "s.toml"], flags].concat());
+        std::fs::remove_file(place.path("rest")).unwrap();
+        report
+    };
+    let one = run(&["--threads", "1", "--chunk", "3"]);
+    let two = run(&["--threads", "2", "--chunk", "64"]);
+    assert_eq!(one["trajectory_hash"], two["trajectory_hash"]);
+    assert_eq!(one["lifecycle"], two["lifecycle"]);
+    let of = |name: &str| one["lifecycle"][name].as_u64().unwrap();
+    assert_eq!(of("active") + of("hibernated") + of("retired"), 300 + 9 * 7);
+    assert!(of("hibernated") > 0 && of("retired") >= 300);
+    assert!(of("agent_steps") < 20 * 300);
+    let forever = toml.replace("lifetime = 9", "");
+    place.write("s.toml", &forever);
+    assert_ne!(run(&[])["trajectory_hash"], one["trajectory_hash"]);
+}
+
+#[test]
+fn a_life_that_makes_no_sense_is_refused() {
+    let place = Place::new();
+    for (toml, says) in [
+        ("every = 0", "lifecycle: every: 0"),
+        ("retire = 1.5", "lifecycle: retire: 1.5 is no chance"),
+        ("lifetime = 0", "lifecycle: lifetime: 0"),
+        ("hibernate = 0.1", "can only be hibernated in a store"),
+        ("spwan = 1", "did you mean `spawn`?"),
+    ] {
+        place.write("s.toml", &format!("[lifecycle]\n{toml}\n"));
+        place.run(&["run", "s.toml", "--agents", "10", "--steps", "2"]).refused(2, &[says]);
+    }
+    place.write("s.toml", "[lifecycle]\nspawn = 1\n");
+    place.run(&["run", "s.toml", "--trace", "t.safetensors"]).refused(2, &["--trace"]);
+    assert_eq!(place.files(), ["s.toml"]);
+}

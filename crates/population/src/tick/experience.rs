@@ -12,12 +12,12 @@ use crate::record::Number;
 
 /// The records of a chunk as they were before the tick.
 #[derive(Clone, Copy)]
-pub(super) struct Records<'a> {
-    pub(super) layout: &'a ChunkLayout,
-    pub(super) columns: &'a Columns<'a>,
-    pub(super) stream: &'a [u8],
+pub(crate) struct Records<'a> {
+    pub(crate) layout: &'a ChunkLayout,
+    pub(crate) columns: &'a Columns<'a>,
+    pub(crate) stream: &'a [u8],
     /// Where each agent's record starts.
-    pub(super) before: &'a [u32],
+    pub(crate) before: &'a [u32],
 }
 
 impl<'a> Records<'a> {
@@ -57,16 +57,16 @@ impl<T: Number> Part<'_, '_, '_, T> {
 
     /// Reads the windows of a block, whose agents have as much past.
     pub(super) fn read_past(&mut self, agents: &[u32]) {
-        let Tick { layout, environment, .. } = *self.tick;
+        let Tick { layout, world, .. } = self.tick;
         let experience = &layout.record.experience;
         let (records, scratch) = self.records_and_scratch();
         let past = records.past(agents[0] as usize).unwrap_or_default();
-        scratch.set_past(past.observations);
+        scratch.set_past(past.observations, past.actions);
         for (lane, &agent) in agents.iter().enumerate() {
             let Some(part) = records.experience(agent as usize) else { continue };
             for step in 0..past.observations {
                 let observation = experience.observation(part, step);
-                if environment.is_soft() {
+                if world.is_soft() {
                     scratch.past_observed_soft(step, lane, cast_slice(observation));
                 } else {
                     scratch.past_observed(step, lane, experience.outcomes(observation));
@@ -79,29 +79,35 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
     }
 
-    /// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
-    pub(super) fn read_counts(&mut self, agents: &[u32]) {
+    /// Reads the priors that the windows of a block start from; of agents that were not born it is D.
+    pub(super) fn read_priors(&mut self, agents: &[u32]) {
         let Tick { model, layout, .. } = *self.tick;
         let experience = &layout.record.experience;
-        let (shared, blocks) = model.shared_counts();
         let (records, scratch) = self.records_and_scratch();
-        let mut own: [&[u8]; LANES] = [&[]; LANES];
-        for (lane, &agent) in agents.iter().enumerate() {
+        let mut from = [model.initial(); LANES];
+        for (from, &agent) in from.iter_mut().zip(agents) {
             if let Some(part) = records.experience(agent as usize) {
-                scratch.mask_mut(lane).copy_from_slice(experience.mask(part));
-                own[lane] = &part[experience.counts_start(part)..];
+                *from = cast_slice(experience.prior(part));
             }
         }
-        for (block, range) in blocks.iter().enumerate() {
-            let mut from = [&shared[range.clone()]; LANES];
-            for (lane, from) in from.iter_mut().enumerate() {
-                if CompiledModel::<T>::owns(scratch.mask(lane), block) {
-                    let (counts, rest) = own[lane].split_at(size_of_val(*from));
-                    *from = cast_slice(counts);
-                    own[lane] = rest;
-                }
+        interleave(model.isa(), &from, scratch.prior_mut());
+    }
+
+    /// Reads the counts of a block.
+    pub(super) fn read_counts(&mut self, agents: &[u32]) {
+        let model = self.tick.model;
+        let (records, scratch) = self.records_and_scratch();
+        read_counts(model, records, scratch, agents);
+    }
+
+    /// Reads what the agents of a block follow.
+    pub(super) fn read_followed(&mut self, agents: &[u32]) {
+        let experience = &self.tick.layout.record.experience;
+        let (records, scratch) = self.records_and_scratch();
+        for (lane, &agent) in agents.iter().enumerate() {
+            if let Some(part) = records.experience(agent as usize) {
+                scratch.follow(lane, experience.followed(part));
             }
-            interleave(model.isa(), &from, &mut scratch.counts_mut()[range.clone()]);
         }
     }
 
@@ -111,12 +117,18 @@ impl<T: Number> Part<'_, '_, '_, T> {
         let layout = self.tick.layout;
         let (record, experience) = (&layout.record, &layout.record.experience);
         let variable = record.variable();
+        let width = model.belief_len();
+        if model.keeps_prior() {
+            let Worker { scratch, values, .. } = &mut *self.worker;
+            deinterleave(model.isa(), scratch.prior(), &mut values[..LANES * width]);
+        }
         let mut at = [0; LANES];
         for (lane, &agent) in agents.iter().enumerate() {
             let agent = agent as usize;
             self.pack_observation(agent);
             let code = self.columns.action(agent);
-            let Worker { scratch, records, before, after, lengths, packed, .. } = &mut *self.worker;
+            let Worker { scratch, records, before, after, lengths, packed, values, .. } =
+                &mut *self.worker;
             let now = Records { layout, columns: &self.columns, stream: self.stream, before };
             let beliefs = record.bytes_of(|v| lengths[agent * variable + v]);
             let start = after[agent] as usize + beliefs;
@@ -126,7 +138,11 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 let taken = (code != NOT_BORN).then_some(code);
                 past = experience.write_past(now.experience(agent), taken, packed, part);
             }
-            experience.write_header(past, scratch.mask(lane), part);
+            experience.write_header(past, scratch.mask(lane), scratch.followed(lane), part);
+            if model.keeps_prior() {
+                let prior = &values[lane * width..(lane + 1) * width];
+                experience.prior_mut(part).copy_from_slice(cast_slice(prior));
+            }
             at[lane] = start + experience.counts_start(part);
         }
         let Worker { scratch, records, values, .. } = &mut *self.worker;
@@ -153,7 +169,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         if packed.is_empty() {
             return;
         }
-        if self.tick.environment.is_soft() {
+        if self.tick.world.is_soft() {
             let packed: &mut [T] = cast_slice_mut(packed);
             let soft = &soft[agent * packed.len()..(agent + 1) * packed.len()];
             packed.iter_mut().zip(soft).for_each(|(to, &from)| *to = T::from_f64(from));
@@ -162,5 +178,34 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let observed = &observations[agent * modalities..(agent + 1) * modalities];
             self.tick.layout.record.experience.pack_outcomes(observed, packed);
         }
+    }
+}
+
+/// Reads the counts of a block: each agent's own where it has them, the shared ones elsewhere.
+pub(crate) fn read_counts<T: Number>(
+    model: &CompiledModel<T>,
+    records: Records<'_>,
+    scratch: &mut Scratch<T>,
+    agents: &[u32],
+) {
+    let experience = &records.layout.record.experience;
+    let (shared, blocks) = model.shared_counts();
+    let mut own: [&[u8]; LANES] = [&[]; LANES];
+    for (lane, &agent) in agents.iter().enumerate() {
+        if let Some(part) = records.experience(agent as usize) {
+            scratch.mask_mut(lane).copy_from_slice(experience.mask(part));
+            own[lane] = &part[experience.counts_start(part)..];
+        }
+    }
+    for (block, range) in blocks.iter().enumerate() {
+        let mut from = [&shared[range.clone()]; LANES];
+        for (lane, from) in from.iter_mut().enumerate() {
+            if CompiledModel::<T>::owns(scratch.mask(lane), block) {
+                let (counts, rest) = own[lane].split_at(size_of_val(*from));
+                *from = cast_slice(counts);
+                own[lane] = rest;
+            }
+        }
+        interleave(model.isa(), &from, &mut scratch.counts_mut()[range.clone()]);
     }
 }

@@ -21,6 +21,7 @@ use populace_tensor::lanes::LANES;
 
 use super::Part;
 use crate::Result;
+use crate::chunk::NOT_BORN;
 use crate::record::{DENSE, Number, RecordLayout};
 
 /// Nobody, in a chain of followers; an empty place, in a table.
@@ -85,14 +86,15 @@ impl Sharing {
 
 impl<T: Number> Part<'_, '_, '_, T> {
     /// Finds the leaders of a batch; answers whether it is shared.
-    pub(super) fn find_leaders(&mut self, agents: Range<usize>, saved: &AtomicU64) -> bool {
+    pub(super) fn find_leaders(&mut self, calls: Range<usize>, saved: &AtomicU64) -> bool {
         if self.worker.positions.never() {
             return false;
         }
         self.worker.positions.table.fill(NOBODY);
         let mask = self.worker.positions.table.len() - 1;
         let mut followers = 0;
-        for agent in agents {
+        let called = self.called;
+        for agent in calls.map(|k| called.place(k)) {
             let mut place = self.position_hash(agent) as usize & mask;
             loop {
                 let leader = self.worker.positions.table[place];
@@ -126,7 +128,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         let record = &self.tick.layout.record;
         let variable = record.variable();
         let bytes = match self.columns.action(agent) {
-            crate::chunk::NOT_BORN => 0,
+            NOT_BORN => 0,
             _ => record.bytes_of(|v| self.columns.length(agent * variable + v)),
         };
         &self.stream[self.worker.before[agent] as usize..][..bytes]
@@ -162,7 +164,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     /// Draws the actions of those who follow the agents of the block that was stepped last.
-    pub(super) fn draw_followers(&mut self, first: u64, agents: &[u32]) {
+    pub(super) fn draw_followers(&mut self, agents: &[u32]) {
         let model = self.tick.model;
         let moment = self.tick.moment;
         let factors = model.num_states().len();
@@ -179,7 +181,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             }
             let drawing = || turn.iter().enumerate().filter(|&(_, &agent)| agent != NOBODY);
             for (lane, &agent) in drawing() {
-                let place = (first + u64::from(agent)) * factors as u64;
+                let place = self.members.id(agent as usize) * factors as u64;
                 for factor in 0..factors {
                     worker.scratch.draw(factor, lane, stream.uniform(place + factor as u64));
                 }
@@ -192,12 +194,13 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     /// Gives every follower of a batch what its leader has now.
-    pub(super) fn follow(&mut self, agents: Range<usize>) {
+    pub(super) fn follow(&mut self, calls: Range<usize>) {
+        let called = self.called;
         let record = &self.tick.layout.record;
         let draws = self.tick.model.draws_actions();
         let factors = self.tick.model.num_states().len();
         let variable = record.variable();
-        for agent in agents {
+        for agent in calls.map(|k| called.place(k)) {
             let worker = &mut *self.worker;
             let leader = worker.positions.leader[agent] as usize;
             if leader == agent {

@@ -156,6 +156,7 @@ impl File<'_> {
             p_a: self.series("pA", modalities)?,
             p_b: flat(self.series("pB", factors)?),
             p_d,
+            p_e: self.get("pE")?.map(|p_e| p_e.data).unwrap_or_default(),
             h: self.series("H", factors)?,
             b,
             a_dependencies,
@@ -202,6 +203,14 @@ impl File<'_> {
                 "lr_pA" => arguments.lr_pa = number()?,
                 "lr_pB" => arguments.lr_pb = number()?,
                 "lr_pD" => arguments.lr_pd = number()?,
+                "learn_E" => arguments.learn_e = flag()?,
+                "lr_pE" => arguments.lr_pe = number()?,
+                "fr_pA" => arguments.fr_pa = number()?,
+                "fr_pB" => arguments.fr_pb = number()?,
+                "fr_pD" => arguments.fr_pd = number()?,
+                "fr_pE" => arguments.fr_pe = number()?,
+                "keep_zeros" => arguments.keep_zeros = flag()?,
+                "planning_interval" => arguments.planning_interval = count()?,
                 _ => return Err(format!("unknown argument agent.{key}")),
             }
         }
@@ -288,6 +297,7 @@ fn algorithm(name: &str) -> Result<Algorithm, String> {
     match name.to_lowercase().as_str() {
         "fpi" => Ok(Algorithm::Fpi),
         "exact" => Ok(Algorithm::Exact),
+        "exact-joint" => Ok(Algorithm::ExactJoint),
         "ovf" => Ok(Algorithm::Ovf),
         "mmp" => Ok(Algorithm::Mmp),
         "vmp" => Ok(Algorithm::Vmp),

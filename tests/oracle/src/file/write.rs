@@ -159,6 +159,9 @@ impl Writer {
         if let Some(e) = &problem.e {
             self.numbers("E", &Array::vector(e.clone()));
         }
+        if !problem.p_e.is_empty() {
+            self.numbers("pE", &Array::vector(problem.p_e.clone()));
+        }
         if let Some(policies) = &problem.policies {
             let shape = vec![policies.len(), policies[0].len(), policies[0][0].len()];
             let flat: Vec<i32> = policies.iter().flatten().flatten().map(|&u| u as i32).collect();
@@ -218,6 +221,7 @@ fn named(arguments: &Arguments, dialect: Dialect) -> Vec<(&'static str, Value)> 
     let algorithm = match arguments.inference_algo {
         Algorithm::Fpi => "fpi",
         Algorithm::Exact => "exact",
+        Algorithm::ExactJoint => "exact-joint",
         Algorithm::Ovf => "ovf",
         Algorithm::Mmp if dialect == Dialect::Pymdp0 => "MMP",
         Algorithm::Mmp => "mmp",
@@ -251,6 +255,14 @@ fn named(arguments: &Arguments, dialect: Dialect) -> Vec<(&'static str, Value)> 
         ("lr_pA", json!(arguments.lr_pa)),
         ("lr_pB", json!(arguments.lr_pb)),
         ("lr_pD", json!(arguments.lr_pd)),
+        ("learn_E", json!(arguments.learn_e)),
+        ("lr_pE", json!(arguments.lr_pe)),
+        ("fr_pA", json!(arguments.fr_pa)),
+        ("fr_pB", json!(arguments.fr_pb)),
+        ("fr_pD", json!(arguments.fr_pd)),
+        ("fr_pE", json!(arguments.fr_pe)),
+        ("keep_zeros", json!(arguments.keep_zeros)),
+        ("planning_interval", json!(arguments.planning_interval)),
     ]
 }
 

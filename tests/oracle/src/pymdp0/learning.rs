@@ -1,13 +1,17 @@
 //! Learning A, B and D: counts grow only where the present array allows it.
 
 use crate::array::Array;
+use crate::forgetting::kept;
 use crate::problem::Problem;
 
 /// pA_m += lr · o ⊗ q where A_m > 0; A = α / Σα.
 pub(super) fn update_a(problem: &mut Problem, weights: &[Vec<f64>], qs: &[Vec<f64>]) {
-    let rate = problem.arguments.lr_pa;
+    let (rate, forgetting) = (problem.arguments.lr_pa, problem.arguments.fr_pa);
     for (m, counts) in problem.p_a.iter_mut().enumerate() {
         let a = &mut problem.a[m];
+        for count in &mut counts.data {
+            *count = kept(forgetting, *count);
+        }
         let mut position = 0;
         a.each(|index, p| {
             if p > 0.0 {
@@ -27,11 +31,14 @@ pub(super) fn update_b(
     before: &[Vec<f64>],
     action: &[usize],
 ) {
-    let rate = problem.arguments.lr_pb;
+    let (rate, forgetting) = (problem.arguments.lr_pb, problem.arguments.fr_pb);
     for (f, counts) in problem.p_b.iter_mut().enumerate() {
         let b = &mut problem.b[f];
         let mut position = 0;
         b.each(|index, p| {
+            if index[2] == action[f] {
+                counts.data[position] = kept(forgetting, counts.data[position]);
+            }
             if p > 0.0 && index[2] == action[f] {
                 counts.data[position] += rate * qs[f][index[0]] * before[f][index[1]];
             }
@@ -43,11 +50,11 @@ pub(super) fn update_b(
 
 /// pD_f += lr · q where pD_f > 0; D = α / Σα.
 pub(super) fn update_d(problem: &mut Problem, qs: &[Vec<f64>]) {
-    let rate = problem.arguments.lr_pd;
+    let (rate, forgetting) = (problem.arguments.lr_pd, problem.arguments.fr_pd);
     for (f, counts) in problem.p_d.iter_mut().enumerate() {
         for (count, q) in counts.data.iter_mut().zip(&qs[f]) {
             if *count > 0.0 {
-                *count += rate * q;
+                *count = kept(forgetting, *count) + rate * q;
             }
         }
         problem.d[f] = Array::normalise_columns(counts);

@@ -3,16 +3,10 @@
 use super::{EPSILON, ln};
 use crate::array::{Array, each_index};
 use crate::numbers::{dot, softmax};
-use crate::problem::Problem;
+use crate::problem::{Policy, Problem};
 
-/// −EFE of a policy whose beliefs, step by step, are `beliefs`; `before` is the belief that
-/// precedes each (for the information gain about B) and `actions` what leads to it.
-pub(super) fn neg_efe(
-    problem: &Problem,
-    beliefs: &[Vec<Vec<f64>>],
-    before: &[Vec<Vec<f64>>],
-    actions: &[Vec<usize>],
-) -> f64 {
+/// −EFE of a policy whose beliefs, step by step, are `beliefs`, but for the information gain about B.
+pub(super) fn neg_efe(problem: &Problem, beliefs: &[Vec<Vec<f64>>]) -> f64 {
     let arguments = &problem.arguments;
     let mut sum = 0.0;
     for (t, qs) in beliefs.iter().enumerate() {
@@ -24,9 +18,6 @@ pub(super) fn neg_efe(
         }
         if arguments.use_param_info_gain {
             sum -= novelty_a(problem, qs);
-            if !problem.p_b.is_empty() {
-                sum -= novelty_b(problem, qs, &before[t], &actions[t]);
-            }
         }
     }
     sum
@@ -102,12 +93,17 @@ fn novelty_a(problem: &Problem, qs: &[Vec<f64>]) -> f64 {
     problem.a.iter().zip(&problem.p_a).map(modality).sum()
 }
 
-/// Minus the information gain about B.
-fn novelty_b(problem: &Problem, qs: &[Vec<f64>], before: &[Vec<f64>], action: &[usize]) -> f64 {
+/// Minus the information gain about B of a policy that leads along `path`, the present first.
+pub(super) fn novelty_b(problem: &Problem, path: &[Vec<Vec<f64>>], policy: &Policy) -> f64 {
+    if !problem.arguments.use_param_info_gain {
+        return 0.0;
+    }
     let mut sum = 0.0;
-    for (f, counts) in problem.p_b.iter().enumerate() {
-        let weights = novelty_weights(&counts.select_last(action[f]));
-        sum += dot(&qs[f], &weights.contract(&[None, Some(&before[f])]).data);
+    for (step, action) in path.windows(2).zip(policy) {
+        for (f, counts) in problem.p_b.iter().enumerate() {
+            let weights = novelty_weights(&counts.select_last(action[f]));
+            sum += dot(&step[1][f], &weights.contract(&[None, Some(&step[0][f])]).data);
+        }
     }
     sum
 }

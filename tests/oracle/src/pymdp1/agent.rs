@@ -1,9 +1,10 @@
 //! The agent's loop: infer, plan, learn, act, predict.
 
-use super::{filter, inductive, learning, ln, planning, sequence, sophisticated};
+use super::{exact_joint, filter, inductive, learning, ln, planning, sequence, sophisticated};
 use crate::agent::Step;
 use crate::array::Array;
 use crate::choice::choose;
+use crate::numbers::argmax;
 use crate::problem::{Algorithm, Observation, Policy, Problem};
 
 pub(crate) struct Agent {
@@ -20,6 +21,8 @@ pub(crate) struct Agent {
     seen: Vec<Vec<Vec<f64>>>,
     /// All actions so far.
     done: Vec<Vec<usize>>,
+    /// The policy in progress and its next step, where policies are weighed every k steps.
+    followed: Option<(usize, usize)>,
 }
 
 impl Agent {
@@ -32,6 +35,7 @@ impl Agent {
             before: None,
             seen: Vec::new(),
             done: Vec::new(),
+            followed: None,
             problem: problem.clone(),
         }
     }
@@ -41,16 +45,7 @@ impl Agent {
         let weights = observation.weights(&self.problem.num_obs());
         self.seen.push(weights.clone());
         step.qs = self.infer();
-        match &self.problem.sophisticated {
-            Some(search) => {
-                step.q_pi = sophisticated::search(&self.problem, search, &self.policies, &step.qs);
-            }
-            None => {
-                step.neg_efe =
-                    planning::neg_efe(&self.problem, &self.policies, &step.qs, &self.reach);
-                step.q_pi = planning::posterior(&self.problem, &step.neg_efe);
-            }
-        }
+        self.plan(&mut step);
         self.learn(&weights, &mut step);
         let choice = choose(
             &step.q_pi,
@@ -62,6 +57,7 @@ impl Agent {
         step.action = choice.action;
         step.action_gap = choice.gap;
         step.action_probabilities = choice.probabilities;
+        self.follow(&mut step);
         let taken = taken.unwrap_or(&step.action);
         let action: Vec<usize> = taken.iter().map(|&u| u as usize).collect();
         self.prior =
@@ -69,6 +65,41 @@ impl Agent {
         self.done.push(action);
         self.before = Some(step.qs.clone());
         step
+    }
+
+    /// Weighs the policies, unless one is in progress: then it is certain, and nothing is weighed.
+    fn plan(&self, step: &mut Step) {
+        if let Some((policy, _)) = self.followed {
+            step.neg_efe = vec![0.0; self.policies.len()];
+            step.q_pi = vec![0.0; self.policies.len()];
+            step.q_pi[policy] = 1.0;
+            return;
+        }
+        match &self.problem.sophisticated {
+            Some(search) => {
+                step.q_pi = sophisticated::search(&self.problem, search, &self.policies, &step.qs);
+            }
+            None => {
+                step.neg_efe =
+                    planning::neg_efe(&self.problem, &self.policies, &step.qs, &self.reach);
+                step.q_pi = planning::posterior(&self.problem, &step.neg_efe);
+            }
+        }
+    }
+
+    /// Takes the next step of the policy in progress, or begins the best one.
+    fn follow(&mut self, step: &mut Step) {
+        let interval = self.problem.arguments.planning_interval;
+        if interval == 1 {
+            return;
+        }
+        let (policy, at) = self.followed.unwrap_or((argmax(&step.q_pi), 0));
+        if self.followed.is_some() {
+            step.action = self.policies[policy][at].iter().map(|&u| u as i32).collect();
+            step.action_gap = f64::INFINITY;
+            step.action_probabilities = vec![(step.action.clone(), 1.0)];
+        }
+        self.followed = (at + 1 < interval).then_some((policy, at + 1));
     }
 
     fn infer(&self) -> Vec<Vec<f64>> {
@@ -81,6 +112,12 @@ impl Agent {
                     sequence::infer(&self.problem, &self.seen[start..], &self.done[start..]);
                 beliefs[steps - 1 - start].clone()
             }
+            Algorithm::ExactJoint => exact_joint::infer(
+                &self.problem.a,
+                &self.problem.a_dependencies,
+                &self.seen[steps - 1],
+                &self.prior,
+            ),
             _ => filter::infer(
                 &self.problem.a,
                 &self.problem.a_dependencies,
@@ -91,9 +128,19 @@ impl Agent {
         }
     }
 
-    /// Learns from this step and the one before it; nothing at the first.
+    /// Learns from this step and the one before it; A and B not at the first, D only there.
     fn learn(&mut self, weights: &[Vec<f64>], step: &mut Step) {
-        let Some(before) = &self.before else { return };
+        if self.problem.arguments.learn_e && self.followed.is_none() {
+            learning::update_e(&mut self.problem, &step.q_pi);
+            step.p_e_after = self.problem.p_e.clone();
+        }
+        let Some(before) = &self.before else {
+            if self.problem.arguments.learn_d {
+                learning::update_d(&mut self.problem, &step.qs);
+                step.p_d_after = self.problem.p_d.clone();
+            }
+            return;
+        };
         if self.problem.arguments.learn_a {
             learning::update_a(&mut self.problem, weights, &step.qs);
             step.p_a_after = self.problem.p_a.clone();
@@ -118,7 +165,8 @@ fn check(problem: &Problem) {
     let learns = arguments.learn_a || arguments.learn_b;
     assert!(!arguments.learn_a || !problem.p_a.is_empty(), "learn_A needs pA");
     assert!(!arguments.learn_b || !problem.p_b.is_empty(), "learn_B needs pB");
-    assert!(!arguments.learn_d, "pymdp-1 does not learn D");
+    assert!(!arguments.learn_d || !problem.p_d.is_empty(), "learn_D needs pD");
+    assert!(!arguments.learn_e || !problem.p_e.is_empty(), "learn_E needs pE");
     assert!(
         !arguments.use_param_info_gain || !problem.p_a.is_empty() || !problem.p_b.is_empty(),
         "use_param_info_gain needs pA or pB"

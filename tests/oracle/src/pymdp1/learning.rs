@@ -2,12 +2,17 @@
 
 use super::EPSILON;
 use crate::array::Array;
+use crate::forgetting;
 use crate::problem::{Algorithm, Problem};
 
 /// pA_m += lr · o ⊗ q of the factors that the modality depends on.
 pub(super) fn update_a(problem: &mut Problem, weights: &[Vec<f64>], qs: &[Vec<f64>]) {
-    let rate = problem.arguments.lr_pa;
+    let arguments = &problem.arguments;
+    let rate = arguments.lr_pa;
     for (m, counts) in problem.p_a.iter_mut().enumerate() {
+        // What was not observed changes nothing, by forgetting neither.
+        let observed = weights[m].iter().any(|&weight| weight != 0.0);
+        let forgetting = if observed { arguments.fr_pa } else { 1.0 };
         let mut updated = counts.clone();
         let mut position = 0;
         counts.each(|index, count| {
@@ -15,7 +20,8 @@ pub(super) fn update_a(problem: &mut Problem, weights: &[Vec<f64>], qs: &[Vec<f6
             for (axis, &f) in problem.a_dependencies[m].iter().enumerate() {
                 term *= qs[f][index[axis + 1]];
             }
-            updated.data[position] = count + rate * term;
+            updated.data[position] =
+                forgetting::updated(count, forgetting, rate * term, arguments.keep_zeros);
             position += 1;
         });
         *counts = updated;
@@ -30,7 +36,7 @@ pub(super) fn update_b(
     before: &[Vec<f64>],
     action: &[usize],
 ) {
-    let rate = problem.arguments.lr_pb;
+    let arguments = problem.arguments.clone();
     for f in 0..problem.p_b.len() {
         let joint = joint(problem, f, qs, before, action);
         let counts = &problem.p_b[f];
@@ -39,13 +45,37 @@ pub(super) fn update_b(
         let mut position = 0;
         counts.each(|index, count| {
             if index[last] == action[f] {
-                updated.data[position] = count + rate * joint.at(&index[..last]);
+                let added = arguments.lr_pb * joint.at(&index[..last]);
+                updated.data[position] =
+                    forgetting::updated(count, arguments.fr_pb, added, arguments.keep_zeros);
             }
             position += 1;
         });
         problem.b[f] = expected(&updated);
         problem.p_b[f] = updated;
     }
+}
+
+/// pD_f += lr · q; D = max(α, ε) / Σ max(α, ε). Populace's own.
+pub(super) fn update_d(problem: &mut Problem, qs: &[Vec<f64>]) {
+    let arguments = &problem.arguments;
+    for (f, counts) in problem.p_d.iter_mut().enumerate() {
+        for (count, q) in counts.data.iter_mut().zip(&qs[f]) {
+            let added = arguments.lr_pd * q;
+            *count = forgetting::updated(*count, arguments.fr_pd, added, arguments.keep_zeros);
+        }
+        problem.d[f] = expected(counts);
+    }
+}
+
+/// pE += lr · q_π; E = max(α, ε) / Σ max(α, ε). Populace's own.
+pub(super) fn update_e(problem: &mut Problem, q_pi: &[f64]) {
+    let arguments = &problem.arguments;
+    for (count, q) in problem.p_e.iter_mut().zip(q_pi) {
+        let added = arguments.lr_pe * q;
+        *count = forgetting::updated(*count, arguments.fr_pe, added, arguments.keep_zeros);
+    }
+    problem.e = Some(expected(&Array::vector(problem.p_e.clone())).data);
 }
 
 /// What factor f is believed to have done: q_t ⊗ q_{t−1} of its dependencies, or, for `ovf` and

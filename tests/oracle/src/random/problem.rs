@@ -179,6 +179,7 @@ pub(super) fn problem(draw: &mut Draw, features: &Features) -> Problem {
         p_a: Vec::new(),
         p_b: Vec::new(),
         p_d: Vec::new(),
+        p_e: Vec::new(),
         h: Vec::new(),
         a_dependencies: structure.a_dependencies,
         b_dependencies: structure.b_dependencies,
@@ -194,7 +195,10 @@ pub(super) fn problem(draw: &mut Draw, features: &Features) -> Problem {
             problem.h.push(Array::vector(goals));
         }
     }
-    counts(draw, &plan, &mut problem);
+    counts(draw, &mut problem);
+    if features.beyond {
+        beyond(draw, &plan, count, &mut problem);
+    }
     problem
 }
 
@@ -225,7 +229,7 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
         arguments.inductive_threshold = draw.of(&[0.1, 0.3, 0.5]);
         arguments.inductive_epsilon = draw.of(&[1e-3, 1e-2]);
     }
-    if plan.learning && !plan.by_policy() {
+    if plan.learning {
         let which = draw.below(3);
         // The reference raises on A and B together where it smooths.
         arguments.learn_a = which == 0 || (which == 2 && !plan.smooths());
@@ -246,11 +250,10 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
 }
 
 /// Dirichlet counts, where something is learnt or new.
-fn counts(draw: &mut Draw, plan: &Plan, problem: &mut Problem) {
+fn counts(draw: &mut Draw, problem: &mut Problem) {
     let novelty = problem.arguments.use_param_info_gain;
-    // The older reference fails on the information gain about B under MMP.
-    let new_a = novelty && (plan.by_policy() || draw.chance(0.6));
-    let new_b = novelty && !plan.by_policy() && (!new_a || draw.chance(0.5));
+    let new_a = novelty && draw.chance(0.6);
+    let new_b = novelty && (!new_a || draw.chance(0.5));
     if problem.arguments.learn_a || new_a {
         problem.p_a = problem.a.iter().map(|a| draw.counts(a)).collect();
     }
@@ -259,6 +262,40 @@ fn counts(draw: &mut Draw, plan: &Plan, problem: &mut Problem) {
     }
     if problem.arguments.learn_d {
         problem.p_d = problem.d.iter().map(|d| draw.counts(d)).collect();
+    }
+}
+
+/// What is Populace's own, drawn last so that other problems stay as they are.
+fn beyond(draw: &mut Draw, plan: &Plan, policies: usize, problem: &mut Problem) {
+    let arguments = &mut problem.arguments;
+    if plan.one() && plan.learning {
+        arguments.learn_d = draw.chance(0.4);
+        arguments.learn_e = problem.sophisticated.is_none() && draw.chance(0.4);
+    }
+    let rate = |draw: &mut Draw, learns: bool| match learns && draw.chance(0.5) {
+        true => draw.of(&[0.9, 0.5, 1e-9]),
+        false => 1.0,
+    };
+    arguments.fr_pa = rate(draw, arguments.learn_a);
+    arguments.fr_pb = rate(draw, arguments.learn_b);
+    arguments.fr_pd = rate(draw, arguments.learn_d);
+    arguments.fr_pe = rate(draw, arguments.learn_e);
+    let learns = [arguments.learn_a, arguments.learn_b, arguments.learn_d, arguments.learn_e];
+    arguments.keep_zeros = plan.one() && learns.contains(&true) && draw.chance(0.4);
+    if plan.one() && arguments.policy_len > 1 && draw.chance(0.5) {
+        arguments.planning_interval = 2 + draw.below(arguments.policy_len - 1);
+        arguments.marginal = false;
+        // Which policy is begun is then the same for all who ask.
+        arguments.stochastic = false;
+    }
+    if arguments.learn_d && problem.p_d.is_empty() {
+        problem.p_d = problem.d.iter().map(|d| draw.counts(d)).collect();
+    }
+    if arguments.learn_e {
+        arguments.lr_pe = draw.of(&[1.0, 0.5]);
+        let uniform = vec![1.0 / policies as f64; policies];
+        let e = Array::vector(problem.e.clone().unwrap_or(uniform));
+        problem.p_e = draw.counts(&e).data;
     }
 }
 

@@ -432,7 +432,7 @@ impl<'a, T: Real> Draft<'a, T> {
     }
 
     /// A and then w(pA), the factors' axes in the reverse of `order`.
-    fn gain_table(&mut self, m: usize, order: &[usize]) -> Result<usize> {
+    pub(super) fn gain_table(&mut self, m: usize, order: &[usize]) -> Result<usize> {
         if let Some(&table) = self.gains.get(&m) {
             return Ok(table);
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use populace_tensor::simd::Real;
 
 use super::draft::{Draft, Place};
-use super::{Drafted, Planner};
+use super::{Drafted, Planner, first_actions, ln_habit};
 use crate::compiled::program::Value;
 use crate::{Model, Policies, Result};
 
@@ -18,18 +18,13 @@ pub(super) fn draft<T: Real>(
     let root = Node { beliefs: draft.roots(), score: None };
     let mut scores = vec![0; policies.count];
     descend(draft, policies, &root, 0, (0..policies.count).collect(), &mut scores)?;
-    let ln_habit = match &model.e {
-        Some(e) => e.iter().map(|&e| model.dialect.ln(e)).collect(),
-        None => vec![model.dialect.ln(1.0 / policies.count as f64); policies.count],
-    };
-    let first = (0..policies.count).flat_map(|policy| policies.step(policy, 0).iter().copied());
     Ok(Drafted {
         planner: Planner::Enumeration,
         scores,
         choice: Vec::new(),
         constants: Vec::new(),
-        ln_habit,
-        first_actions: first.collect(),
+        ln_habit: ln_habit(model, policies),
+        first_actions: first_actions(policies),
     })
 }
 

@@ -7,21 +7,36 @@ use crate::model::{
 };
 use crate::{Error, Result};
 
+/// The most iterations of inference: they are made at every step, and long before have settled or
+/// never will.
+const MOST_ITERATIONS: usize = 1_000_000;
+
 impl Model {
     pub(super) fn check_arguments(&self) -> Result<()> {
         let agent = &self.arguments;
         at_least_one("agent.policy_len", agent.policy_len)?;
         at_least_one("agent.num_iter", agent.num_iter)?;
+        if agent.num_iter > MOST_ITERATIONS {
+            return Err(Error::invalid(format!(
+                "agent.num_iter: is {}, and at most {MOST_ITERATIONS} are made",
+                agent.num_iter
+            )));
+        }
         at_least_one("agent.inference_horizon", agent.inference_horizon.unwrap_or(1))?;
         for (name, value) in [("agent.gamma", agent.gamma), ("agent.alpha", agent.alpha)] {
             finite(name, value)?;
         }
-        for (name, rate) in [("lr_pA", agent.lr_pa), ("lr_pB", agent.lr_pb), ("lr_pD", agent.lr_pd)]
-        {
+        for (name, rate) in [
+            ("lr_pA", agent.lr_pa),
+            ("lr_pB", agent.lr_pb),
+            ("lr_pD", agent.lr_pd),
+            ("lr_pE", agent.lr_pe),
+        ] {
             not_negative(&format!("agent.{name}"), rate)?;
         }
         self.check_dialect(agent)?;
         self.check_learning(agent)?;
+        self.check_beyond(agent)?;
         self.check_inductive(agent)?;
         if agent.inference_algo == InferenceAlgorithm::Exact && self.factors() != 1 {
             return Err(Error::invalid(format!(
@@ -36,19 +51,31 @@ impl Model {
     }
 
     fn check_dialect(&self, agent: &Arguments) -> Result<()> {
-        use InferenceAlgorithm::{Exact, Fpi, Mmp, Ovf, Vanilla, Vmp};
+        use InferenceAlgorithm::{Exact, ExactJoint, Fpi, Mmp, Ovf, Vanilla, Vmp};
         let algorithms: &[InferenceAlgorithm] = match self.dialect {
-            Dialect::Pymdp1 => &[Fpi, Mmp, Vmp, Ovf, Exact],
+            Dialect::Pymdp1 => &[Fpi, Mmp, Vmp, Ovf, Exact, ExactJoint],
             Dialect::Pymdp0 => &[Vanilla, Mmp],
         };
         if !algorithms.contains(&agent.inference_algo) {
-            let names: Vec<_> = algorithms.iter().map(|&one| one.name()).collect();
+            let names: Vec<_> = algorithms.iter().map(|&one| one.name_in(self.dialect)).collect();
             return Err(Error::invalid(format!(
                 "agent.inference_algo: {} has no \"{}\", only {}",
                 self.dialect.name(),
                 agent.inference_algo.name(),
                 names.join(", ")
             )));
+        }
+        if self.dialect == Dialect::Pymdp0 && agent.inference_algo == Mmp {
+            if agent.inference_horizon.is_none() {
+                return Err(Error::invalid(
+                    "agent.inference_horizon: is missing; MMP of pymdp-0 needs a window's length",
+                ));
+            }
+            if !agent.use_bma {
+                return Err(Error::invalid(
+                    "agent.use_BMA: is false, but MMP's windows start from the mean over policies",
+                ));
+            }
         }
         let foreign = match self.dialect {
             Dialect::Pymdp1 => vec![("agent.use_BMA", agent.use_bma)],
@@ -57,6 +84,9 @@ impl Model {
                 ("agent.categorical_obs", agent.categorical_obs),
                 ("H.0", !self.h.is_empty()),
                 ("sophisticated", self.sophisticated.is_some()),
+                ("agent.learn_E", agent.learn_e),
+                ("agent.keep_zeros", agent.keep_zeros),
+                ("agent.planning_interval", agent.planning_interval != 1),
             ],
         };
         match foreign.iter().find(|(_, asked)| *asked) {
@@ -72,11 +102,13 @@ impl Model {
             ("learn_A", agent.learn_a, self.p_a.is_empty(), "pA"),
             ("learn_B", agent.learn_b, self.p_b.is_empty(), "pB"),
             ("learn_D", agent.learn_d, self.p_d.is_empty(), "pD"),
+            ("learn_E", agent.learn_e, self.p_e.is_empty(), "pE"),
         ];
         for (name, asked, missing, counts) in learnt {
             if asked && missing {
+                let counts = if counts == "pE" { "pE".into() } else { format!("{counts}.0") };
                 return Err(Error::invalid(format!(
-                    "agent.{name}: needs Dirichlet counts, but {counts}.0 is missing"
+                    "agent.{name}: needs Dirichlet counts, but {counts} is missing"
                 )));
             }
         }

@@ -101,20 +101,22 @@ impl Model {
                 every(tensor, &format!("{prefix}.{index}"), amount, AMOUNT)?;
             }
         }
-        let Some(prior) = &self.e else { return Ok(()) };
-        let policies = self.policy_count()?;
-        if prior.len() != policies {
-            return Err(Error::invalid(format!(
-                "E: has {} entries, but there are {policies} policies",
-                prior.len()
-            )));
-        }
-        match prior.iter().position(|&value| !amount(value)) {
-            Some(index) => {
-                Err(Error::invalid(format!("E: [{index}] is {}, not {AMOUNT}", prior[index])))
+        let counts = Some(&self.p_e).filter(|counts| !counts.is_empty());
+        for (name, values) in [("E", self.e.as_ref()), ("pE", counts)] {
+            let Some(values) = values else { continue };
+            let policies = self.policy_count()?;
+            if values.len() != policies {
+                return Err(Error::invalid(format!(
+                    "{name}: has {} entries, but there are {policies} policies",
+                    values.len()
+                )));
             }
-            None => Ok(()),
+            if let Some(index) = values.iter().position(|&value| !amount(value)) {
+                let value = values[index];
+                return Err(Error::invalid(format!("{name}: [{index}] is {value}, not {AMOUNT}")));
+            }
         }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use populace_agent::models::{self, Builtin, GridOptions};
 use populace_agent::random::{Purpose, Stream};
-use populace_agent::{Model, Precision, Tensor};
+use populace_agent::{Model, Precision, Sophisticated, Tensor};
 use populace_population::{Belief, Settings};
 
 use crate::failure::{Failure, Outcome};
@@ -20,7 +20,7 @@ pub(super) struct Case {
 }
 
 /// Every benchmark.
-pub(super) const CASES: [Case; 8] = [
+pub(super) const CASES: [Case; 9] = [
     // The main job: deterministic moves, beliefs of at most 16 states.
     Case {
         name: "grid-sparse",
@@ -68,6 +68,14 @@ pub(super) const CASES: [Case; 8] = [
         tolerance: 5e-2,
     },
     Case { name: "tmaze", agents: 200_000, belief: Belief::Auto, model: tmaze, tolerance: 1e-4 },
+    // Sophisticated inference three steps deep, which the reference runs an agent at a time.
+    Case {
+        name: "sophisticated",
+        agents: 1_000,
+        belief: Belief::Auto,
+        model: sophisticated,
+        tolerance: 1e-4,
+    },
     // The latency of one agent's step.
     Case { name: "infer-one", agents: 1, belief: Belief::Auto, model: grid::<20>, tolerance: 1e-4 },
 ];
@@ -111,6 +119,14 @@ pub(super) fn dense400() -> Outcome<Model> {
 
 pub(super) fn tmaze() -> Outcome<Model> {
     Ok(Builtin::Tmaze.model()?)
+}
+
+/// The T-maze, where agents search what they may observe and do in the next three steps.
+fn sophisticated() -> Outcome<Model> {
+    let mut model = tmaze()?;
+    model.arguments.policy_len = 1;
+    model.sophisticated = Some(Sophisticated { horizon: 3, ..Sophisticated::default() });
+    Ok(model)
 }
 
 /// The file is a part of the binary, so that benchmarks run wherever it is.

@@ -1,0 +1,247 @@
+//! Agents at rest on disk.
+//!
+//! A hibernation file is a [redb](https://docs.rs/redb) store, whose transactions are atomic and
+//! durable. It has two tables:
+//!
+//! ```text
+//! about    "about" → format, fingerprint of model and settings      (checksummed)
+//! agents   id → its bytes in every column, its record               (checksummed, each)
+//! ```
+//!
+//! Invariants:
+//! - Agents are committed, all of a call at once and durably, before their memory is given back.
+//! - An agent is in the file or in memory; where a process died between the two, what is in the file
+//!   is how it was when it was hibernated last.
+//! - Any change of a byte of an agent is found when it is woken: its checksum covers its id too.
+//! - What the store takes on the heap is charged to the budget ([`STORE_BYTES`]).
+
+mod fingerprint;
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Builder, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition,
+};
+use twox_hash::XxHash3_64;
+
+use crate::{Error, ErrorKind, Result};
+pub(crate) use fingerprint::fingerprint;
+
+const ABOUT: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("about");
+const AGENTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("agents");
+
+const FORMAT: u64 = 1;
+
+/// What the store caches, in bytes.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// The most bytes of agents that are woken together.
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
+
+/// What is charged for a store: its cache, as much again for its tables, and a batch of agents.
+pub(crate) const STORE_BYTES: usize = 2 * CACHE_BYTES + BATCH_BYTES;
+
+/// A file of hibernated agents.
+pub(crate) struct Hibernation {
+    path: PathBuf,
+    database: Database,
+    count: u64,
+}
+
+impl Hibernation {
+    /// Opens a file, or creates it, readable by its owner alone, for agents of this `fingerprint`.
+    pub(crate) fn open(path: &Path, fingerprint: u64) -> Result<Self> {
+        let within = |error: Error| error.within(path.display());
+        Self::open_in(path, fingerprint).map_err(within)
+    }
+
+    fn open_in(path: &Path, fingerprint: u64) -> Result<Self> {
+        let file = owned(path).map_err(|error| Error::new(ErrorKind::System, error.to_string()))?;
+        let metadata = file.metadata();
+        let new = metadata.is_ok_and(|metadata| metadata.len() == 0);
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES);
+        let mut database = builder.create_file(file).map_err(refused)?;
+        if !new && !database.check_integrity().map_err(refused)? {
+            return Err(Error::invalid("is damaged"));
+        }
+        let mut store = Self { path: path.to_owned(), database, count: 0 };
+        if new {
+            store.introduce(fingerprint)?;
+        } else {
+            store.recognise(fingerprint)?;
+        }
+        Ok(store)
+    }
+
+    fn introduce(&mut self, fingerprint: u64) -> Result<()> {
+        let transaction = self.database.begin_write().map_err(refused)?;
+        {
+            let mut about = transaction.open_table(ABOUT).map_err(refused)?;
+            about.insert("about", &about_bytes(fingerprint)[..]).map_err(refused)?;
+            transaction.open_table(AGENTS).map_err(refused)?;
+        }
+        transaction.commit().map_err(refused)
+    }
+
+    fn recognise(&mut self, fingerprint: u64) -> Result<()> {
+        let transaction = self.database.begin_read().map_err(refused)?;
+        let foreign = |_| Error::invalid("holds no hibernated agents");
+        let about = transaction.open_table(ABOUT).map_err(foreign)?;
+        let agents = transaction.open_table(AGENTS).map_err(foreign)?;
+        let found = about.get("about").map_err(refused)?;
+        let found = found.as_ref().map_or(&[][..], |found| found.value());
+        if found != about_bytes(fingerprint) {
+            return Err(Error::invalid(
+                "holds agents of another model, other settings, or another format",
+            ));
+        }
+        self.count = agents.len().map_err(refused)?;
+        Ok(())
+    }
+
+    /// How many agents it holds.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The id of its last agent.
+    pub(crate) fn last_id(&self) -> Result<Option<u64>> {
+        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
+        let last = agents.last().map_err(|error| self.name(error))?;
+        Ok(last.map(|(id, _)| id.value()))
+    }
+
+    /// Which of these agents it holds.
+    pub(crate) fn holds(&self, ids: impl IntoIterator<Item = u64>) -> Result<Vec<bool>> {
+        if self.count == 0 {
+            return Ok(ids.into_iter().map(|_| false).collect());
+        }
+        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
+        let held = |id| agents.get(id).map(|found| found.is_some());
+        ids.into_iter().map(held).collect::<std::result::Result<_, _>>().map_err(|e| self.name(e))
+    }
+
+    /// Shows the ids of its agents, in their order.
+    pub(crate) fn each_id(&self, mut show: impl FnMut(u64)) -> Result<()> {
+        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
+        for entry in agents.iter().map_err(|error| self.name(error))? {
+            show(entry.map_err(|error| self.name(error))?.0.value());
+        }
+        Ok(())
+    }
+
+    /// Takes agents in, all that `show` puts or none, durably: (id, image), the image is overwritten.
+    pub(crate) fn take_in(
+        &mut self,
+        show: impl FnOnce(&mut dyn FnMut(u64, &mut Vec<u8>) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let transaction = self.database.begin_write().map_err(|error| self.name(error))?;
+        let mut count = 0;
+        {
+            let mut agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
+            show(&mut |id, image| {
+                let sum = checksum(id, image);
+                image.extend_from_slice(&sum.to_le_bytes());
+                let before = agents.insert(id, &image[..]).map_err(|error| self.name(error))?;
+                count += u64::from(before.is_none());
+                Ok(())
+            })?;
+        }
+        transaction.commit().map_err(|error| self.name(error))?;
+        self.count += count;
+        Ok(())
+    }
+
+    /// Appends the bytes of agents to `bytes`, in the order of `ids`, as long as these are fewer than
+    /// [`BATCH_BYTES`]: answers where each one ends.
+    pub(crate) fn read(&self, ids: &[u64], bytes: &mut Vec<u8>) -> Result<Vec<usize>> {
+        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
+        let mut ends = Vec::new();
+        for &id in ids {
+            if bytes.len() >= BATCH_BYTES {
+                break;
+            }
+            let found = agents.get(id).map_err(|error| self.name(error))?;
+            let found = found.as_ref().map_or(&[][..], |found| found.value());
+            let sealed = found
+                .split_last_chunk()
+                .filter(|&(image, sum)| u64::from_le_bytes(*sum) == checksum(id, image));
+            let Some((image, _)) = sealed else {
+                return Err(self.invalid(format!("agent {id} is damaged")));
+            };
+            bytes.extend_from_slice(image);
+            ends.push(bytes.len());
+        }
+        Ok(ends)
+    }
+
+    /// Forgets agents: durably, or with the next durable change.
+    pub(crate) fn forget(&mut self, ids: &[u64], durably: bool) -> Result<()> {
+        self.forget_in(ids, durably).map_err(|error| self.name(error))?;
+        self.count -= ids.len() as u64;
+        Ok(())
+    }
+
+    fn forget_in(&self, ids: &[u64], durably: bool) -> std::result::Result<(), redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(match durably {
+            true => Durability::Immediate,
+            false => Durability::None,
+        })?;
+        {
+            let mut agents = transaction.open_table(AGENTS)?;
+            for id in ids {
+                agents.remove(id)?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// An error of the agent that stands there under this id.
+    pub(crate) fn invalid(&self, message: String) -> Error {
+        Error::invalid(message).within(self.path.display())
+    }
+
+    fn name(&self, error: impl Into<redb::Error>) -> Error {
+        refused(error).within(self.path.display())
+    }
+}
+
+fn about_bytes(fingerprint: u64) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[8..16].copy_from_slice(&fingerprint.to_le_bytes());
+    let sum = XxHash3_64::oneshot(&bytes[..16]);
+    bytes[16..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+fn checksum(id: u64, image: &[u8]) -> u64 {
+    XxHash3_64::oneshot_with_seed(id, image)
+}
+
+/// Opens a file for its owner alone.
+fn owned(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// What the store says.
+fn refused(error: impl Into<redb::Error>) -> Error {
+    let error = error.into();
+    let kind = match error {
+        redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => ErrorKind::Invalid,
+        _ => ErrorKind::System,
+    };
+    Error::new(kind, error.to_string())
+}

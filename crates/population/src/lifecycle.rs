@@ -1,0 +1,255 @@
+//! The lives of agents: where each is, when it passes on, and who is told.
+//!
+//! ```text
+//!          spawn             step              not stepped for long      hibernate, sweep
+//!  (none) ───────▶ initialising ───▶ active ─────────────────────▶ idle ─────────▶ hibernated
+//!                                      ▲ ◀──────────── step ────────┘                  │
+//!                                      └──────────────────── wake ─────────────────────┘
+//!                 and from anywhere, for good: retire ─▶ retired, recycle ─▶ recycled
+//! ```
+//!
+//! Initialising, active and idle are no more than what can be seen: whether an agent has acted, and
+//! when it was stepped last. So they take no memory, and nothing has to be kept true.
+//!
+//! Invariant: ids are never given twice; ids given = in memory + hibernated + retired + recycled.
+
+use std::sync::Arc;
+
+use populace_pool::{Event, EventSink, Owner, Stage};
+use populace_tensor::Array;
+
+use crate::chunk::NOT_BORN;
+use crate::hibernation::Hibernation;
+use crate::population::Population;
+use crate::record::Number;
+use crate::roster::Call;
+use crate::schedule::Schedule;
+use crate::{Error, Result};
+
+/// Where an agent is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Lifecycle {
+    /// It was born, and nobody has stepped it yet.
+    Initialising,
+    /// It was stepped not long ago.
+    Active,
+    /// Nobody has stepped it for as long as [`LifecyclePolicy::idle_after`] says.
+    Idle,
+    /// It rests on disk.
+    Hibernated,
+    /// It is gone, and another agent has its place.
+    Recycled,
+    /// It is gone.
+    Retired,
+}
+
+impl From<Lifecycle> for Stage {
+    fn from(lifecycle: Lifecycle) -> Self {
+        Self(lifecycle as u8)
+    }
+}
+
+/// What becomes of agents that nobody steps.
+///
+/// ```
+/// use populace_population::LifecyclePolicy;
+///
+/// // Whoever was not stepped for ten ticks goes to disk, and comes back when it is asked for.
+/// let policy = LifecyclePolicy { idle_after: Some(10), sweeps: true, wakes: true };
+/// # assert_ne!(policy, LifecyclePolicy::default());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifecyclePolicy {
+    /// After how many ticks without a step an agent is idle; `None`: never. To know it takes 16 bytes
+    /// an agent, of chunks in which not all were stepped alike.
+    pub idle_after: Option<u64>,
+    /// Whether every step ends with a sweep, which hibernates who is idle.
+    pub sweeps: bool,
+    /// Whether to step a hibernated agent wakes it; else it is an error.
+    pub wakes: bool,
+}
+
+/// How many agents are where in their lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifecycleCounts {
+    /// Born and not stepped yet.
+    pub initialising: u64,
+    /// Stepped not long ago.
+    pub active: u64,
+    /// Not stepped for long.
+    pub idle: u64,
+    /// On disk.
+    pub hibernated: u64,
+    /// Gone, and replaced.
+    pub recycled: u64,
+    /// Gone.
+    pub retired: u64,
+}
+
+/// What a population knows of lives, besides its agents.
+#[derive(Default)]
+pub(crate) struct Life {
+    /// The next agent's id: how many there ever were.
+    pub(crate) next_id: u64,
+    pub(crate) retired: u64,
+    pub(crate) recycled: u64,
+    pub(crate) policy: LifecyclePolicy,
+    /// Who comes and goes by itself.
+    pub(crate) schedule: Option<Schedule>,
+    /// What a record means: of the model and the settings.
+    pub(crate) fingerprint: u64,
+    pub(crate) store: Option<Hibernation>,
+    /// What is charged for the store.
+    pub(crate) reserve: Option<Array<u8>>,
+    sink: Option<Arc<dyn EventSink>>,
+}
+
+impl Life {
+    /// Of agents whose records mean what `fingerprint` is a hash of.
+    pub(crate) fn new(fingerprint: u64) -> Self {
+        Self { fingerprint, ..Self::default() }
+    }
+
+    /// Whether it matters when agents were last stepped.
+    pub(crate) fn dated(&self) -> bool {
+        self.policy.idle_after.is_some()
+    }
+
+    /// Whether an agent that was last stepped then is idle after `ticks` ticks.
+    pub(crate) fn idle(&self, stepped: u64, ticks: u64) -> bool {
+        self.policy.idle_after.is_some_and(|after| ticks.saturating_sub(stepped) >= after)
+    }
+
+    /// Whether anybody is told.
+    pub(crate) fn is_told(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Tells that an agent has passed on.
+    pub(crate) fn tell(&self, id: u64, from: Option<Lifecycle>, to: Lifecycle) {
+        if let Some(sink) = &self.sink {
+            let from = from.map(Stage::from);
+            sink.note(Event::Passed { owner: Owner(id), from, to: to.into() });
+        }
+    }
+
+    pub(crate) fn listen(&mut self, sink: Option<Arc<dyn EventSink>>) {
+        self.sink = sink;
+    }
+}
+
+impl<T: Number> Population<T> {
+    /// Sets what becomes of agents that nobody steps. Idle times count from now on, unless they did
+    /// already.
+    pub(crate) fn set_policy(&mut self, policy: LifecyclePolicy) -> Result<()> {
+        if policy.idle_after == Some(0) {
+            return Err(Error::invalid("idle_after: 0 ticks would make every agent idle at once"));
+        }
+        if policy.sweeps && (policy.idle_after.is_none() || self.life.store.is_none()) {
+            return Err(Error::invalid("sweeps: need an idle_after and a hibernation file"));
+        }
+        let ticks = self.ticks();
+        if policy.idle_after.is_some() && !self.life.dated() {
+            self.chunks.iter_mut().for_each(|chunk| chunk.members.step_all(ticks));
+        }
+        self.life.policy = policy;
+        Ok(())
+    }
+
+    /// Where agents are in their lives; who is gone counts as retired.
+    pub(crate) fn lifecycles(&mut self, ids: &[u64]) -> Result<Vec<Lifecycle>> {
+        let next = self.life.next_id;
+        if let Some(row) = ids.iter().position(|&id| id >= next) {
+            return Err(self.absent(row, ids[row]));
+        }
+        let held = match &self.life.store {
+            Some(store) => store.holds(ids.iter().copied())?,
+            None => vec![false; ids.len()],
+        };
+        let gone = |held| if held { Lifecycle::Hibernated } else { Lifecycle::Retired };
+        let mut lifecycles = Vec::with_capacity(ids.len());
+        for (&id, held) in ids.iter().zip(held) {
+            lifecycles.push(match self.find_id(id) {
+                Some(call) => self.lifecycle(call),
+                None => gone(held),
+            });
+        }
+        Ok(lifecycles)
+    }
+
+    /// Where an agent in memory is in its life.
+    pub(crate) fn lifecycle(&mut self, call: Call) -> Lifecycle {
+        let stepped = self.chunks[call.chunk as usize].members.stepped(call.place as usize);
+        match self.life.idle(stepped, self.ticks()) {
+            true => Lifecycle::Idle,
+            false => self.awake_lifecycle(call),
+        }
+    }
+
+    /// Where an agent in memory is in its life, however long ago it was stepped.
+    pub(crate) fn awake_lifecycle(&mut self, call: Call) -> Lifecycle {
+        let (columns, _) = self.chunks[call.chunk as usize].parts(&self.layout);
+        match columns.action(call.place as usize) {
+            NOT_BORN => Lifecycle::Initialising,
+            _ => Lifecycle::Active,
+        }
+    }
+
+    /// How many agents are where.
+    pub(crate) fn lifecycle_counts(&mut self) -> LifecycleCounts {
+        let ticks = self.ticks();
+        let (life, layout) = (&self.life, &self.layout);
+        let mut counts = LifecycleCounts {
+            hibernated: life.store.as_ref().map_or(0, Hibernation::count),
+            recycled: life.recycled,
+            retired: life.retired,
+            ..LifecycleCounts::default()
+        };
+        for chunk in &mut self.chunks {
+            let (members, columns, _) = chunk.split(layout);
+            for place in 0..members.len() {
+                match columns.action(place) {
+                    _ if life.idle(members.stepped(place), ticks) => counts.idle += 1,
+                    NOT_BORN => counts.initialising += 1,
+                    _ => counts.active += 1,
+                }
+            }
+        }
+        counts
+    }
+
+    /// The agents that are idle now.
+    pub(crate) fn idle(&self) -> Vec<u64> {
+        let ticks = self.ticks();
+        let mut idle = Vec::new();
+        for chunk in self.chunks.iter().map(|chunk| &chunk.members) {
+            if chunk.is_uniform() && !self.life.idle(chunk.stepped(0), ticks) {
+                continue;
+            }
+            let places = 0..chunk.len();
+            let places = places.filter(|&place| self.life.idle(chunk.stepped(place), ticks));
+            idle.extend(places.map(|place| chunk.id(place)));
+        }
+        idle
+    }
+
+    /// Why an agent cannot be found.
+    pub(crate) fn absent(&self, row: usize, id: u64) -> Error {
+        let next = self.life.next_id;
+        if id >= next {
+            let ever = if self.agents() == next { "are" } else { "were ever" };
+            return Error::invalid(format!(
+                "ids[{row}]: {id} is out of range, there {ever} {next} agents"
+            ));
+        }
+        let held = self.life.store.as_ref().map(|store| store.holds([id]));
+        match held.transpose() {
+            Err(error) => error,
+            Ok(Some(held)) if held == [true] => {
+                Error::invalid(format!("ids[{row}]: {id} is hibernated; wake it first"))
+            }
+            Ok(_) => Error::invalid(format!("ids[{row}]: {id} is gone for good")),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Agents pass on: they retire, are recycled, are hibernated and woken.
+//!
+//! Every passage is all or nothing: what can be refused (an id, the budget, the disk) is asked first,
+//! and memory is given back last. Only where the operating system refuses memory that the budget
+//! allows while agents are woken, those woken by then stay awake; each is in memory or in the file,
+//! never in both.
+
+use std::ops::Range;
+use std::path::Path;
+
+use populace_pool::Bytes;
+use populace_tensor::Array;
+
+use crate::chunk::{AtRest, Chunk, NOT_BORN};
+use crate::hibernation::{BATCH_BYTES, Hibernation, STORE_BYTES};
+use crate::lifecycle::Lifecycle;
+use crate::membership::{find, worker};
+use crate::memory::page_bytes;
+use crate::population::Population;
+use crate::record::Number;
+use crate::roster::{Call, by_chunk};
+use crate::{Error, ErrorKind, Result};
+
+impl<T: Number> Population<T> {
+    /// Adds agents, and tells of it.
+    pub(crate) fn give_birth(&mut self, count: u64) -> Result<Range<u64>> {
+        let first = self.spawn(count)?;
+        let born = first..first + count;
+        if self.life.is_told() {
+            born.clone().for_each(|id| self.life.tell(id, None, Lifecycle::Initialising));
+        }
+        Ok(born)
+    }
+
+    /// Agents are gone for good, wherever they are.
+    pub(crate) fn retire(&mut self, ids: &[u64]) -> Result<()> {
+        self.dismiss(ids, Lifecycle::Retired)?;
+        self.life.retired += ids.len() as u64;
+        Ok(())
+    }
+
+    /// Agents are gone for good, and as many new ones take their places.
+    pub(crate) fn recycle(&mut self, ids: &[u64]) -> Result<Range<u64>> {
+        let awake = ids.iter().filter_map(|&id| self.find_id(id)).map(|call| call.chunk);
+        let mut chunks: Vec<u32> = awake.collect();
+        let asleep = (ids.len() - chunks.len()) as u64;
+        chunks.sort_unstable();
+        chunks.dedup();
+        // Whoever is asleep leaves no place. Whoever is awake does, but for what rounding up to pages
+        // takes there and where the newborn come to be, and for a copy on the way.
+        let rounded = chunks.len() + ids.len() / self.chunk_agents + 2;
+        let copied = self.chunks.last().map_or(0, Chunk::held_bytes);
+        let slack = 3 * page_bytes() * rounded as u64 + copied;
+        let needed = slack + asleep * self.layout.most_agent_bytes();
+        self.admit_bytes("recycle", needed)?;
+        self.dismiss(ids, Lifecycle::Recycled)?;
+        self.life.recycled += ids.len() as u64;
+        self.give_birth(ids.len() as u64)
+    }
+
+    fn dismiss(&mut self, ids: &[u64], to: Lifecycle) -> Result<()> {
+        check_once(ids)?;
+        let (awake, asleep): (Vec<u64>, Vec<u64>) =
+            ids.iter().copied().partition(|&id| self.find_id(id).is_some());
+        self.check_asleep(&asleep, ids)?;
+        let calls = self.locate(&awake, false)?;
+        let before = self.lifecycles_if_told(&calls);
+        // What is on disk goes first: that can be refused.
+        if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty()) {
+            store.forget(&asleep, true)?;
+        }
+        self.take_out(&calls)?;
+        for (id, from) in before {
+            self.life.tell(id, Some(from), to);
+        }
+        for id in asleep {
+            self.life.tell(id, Some(Lifecycle::Hibernated), to);
+        }
+        Ok(())
+    }
+
+    /// Checks that agents that are not in memory are hibernated; they are some of `ids`.
+    fn check_asleep(&self, asleep: &[u64], ids: &[u64]) -> Result<()> {
+        let held = match &self.life.store {
+            Some(store) => store.holds(asleep.iter().copied())?,
+            None => vec![false; asleep.len()],
+        };
+        match held.iter().position(|held| !held) {
+            None => Ok(()),
+            Some(k) => {
+                let row = ids.iter().position(|&id| id == asleep[k]).unwrap_or(k);
+                Err(self.absent(row, asleep[k]))
+            }
+        }
+    }
+
+    /// Opens the file that agents are hibernated in; those that it holds already are this
+    /// population's from now on.
+    pub(crate) fn hibernate_in(&mut self, path: &Path) -> Result<()> {
+        if self.life.store.is_some() {
+            return Err(Error::invalid("the population has a hibernation file already"));
+        }
+        self.admit_bytes("a hibernation file", STORE_BYTES as u64)?;
+        let before = self.memory.split();
+        let reserve = Array::unspecified(&self.memory.overhead(), STORE_BYTES)?;
+        let taken = self.memory.split().total() - before.total();
+        if self.worst_bytes() + taken > self.budget_bytes {
+            return Err(self.refused_bytes("a hibernation file", taken));
+        }
+        let store = Hibernation::open(path, self.life.fingerprint)?;
+        let mut awake = None;
+        store.each_id(|id| {
+            if awake.is_none() && self.find_id(id).is_some() {
+                awake = Some(id);
+            }
+        })?;
+        if let Some(id) = awake {
+            return Err(store.invalid(format!("agent {id} is in the file and in memory")));
+        }
+        self.life.next_id = self.life.next_id.max(store.last_id()?.map_or(0, |id| id + 1));
+        self.life.store = Some(store);
+        self.life.reserve = Some(reserve);
+        self.note_fixed(&before);
+        Ok(())
+    }
+
+    fn store_or(&self, what: &str) -> Result<()> {
+        if self.life.store.is_some() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("{what}: the population has no hibernation file")))
+    }
+
+    /// Writes agents to the file, all or none, and gives their memory back.
+    pub(crate) fn hibernate(&mut self, ids: &[u64]) -> Result<()> {
+        self.store_or("hibernate")?;
+        let calls = self.locate(ids, false)?;
+        let before = self.lifecycles_if_told(&calls);
+        let Self { life, chunks, layout, workers, .. } = self;
+        let worker = worker(workers);
+        let Some(store) = &mut life.store else { return Ok(()) };
+        let mut image = Vec::new();
+        store.take_in(|put| {
+            for (index, calls) in by_chunk(&calls) {
+                let chunk = &mut chunks[index];
+                let records = find(layout, chunk, worker);
+                for call in calls {
+                    let place = call.place as usize;
+                    let born = chunk.parts(layout).0.action(place) != NOT_BORN;
+                    image.clear();
+                    chunk.read_out(layout, place, records, born, &mut image);
+                    put(chunk.members.id(place), &mut image)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.take_out(&calls)?;
+        for (id, from) in before {
+            self.life.tell(id, Some(from), Lifecycle::Hibernated);
+        }
+        Ok(())
+    }
+
+    /// Brings agents back, as they were.
+    pub(crate) fn wake(&mut self, ids: &[u64]) -> Result<()> {
+        self.store_or("wake")?;
+        if let Some(row) = ids.iter().position(|&id| self.find_id(id).is_some()) {
+            return Err(Error::invalid(format!("ids[{row}]: {} is not hibernated", ids[row])));
+        }
+        check_once(ids)?;
+        self.check_asleep(ids, ids)?;
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        self.admit_before_history(|population| population.admit_back(&ids))?;
+        let woken = self.wake_all(&ids);
+        self.settle();
+        woken
+    }
+
+    fn wake_all(&mut self, ids: &[u64]) -> Result<()> {
+        let columns = self.layout.column_bytes(1);
+        let stepped = self.stamp();
+        let mut bytes = Vec::with_capacity(BATCH_BYTES);
+        let mut rest = ids;
+        while !rest.is_empty() {
+            bytes.clear();
+            let Some(store) = &self.life.store else { break };
+            let ends = store.read(rest, &mut bytes)?;
+            let (batch, after) = rest.split_at(ends.len());
+            let mut start = 0;
+            let mut agents = Vec::with_capacity(batch.len());
+            for (&id, &end) in batch.iter().zip(&ends) {
+                let image = &bytes[start..end];
+                let Some((columns, record)) = image.split_at_checked(columns) else {
+                    return Err(store.invalid(format!("agent {id} is damaged")));
+                };
+                agents.push(AtRest { id, stepped, columns, record });
+                start = end;
+            }
+            let back = self.put_back(&agents);
+            let awake: Vec<u64> =
+                batch.iter().copied().filter(|&id| self.find_id(id).is_some()).collect();
+            if let Some(store) = &mut self.life.store {
+                store.forget(&awake, false)?;
+            }
+            for id in awake {
+                self.life.tell(id, Some(Lifecycle::Hibernated), Lifecycle::Active);
+            }
+            back?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Hibernates who is idle; answers how many were.
+    pub(crate) fn sweep(&mut self) -> Result<u64> {
+        if !self.life.dated() {
+            return Err(Error::invalid("sweep: no idle_after says when an agent is idle"));
+        }
+        self.store_or("sweep")?;
+        let idle = self.idle();
+        if idle.is_empty() {
+            return Ok(0);
+        }
+        if self.life.is_told() {
+            for call in self.locate(&idle, false)? {
+                let id = self.chunks[call.chunk as usize].members.id(call.place as usize);
+                let from = self.awake_lifecycle(call);
+                self.life.tell(id, Some(from), Lifecycle::Idle);
+            }
+        }
+        self.hibernate(&idle)?;
+        Ok(idle.len() as u64)
+    }
+
+    /// Where called agents are in their lives, if somebody is told of passages.
+    pub(crate) fn lifecycles_if_told(&mut self, calls: &[Call]) -> Vec<(u64, Lifecycle)> {
+        if !self.life.is_told() {
+            return Vec::new();
+        }
+        let lifecycle = |&call: &Call| {
+            let id = self.chunks[call.chunk as usize].members.id(call.place as usize);
+            (id, self.lifecycle(call))
+        };
+        calls.iter().map(lifecycle).collect()
+    }
+
+    /// Asks for bytes that the worst case of the agents must leave.
+    pub(crate) fn admit_bytes(&mut self, what: &str, bytes: u64) -> Result<()> {
+        self.admit_before_history(|population| {
+            let over = population.worst_bytes() + bytes > population.budget_bytes;
+            if over { Err(population.refused_bytes(what, bytes)) } else { Ok(()) }
+        })
+    }
+
+    /// That something needs bytes that the worst case of the agents does not leave.
+    pub(crate) fn refused_bytes(&self, what: &str, bytes: u64) -> Error {
+        let left = self.budget_bytes.saturating_sub(self.worst_bytes());
+        Error::new(
+            ErrorKind::Budget,
+            format!(
+                "{what}: {} are needed, and {} of the budget of {} are left",
+                Bytes(bytes),
+                Bytes(left),
+                Bytes(self.budget_bytes)
+            ),
+        )
+    }
+}
+
+/// Checks that no id stands there twice.
+fn check_once(ids: &[u64]) -> Result<()> {
+    let mut rows: Vec<(u64, usize)> = ids.iter().enumerate().map(|(row, &id)| (id, row)).collect();
+    rows.sort_unstable();
+    match rows.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some(pair) => Err(twice(pair[1].0, pair[1].1, pair[0].1)),
+        None => Ok(()),
+    }
+}
+
+/// That an id stands there twice.
+pub(crate) fn twice(id: u64, row: usize, first: usize) -> Error {
+    Error::invalid(format!("ids[{row}]: {id} stands there twice, first as ids[{first}]"))
+}

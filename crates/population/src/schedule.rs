@@ -1,0 +1,185 @@
+//! Lives by schedule: who is born, hibernated, woken and retired in a simulation, and when.
+//!
+//! Changes come before every `every`-th tick. Whoever may pass on does so by a number that is drawn for
+//! (seed, agent, tick), so that who it is depends neither on threads nor on chunks; and when an agent
+//! was born follows from its id:
+//!
+//! ```text
+//! born(id) = 0                                          for id < agents
+//!            every · (1 + ⌊(id − agents) / spawn⌋)      else
+//! ```
+
+use std::path::PathBuf;
+
+use populace_agent::random::{Purpose, Stream};
+
+use crate::hibernation::Hibernation;
+use crate::population::Population;
+use crate::record::Number;
+use crate::{Error, Result};
+
+/// What changes in a population between ticks.
+///
+/// ```
+/// use populace_agent::models::{GridOptions, grid};
+/// use populace_population::{Schedule, Settings, Simulation};
+///
+/// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
+/// let settings = Settings { agents: 100, budget_bytes: 8 << 20, ..Settings::default() };
+/// let schedule = Schedule { every: 5, spawn: 10, lifetime: Some(10), ..Schedule::default() };
+/// let mut simulation = Simulation::living(&model, None, &settings, 20, &schedule)?;
+/// for _ in 0..20 {
+///     simulation.tick()?;
+/// }
+/// // The first hundred are gone, and those born before the sixth tick too.
+/// assert_eq!(simulation.agents(), 20);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Ticks from change to change.
+    pub every: u64,
+    /// How many agents are born at a change.
+    pub spawn: u64,
+    /// The chance that an agent in memory retires at a change.
+    pub retire: f64,
+    /// After how many ticks of life an agent retires, at the next change; `None`: never.
+    pub lifetime: Option<u64>,
+    /// The chance that an agent in memory is hibernated at a change.
+    pub hibernate: f64,
+    /// The chance that a hibernated agent is woken at a change.
+    pub wake: f64,
+    /// The file that agents are hibernated in; it must hold none to begin with.
+    pub store: Option<PathBuf>,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            every: 1,
+            spawn: 0,
+            retire: 0.0,
+            lifetime: None,
+            hibernate: 0.0,
+            wake: 0.0,
+            store: None,
+        }
+    }
+}
+
+/// Draws an agent may need at a change.
+const DRAWS: u64 = 3;
+
+impl Schedule {
+    /// Checks that it makes sense.
+    ///
+    /// # Errors
+    ///
+    /// The name of the key, its value, and the rule that it breaks.
+    pub fn check(&self) -> Result<()> {
+        if self.every == 0 {
+            return Err(Error::invalid("every: 0, but changes are at least 1 tick apart"));
+        }
+        if self.lifetime == Some(0) {
+            return Err(Error::invalid("lifetime: 0, but agents live for at least 1 tick"));
+        }
+        let chances = [("retire", self.retire), ("hibernate", self.hibernate), ("wake", self.wake)];
+        for (name, chance) in chances {
+            if !(0.0..=1.0).contains(&chance) {
+                return Err(Error::invalid(format!(
+                    "{name}: {chance} is no chance, which is between 0 and 1"
+                )));
+            }
+        }
+        if self.store.is_none() && self.hibernate > 0.0 {
+            return Err(Error::invalid("hibernate: agents can only be hibernated in a store"));
+        }
+        Ok(())
+    }
+
+    /// The most agents that there can be at once in `steps` ticks, `agents` of them to begin with.
+    pub fn most_agents(&self, agents: u64, steps: u64) -> u64 {
+        let every = self.every.max(1);
+        let changes = steps.saturating_sub(1) / every;
+        // Who was born longer ago than a lifetime and a change is gone.
+        let alive = self.lifetime.map_or(changes, |lifetime| changes.min(lifetime / every + 1));
+        agents.saturating_add(self.spawn.saturating_mul(alive))
+    }
+
+    /// How many agents, from the first on, have lived out their lives after so many ticks.
+    fn expired(&self, agents: u64, ticks: u64) -> u64 {
+        let Some(last) = self.lifetime.and_then(|lifetime| ticks.checked_sub(lifetime)) else {
+            return 0;
+        };
+        agents.saturating_add(self.spawn.saturating_mul(last / self.every))
+    }
+}
+
+impl<T: Number> Population<T> {
+    /// Lives by a schedule for `steps` ticks.
+    pub(crate) fn live(&mut self, schedule: &Schedule, steps: u64) -> Result<()> {
+        if let Some(store) = &schedule.store {
+            self.hibernate_in(store)?;
+            let held = self.life.store.as_ref().map_or(0, Hibernation::count);
+            if held > 0 {
+                return Err(Error::invalid(format!(
+                    "{}: holds {held} agents of another run",
+                    store.display()
+                )));
+            }
+        }
+        let most = schedule.most_agents(self.agents(), steps);
+        let (needed, budget) = (self.needed_bytes(most, false), self.budget_bytes);
+        if needed > u128::from(budget) {
+            return Err(Error::over_budget(most, needed, budget, self.most_agents(budget, false)));
+        }
+        if let Some(history) = &mut self.history {
+            // History has what is left when there are most agents.
+            let left = budget - u64::try_from(needed).unwrap_or(budget);
+            let least = history.least_bytes(most, self.chunk_agents);
+            let least = u64::try_from(least).unwrap_or(u64::MAX);
+            history.set_room(history.room_bytes().min(left.saturating_add(least)));
+        }
+        self.life.schedule = Some(schedule.clone());
+        Ok(())
+    }
+
+    /// Makes the changes that come before the next tick, where there are any.
+    pub(crate) fn change(&mut self) -> Result<()> {
+        let ticks = self.ticks();
+        let Some(schedule) = self.life.schedule.clone() else { return Ok(()) };
+        if ticks == 0 || !ticks.is_multiple_of(schedule.every) {
+            return Ok(());
+        }
+        let stream = Stream::new(self.seed, ticks, Purpose::Live);
+        let falls = |id: u64, draw: u64, chance: f64| {
+            chance > 0.0 && stream.uniform(id.wrapping_mul(DRAWS).wrapping_add(draw)) < chance
+        };
+        let expired = schedule.expired(self.first_agents, ticks);
+        let dying = |id: u64| id < expired || falls(id, 0, schedule.retire);
+        let mut asleep = Vec::new();
+        if let Some(store) = &self.life.store {
+            store.each_id(|id| asleep.push(id))?;
+        }
+        let awake = self.ids();
+        let old = asleep.iter().copied().filter(|&id| id < expired);
+        let retiring: Vec<u64> = awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
+        if !retiring.is_empty() {
+            self.retire(&retiring)?;
+        }
+        let tired = |&id: &u64| !dying(id) && falls(id, 1, schedule.hibernate);
+        let tired: Vec<u64> = awake.into_iter().filter(tired).collect();
+        if !tired.is_empty() {
+            self.hibernate(&tired)?;
+        }
+        let rested = |&id: &u64| id >= expired && falls(id, 2, schedule.wake);
+        let rested: Vec<u64> = asleep.into_iter().filter(rested).collect();
+        if !rested.is_empty() {
+            self.wake(&rested)?;
+        }
+        if schedule.spawn > 0 {
+            self.give_birth(schedule.spawn)?;
+        }
+        Ok(())
+    }
+}
