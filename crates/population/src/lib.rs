@@ -43,7 +43,7 @@ mod trajectory;
 
 pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
-pub use crowd::{Crowd, PolicyPosterior};
+pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;

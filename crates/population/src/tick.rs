@@ -24,7 +24,7 @@ use crate::{Moment, Result, trajectory_term};
 pub(crate) use experience::{Records, read_counts};
 use sharing::Positions;
 pub(crate) use sharing::Sharing;
-pub(crate) use world::{Rows, World};
+pub(crate) use world::{Observed, Rows, World};
 
 /// What all workers of a tick share.
 pub(crate) struct Tick<'a, T: Number> {
