@@ -171,15 +171,6 @@ impl Crowd {
         })
     }
 
-    /// The counts that agents have now, and the arrays that they expect of them.
-    ///
-    /// # Errors
-    ///
-    /// One of them is not in memory, or agents learn nothing.
-    pub fn parameters(&mut self, ids: &[u64]) -> Result<Parameters> {
-        with!(&mut self.0, population => Ok(Parameters::new(population.parameters(ids)?)))
-    }
-
     /// How far what agents believe may be from the exact beliefs: total-variation distances, 0 where
     /// nothing is lost, 1 where nothing is known.
     ///
@@ -188,6 +179,15 @@ impl Crowd {
     /// There is no such agent in memory.
     pub fn error_bounds(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
         with!(&mut self.0, population => population.error_bounds(ids))
+    }
+
+    /// The counts that agents have now, and the arrays that they expect of them.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not in memory, or agents learn nothing.
+    pub fn parameters(&mut self, ids: &[u64]) -> Result<Parameters> {
+        with!(&mut self.0, population => Ok(Parameters::new(population.parameters(ids)?)))
     }
 
     /// How agents weigh their policies by what they believe, and have learnt, now.
