@@ -57,6 +57,9 @@ pub(crate) struct Flags {
     /// The arithmetic [default: f32]
     #[arg(long)]
     pub(crate) precision: Option<Precision>,
+    /// Keep what every agent observed and did in the last N ticks [default: nothing]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) history: Option<u64>,
 }
 
 /// A whole number as people write it, `100000` or `100_000`.

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use populace_agent::Model;
-use populace_population::{Checkpoint, Schedule, Settings};
+use populace_population::{Checkpoint, History, Schedule, Settings};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
@@ -36,6 +36,7 @@ struct Asked {
     steps: Option<u64>,
     belief: Option<Belief>,
     precision: Option<Precision>,
+    history: Option<History>,
     schedule: Option<Schedule>,
 }
 
@@ -64,6 +65,7 @@ impl Asked {
             steps: flags.steps.or(scenario.run.steps),
             belief: flags.belief.or(scenario.memory.belief),
             precision: flags.precision,
+            history: scenario.history.over(flags.history),
             schedule,
         };
         at_least_one("agents", asked.agents.unwrap_or(1))?;
@@ -151,6 +153,7 @@ impl Job {
             seed: asked.seed.unwrap_or(default.seed),
             belief: asked.belief.map_or(default.belief, Into::into),
             precision: asked.precision.map_or(default.precision, Into::into),
+            history: asked.history,
             ..default
         };
         let steps = asked.steps.unwrap_or(100);
@@ -178,6 +181,7 @@ impl Job {
             seed: checkpoint.seed(),
             belief: checkpoint.belief(),
             precision: checkpoint.precision(),
+            history: asked.history,
             ..default
         };
         Ok(Self {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use populace_agent::Planner;
 use populace_pool::Bytes;
-use populace_population::{Memory, Simulation, Tiers};
+use populace_population::{HistoryTotals, Memory, Simulation, Tiers};
 use serde::Serialize;
 
 use crate::figures::{bar, grouped, percent, rate, seconds};
@@ -44,6 +44,8 @@ pub(crate) struct Summary {
     threads: usize,
     precision: &'static str,
     planner: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Kept>,
     #[serde(skip)]
     title: String,
     #[serde(skip)]
@@ -61,6 +63,43 @@ struct Lifecycle {
     hibernated: u64,
     retired: u64,
     agent_steps: u64,
+}
+
+/// What was kept of the past, where any was.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    /// Of how many of the last ticks everything is there.
+    ticks: u64,
+    blocks: u64,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    open_bytes: u64,
+    ratio: f64,
+    dropped: u64,
+}
+
+impl From<HistoryTotals> for Kept {
+    fn from(totals: HistoryTotals) -> Self {
+        let ratio = totals.ratio();
+        let HistoryTotals { ticks, blocks, raw_bytes, stored_bytes, open_bytes, dropped } = totals;
+        Self { ticks, blocks, raw_bytes, stored_bytes, open_bytes, ratio, dropped }
+    }
+}
+
+impl Kept {
+    /// `the last 100 ticks in 12.1 MiB, 6.3 × smaller than int32`.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "the last {} in {}, {:.1} × smaller than int32",
+            counted(self.ticks, "tick"),
+            Bytes(self.stored_bytes),
+            self.ratio
+        );
+        if self.dropped > 0 {
+            text.push_str(&format!("; {} dropped for room", counted(self.dropped, "block")));
+        }
+        text
+    }
 }
 
 /// Engine bytes by class.
@@ -159,6 +198,7 @@ impl Summary {
             threads: simulation.threads(),
             precision: job.precision_name(),
             planner: named_planner(simulation.planner()),
+            history: simulation.history_totals().map(Into::into),
             title: job.title.clone(),
             planned: job.steps,
             seed: job.settings.seed,
@@ -215,6 +255,9 @@ impl Summary {
             ]);
         }
         facts.row(["planner", self.planner]);
+        if let Some(history) = &self.history {
+            facts.row(["history", &history.text()]);
+        }
         if let Some(lifecycle) = &self.lifecycle {
             let [active, hibernated, retired] =
                 [lifecycle.active, lifecycle.hibernated, lifecycle.retired].map(grouped);

@@ -8,7 +8,7 @@ use crate::checkpoint::checkpoint_bytes;
 use crate::image::image_bytes;
 use crate::population::{Population, Source};
 use crate::record::Number;
-use crate::{Memory, Result, Settings, Simulation};
+use crate::{History, Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,20 @@ pub struct Plan {
     pub spilled_bytes: u64,
     /// How many agents the sample had.
     pub sample_agents: u64,
+    /// What history takes of it, where it is kept.
+    pub history: Option<PlannedHistory>,
+}
+
+/// What the history of a population will take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedHistory {
+    /// What is asked of the budget: it has no less.
+    pub least_bytes: u64,
+    /// What all its ticks take, compressed as the sample's were.
+    pub expected_bytes: u64,
+    /// What all its ticks take where nothing can be compressed: it has no more. Where the budget has
+    /// less, the oldest go.
+    pub worst_bytes: u64,
 }
 
 /// Agents of the sample: several blocks, chunks and threads' worth.
@@ -77,7 +91,10 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
     // The sample's chunks are as large as the run's, so that pages are wasted alike.
+    let history = settings.history.as_ref();
     let sampled = Settings {
+        // The bound is on the history of all agents.
+        history: history.map(|history| History { bytes: None, ..history.clone() }),
         agents: sample_agents,
         chunk: settings.chunk.or(Some(whole.chunk_agents)),
         // A plan writes nothing.
@@ -128,6 +145,13 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let mut model = Vec::new();
     source.model.write(&mut model)?;
     let needed = whole.asked_bytes(settings, source.keep_arrays);
+    let steps = source.steps.unwrap_or(u64::MAX);
+    let history = whole.history.as_ref().zip(sample.history_totals()).map(|(history, totals)| {
+        let taken = ((totals.stored_bytes + totals.open_bytes) as f64 * ratio) as u64;
+        let planned = history.planned(&totals, settings.agents, whole.chunk_agents, steps);
+        expected.agents = expected.agents.saturating_sub(taken) + planned.expected_bytes;
+        planned
+    });
     Ok(Plan {
         agents: settings.agents,
         worst_bytes: u64::try_from(worst).unwrap_or(u64::MAX),
@@ -142,5 +166,6 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         resident_agents,
         spilled_bytes: ((settings.agents - resident_agents) as f64 * image_bytes) as u64,
         sample_agents,
+        history,
     })
 }

@@ -15,6 +15,7 @@ use crate::checkpoint::{Resumed, store_bytes};
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
+use crate::history::Archive;
 use crate::image::most_image_bytes;
 use crate::lifecycle::Life;
 use crate::membership::begin;
@@ -70,7 +71,8 @@ pub(crate) struct Population<T: Number> {
     pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
-    tick: u64,
+    pub(crate) history: Option<Archive>,
+    pub(crate) tick: u64,
     hash: u64,
     /// How many steps agents have made, all counted.
     agent_steps: u64,
@@ -152,13 +154,23 @@ impl<T: Number> Population<T> {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
             Some(agents) => (agents, settings.chunk.unwrap_or(agents).min(agents)),
         };
-        let mut workers = new_workers(count, &model, &layout, chunk_agents, soft, &memory)?;
+        let history = settings.history.as_ref().map(|history| {
+            if soft {
+                let message = "history: of observations that are distributions none is kept yet";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let sizes = (settings.agents, chunk_agents, source.changes);
+            Archive::new(history, &model, sizes, memory.agents(), &memory.scratch())
+        });
+        let history = history.transpose()?;
+        let mut workers =
+            new_workers(count, &model, &layout, chunk_agents, soft, history.as_ref(), &memory)?;
         for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
             worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
         }
-        // Only records that change their length, and agents that go, come back to the pool.
-        let returns = source.changes || !layout.record.fixed();
+        // Only records that change their length, and agents that go, and history come back to the pool.
+        let returns = source.changes || !layout.record.fixed() || history.is_some();
         let asked = source.changes && model.planner() == Planner::Graph;
         Ok(Self {
             source: asked.then(|| Box::new(source.model.clone())),
@@ -183,6 +195,7 @@ impl<T: Number> Population<T> {
             life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
+            history,
             tick: 0,
             hash: 0,
             agent_steps: 0,
@@ -235,6 +248,7 @@ impl<T: Number> Population<T> {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
         }
+        population.begin_history(source.keep_arrays);
         if settings.checkpoint {
             let bytes = population.kept_free(agents);
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -257,6 +271,7 @@ impl<T: Number> Population<T> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
         let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
+        population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
         Ok((population, record))
     }
@@ -358,8 +373,9 @@ impl<T: Number> Population<T> {
         };
         let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
         let store = u128::from(self.kept_free(agents));
+        let past = self.history.as_ref().map_or(0, |history| history.least_bytes(agents, chunk));
         let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
-        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store
+        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store + past
     }
 
     /// Engine bytes that are asked of the budget: where agents may be on disk, what has to be in memory
@@ -410,6 +426,7 @@ impl<T: Number> Population<T> {
         calls: Option<&[Call]>,
         probe: Option<Probe<'_, T>>,
     ) -> Result<()> {
+        self.prepare_history()?;
         self.finish_writing()?;
         let tick = Tick {
             model: &self.model,
@@ -419,6 +436,7 @@ impl<T: Number> Population<T> {
             batch: self.batch,
             memory: &self.chunk_memory,
             ticks: self.life.dated().then_some(self.tick + 1),
+            history: self.history.as_ref(),
             probe,
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
@@ -494,7 +512,8 @@ impl<T: Number> Population<T> {
     /// Workers for chunks of that many agents, as many as there are.
     pub(crate) fn new_workers(&self, chunk_agents: usize) -> Result<Vec<Mutex<Worker<T>>>> {
         let (count, soft) = (self.workers.len(), self.environment.is_soft());
-        new_workers(count, &self.model, &self.layout, chunk_agents, soft, &self.memory)
+        let history = self.history.as_ref();
+        new_workers(count, &self.model, &self.layout, chunk_agents, soft, history, &self.memory)
     }
 
     /// Puts other workers in the place of those there are; `before` is what was taken before they were
@@ -616,11 +635,12 @@ fn new_workers<T: Number>(
     layout: &ChunkLayout,
     chunk_agents: usize,
     soft: bool,
+    history: Option<&Archive>,
     memory: &EngineMemory,
 ) -> Result<Vec<Mutex<Worker<T>>>> {
     let scratch = memory.scratch();
-    let worker = |_| Worker::new(model, layout, chunk_agents, soft, &scratch).map(Mutex::new);
-    (0..count).map(worker).collect()
+    let worker = |_| Worker::new(model, layout, chunk_agents, soft, history, &scratch);
+    (0..count).map(|index| worker(index).map(Mutex::new)).collect()
 }
 
 /// Into how many chunks a small population is cut: a few a thread even out the load, more where

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use populace_agent::Precision;
 use serde::{Deserialize, Serialize};
 
+use crate::history::History;
+
 /// How beliefs are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,6 +41,8 @@ pub struct Settings {
     pub spill: Option<PathBuf>,
     /// Whether room is kept in the budget for writing checkpoints.
     pub checkpoint: bool,
+    /// What is kept of the past; by default nothing.
+    pub history: Option<History>,
 }
 
 impl Default for Settings {
@@ -53,6 +57,7 @@ impl Default for Settings {
             precision: Precision::F32,
             spill: None,
             checkpoint: false,
+            history: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, deinterleave, interleave};
 
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
+use crate::history::{Archive, Deeds, Writer};
 use crate::members::Members;
 use crate::population::Probe;
 use crate::record::{DENSE, Factor, Keep, Number};
@@ -30,6 +31,8 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) memory: &'a SharedResource,
     /// How many ticks will have been run, where it matters when agents were last stepped.
     pub(crate) ticks: Option<u64>,
+    /// Where what agents do is kept.
+    pub(crate) history: Option<&'a Archive>,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
 }
@@ -57,6 +60,8 @@ pub(crate) struct Worker<T: Number> {
     packed: Array<u8>,
     /// What it lends to chunks that have no memory of their own, where agents may be on disk.
     pub(crate) spare: Option<Spare>,
+    /// Makes blocks of history, where it is kept.
+    history: Option<Writer>,
 }
 
 impl<T: Number> Worker<T> {
@@ -65,6 +70,7 @@ impl<T: Number> Worker<T> {
         layout: &ChunkLayout,
         agents: usize,
         soft: bool,
+        history: Option<&Archive>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
@@ -93,6 +99,7 @@ impl<T: Number> Worker<T> {
             values: Array::zeroed(memory, LANES * widest)?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
             spare: None,
+            history: history.map(|history| history.writer(agents, memory)).transpose()?,
         })
     }
 }
@@ -144,6 +151,11 @@ impl<T: Number> Tick<'_, T> {
         if let Some(kept) = kept {
             kept.observations.copy_from_slice(&part.worker.observations[..len * modalities]);
             kept.actions.copy_from_slice(&part.worker.actions[..len * factors]);
+        }
+        if let (Some(history), Some(writer)) = (self.history, &mut part.worker.history) {
+            let (observations, actions) = (&part.worker.observations, &part.worker.actions);
+            let deeds = Deeds { tick: self.moment.tick, called, observations, actions };
+            history.record(deeds, members, writer);
         }
         part.act(row);
         for k in 0..count {
@@ -405,6 +417,10 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        let Worker { scratch, history, .. } = &mut *self.worker;
+        if let (Some(history), Some(writer)) = (self.tick.history, history) {
+            history.note(scratch, agents, sparse, writer);
+        }
         if let Some(probe) = self.tick.probe {
             self.probe(probe, agents, sparse);
         }

@@ -14,10 +14,17 @@ use std::marker::PhantomData;
 use super::{Dim, OUT, Pass};
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
-use crate::simd::{Kernel, Simd, Vector};
+use crate::simd::{Kernel, Simd, Vector, prefetch};
 
 /// Longer rows come from beyond the first cache: fewer streams at once are read ahead better.
 const LONG: usize = 512;
+
+/// The processor reads ahead within a page. Where rows are shorter, and all of them together longer than the
+/// second cache, it is told of the next rows, and fewer are summed at once: 0.80 of the time for 10⁴ rows of
+/// 100 f32, 0.99 for f64; but 1.04 for rows of two pages, and 1.2 for what the cache holds.
+const PAGE_BYTES: usize = 4096;
+/// See [`PAGE_BYTES`].
+const CACHE_BYTES: usize = 1 << 20;
 
 /// `U` is how many vectors of partial sums a row has: one where there are many rows, which are
 /// then independent enough; more where there is but one.
@@ -28,6 +35,8 @@ struct Rows<T, A, D, const TWO: bool, const U: usize> {
     rows: Dim,
     inner: Dim,
     add: bool,
+    /// Whether the next rows are asked for while these are summed.
+    ahead: bool,
     arithmetic: PhantomData<T>,
 }
 
@@ -56,6 +65,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
             rows: *rows,
             inner: *inner,
             add,
+            ahead: self.bytes > CACHE_BYTES && inner.size * size_of::<T>() < PAGE_BYTES,
             arithmetic: PhantomData,
         });
     }
@@ -72,7 +82,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Ker
         // SAFETY: the caller of `sum` vouches for every row.
         unsafe {
             if U == 1 {
-                while self.inner.size < LONG && row + 8 <= self.rows.size {
+                while !self.ahead && self.inner.size < LONG && row + 8 <= self.rows.size {
                     self.group::<S, 8>(simd, row);
                     row += 8;
                 }
@@ -190,6 +200,12 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
         let mut y = Vector::splat(simd, T::ONE);
         for r in 0..R {
             let row = r as isize;
+            if self.ahead {
+                let next = first.wrapping_offset((row + R as isize) * self.rows.strides[0]);
+                for line in (0..LANES).step_by(64 / size_of::<T>()) {
+                    prefetch(next.wrapping_add(line));
+                }
+            }
             // SAFETY: the caller's promise.
             let x = unsafe {
                 if TWO && (r == 0 || self.rows.strides[1] != 0) {
