@@ -12,9 +12,11 @@
 //! - Agents are committed, all of a call at once and durably, before their memory is given back.
 //! - An agent is in the file or in memory; where a process died between the two, what is in the file
 //!   is how it was when it was hibernated last.
-//! - Any change of a byte of an agent is found when it is woken: its checksum covers its id too.
+//! - Any change of a byte of an agent is found, when the file is opened or when it is woken: its
+//!   checksum covers its id too.
 //! - What the store takes on the heap is charged to the budget ([`STORE_BYTES`]).
 
+mod doubt;
 mod fingerprint;
 
 use std::fs::{File, OpenOptions};
@@ -22,11 +24,12 @@ use std::path::{Path, PathBuf};
 
 use redb::{
     Builder, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition,
+    RepairSession, TableDefinition,
 };
 use twox_hash::XxHash3_64;
 
 use crate::{Error, ErrorKind, Result};
+use doubt::Doubted;
 pub(crate) use fingerprint::fingerprint;
 
 const ABOUT: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("about");
@@ -59,14 +62,19 @@ impl Hibernation {
 
     fn open_in(path: &Path, fingerprint: u64) -> Result<Self> {
         let file = owned(path).map_err(|error| Error::new(ErrorKind::System, error.to_string()))?;
-        let metadata = file.metadata();
-        let new = metadata.is_ok_and(|metadata| metadata.len() == 0);
+        let new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES);
-        let mut database = builder.create_file(file).map_err(refused)?;
-        if !new && !database.check_integrity().map_err(refused)? {
-            return Err(Error::invalid("is damaged"));
-        }
+        let database = match new {
+            true => builder.create_file(file),
+            false => Doubted::new(file).and_then(|file| {
+                if file.is_finished() {
+                    builder.set_repair_callback(stay);
+                }
+                builder.create_with_backend(file)
+            }),
+        };
+        let database = database.map_err(refused)?;
         let mut store = Self { path: path.to_owned(), database, count: 0 };
         if new {
             store.introduce(fingerprint)?;
@@ -227,6 +235,14 @@ fn checksum(id: u64, image: &[u8]) -> u64 {
     XxHash3_64::oneshot_with_seed(id, image)
 }
 
+/// Refuses to go back to the commit before the last: that is for a writer that was killed.
+fn stay(repair: &mut RepairSession) {
+    // It is called with 0, then with less than a half only if the last commit is not whole.
+    if (0.1..0.5).contains(&repair.progress()) {
+        repair.abort();
+    }
+}
+
 /// Opens a file for its owner alone.
 fn owned(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
@@ -240,6 +256,7 @@ fn owned(path: &Path) -> std::io::Result<File> {
 fn refused(error: impl Into<redb::Error>) -> Error {
     let error = error.into();
     let kind = match error {
+        redb::Error::RepairAborted => return Error::invalid("is damaged"),
         redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => ErrorKind::Invalid,
         _ => ErrorKind::System,
     };

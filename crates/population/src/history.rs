@@ -29,8 +29,10 @@ mod codec;
 mod planes;
 mod reader;
 mod ring;
+mod room;
 mod row;
 mod summary;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -41,7 +41,7 @@ mod tick;
 mod trajectory;
 
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
-pub use crowd::{Crowd, PolicyPosterior};
+pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;

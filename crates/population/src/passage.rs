@@ -134,6 +134,9 @@ impl<T: Number> Population<T> {
     /// Writes agents to the file, all or none, and gives their memory back.
     pub(crate) fn hibernate(&mut self, ids: &[u64]) -> Result<()> {
         self.store_or("hibernate")?;
+        if ids.is_empty() {
+            return Ok(());
+        }
         let calls = self.locate(ids, false)?;
         let before = self.lifecycles_if_told(&calls);
         let Self { life, chunks, layout, workers, .. } = self;
@@ -164,6 +167,9 @@ impl<T: Number> Population<T> {
     /// Brings agents back, as they were.
     pub(crate) fn wake(&mut self, ids: &[u64]) -> Result<()> {
         self.store_or("wake")?;
+        if ids.is_empty() {
+            return Ok(());
+        }
         if let Some(row) = ids.iter().position(|&id| self.find_id(id).is_some()) {
             return Err(Error::invalid(format!("ids[{row}]: {} is not hibernated", ids[row])));
         }
@@ -203,8 +209,10 @@ impl<T: Number> Population<T> {
             if let Some(store) = &mut self.life.store {
                 store.forget(&awake, false)?;
             }
-            for id in awake {
-                self.life.tell(id, Some(Lifecycle::Hibernated), Lifecycle::Active);
+            for id in if self.life.is_told() { awake } else { Vec::new() } {
+                let Some(call) = self.find_id(id) else { continue };
+                let to = self.awake_lifecycle(call);
+                self.life.tell(id, Some(Lifecycle::Hibernated), to);
             }
             back?;
             rest = after;
@@ -219,9 +227,6 @@ impl<T: Number> Population<T> {
         }
         self.store_or("sweep")?;
         let idle = self.idle();
-        if idle.is_empty() {
-            return Ok(0);
-        }
         if self.life.is_told() {
             for call in self.locate(&idle, false)? {
                 let id = self.chunks[call.chunk as usize].members.id(call.place as usize);

@@ -18,7 +18,7 @@ use crate::record::{DENSE, Factor, Keep, Number};
 use crate::roster::Called;
 use crate::{Moment, Result, trajectory_term};
 pub(crate) use experience::{Records, read_counts};
-pub(crate) use world::{Rows, World};
+pub(crate) use world::{Observed, Rows, World};
 
 /// What all workers of a tick share.
 pub(crate) struct Tick<'a, T: Number> {

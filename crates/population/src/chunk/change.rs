@@ -243,6 +243,7 @@ impl Chunk {
             self.members.fit(memory);
         }
         let room = self.used_words + self.used_words / 8;
+        let room = room.min(layout.most_words(self.len())).max(self.used_words);
         if pages(room * WORD) < pages(self.beliefs.len() * WORD)
             && let Ok(mut beliefs) = Array::unspecified(memory, room)
         {

@@ -72,6 +72,10 @@ impl<T: Number> Population<T> {
         let before = self.memory.split();
         let compile = |source: &Model| -> Result<_> {
             let model = CompiledModel::compile(source, Answers::Policies, &self.memory.shared())?;
+            if model.planner() == Planner::Graph {
+                let why = "policies: there are too many to enumerate";
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
             let window = self.layout.record.experience.window();
             let scratch = model.scratch(window, &self.memory.scratch())?;
             Ok(Enumerator { model, scratch })
@@ -92,7 +96,7 @@ impl<T: Number> Population<T> {
 
     /// Shows the beliefs of agents, a block at a time: lane l of the scratch has those of
     /// `ids[places[l]]`, and their counts where they learn.
-    fn visit(
+    pub(super) fn visit(
         &mut self,
         ids: &[u64],
         enumerated: bool,

@@ -1,162 +1,18 @@
-//! The history of a population: what is kept, in how much memory, and the rings that keep it.
+//! The history of a population: the rings that keep it, and what it plans to take.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use populace_agent::{CompiledModel, Scratch};
-use populace_pool::{Bytes, SharedResource};
+use populace_pool::SharedResource;
 
-use crate::history::block::HEADER_BYTES;
 use crate::history::ring::{Deeds, Ring};
+use crate::history::terms::{LEAST_BLOCKS, Terms};
 use crate::history::{History, HistoryTotals, Past, Reader, Row, Writer, summary};
 use crate::members::Members;
 use crate::memory::page_bytes;
-use crate::population::Population;
 use crate::record::Number;
 use crate::{Error, ErrorKind, PlannedHistory, Result};
-
-/// Bodies are about this long, so that the libraries' tables stay small and an agent's past is read
-/// without unpacking much of its neighbours'.
-const BODY_BYTES: usize = 64 << 10;
-
-/// Rows of a block as numbers of 4 bytes are at least this long: its header is no more than 1 %.
-const RAW_BYTES: usize = 100 * HEADER_BYTES;
-
-/// Into how many blocks the ticks are cut at least, where that does not make them too short.
-const BLOCKS: u64 = 4;
-
-/// The blocks of a ring for which there is always room, whatever they hold: the one that the open
-/// rows become, and one before it.
-const LEAST_BLOCKS: u64 = 2;
-
-/// History that has less than this gives all of it away.
-const FEW_BYTES: u64 = 64 << 10;
-
-/// Rings of a population whose agents come and go have places for at least so many ids, so that a few
-/// agents that are spawned one by one do not each have a ring.
-const RING_AGENTS: usize = 1024;
-
-/// How rows become blocks, and how much memory they have.
-pub(crate) struct Terms {
-    settings: History,
-    pub(super) row: Row,
-    /// Whether agents come and go.
-    changes: bool,
-    /// What all history may take, and what the rings there are would take at least and at most, in
-    /// bytes.
-    room_bytes: u64,
-    least_bytes: u128,
-    most_bytes: u128,
-}
-
-impl Terms {
-    /// Ticks of a block of so many agents.
-    pub(super) fn block_ticks(&self, agents: usize) -> usize {
-        let least = RAW_BYTES.div_ceil((agents * self.row.raw_bytes()).max(1));
-        let most = 8 * BODY_BYTES / (agents * self.row.bits()).max(1);
-        let few = usize::try_from(self.settings.ticks.div_ceil(BLOCKS)).unwrap_or(usize::MAX);
-        few.clamp(least, most.max(least))
-    }
-
-    /// Words of open planes of so many agents.
-    pub(super) fn open_words(&self, agents: usize) -> usize {
-        (self.block_ticks(agents) * agents * self.row.bits()).div_ceil(64)
-    }
-
-    /// The most that a block of so many agents takes, in bytes.
-    pub(super) fn most_block_bytes(&self, agents: usize) -> usize {
-        HEADER_BYTES + (self.block_ticks(agents) * agents * self.row.bits()).div_ceil(8)
-    }
-
-    /// The first tick that can be asked about after `now` ticks.
-    pub(super) fn oldest(&self, now: u64) -> u64 {
-        now.saturating_sub(self.settings.ticks)
-    }
-
-    /// The part of the room that a ring of so many agents has, in bytes: its least, and of what it
-    /// would take beyond that the share that there is. The parts of all rings add up to the room at
-    /// most.
-    fn part_bytes(&self, agents: usize) -> u64 {
-        let (least, most) = (self.ring_bytes(agents, LEAST_BLOCKS), self.most_ring_bytes(agents));
-        let room = u128::from(self.room_bytes);
-        let part = if room >= self.most_bytes {
-            most
-        } else if room >= self.least_bytes {
-            let (spare, wanted) = (room - self.least_bytes, self.most_bytes - self.least_bytes);
-            least + share(spare, most - least, wanted)
-        } else {
-            share(room, least, self.least_bytes)
-        };
-        u64::try_from(part).unwrap_or(u64::MAX)
-    }
-
-    /// The most blocks that a ring of so many agents has at once.
-    fn most_blocks(&self, agents: usize) -> u64 {
-        let whole = self.settings.ticks.div_ceil(self.block_ticks(agents) as u64);
-        whole.saturating_add(1).max(LEAST_BLOCKS)
-    }
-
-    /// What a ring of so many agents and blocks takes at most, in bytes.
-    fn ring_bytes(&self, agents: usize, blocks: u64) -> u128 {
-        let pages = |bytes: usize| u128::from((bytes as u64).next_multiple_of(page_bytes()));
-        let block = pages(self.most_block_bytes(agents));
-        pages(8 * self.open_words(agents)) + u128::from(blocks) * block
-    }
-
-    fn most_ring_bytes(&self, agents: usize) -> u128 {
-        self.ring_bytes(agents, self.most_blocks(agents))
-    }
-
-    /// How many ids the rings of a population in chunks of so many agents are for.
-    fn ring_agents(&self, chunk: usize) -> usize {
-        if self.changes { chunk.max(RING_AGENTS) } else { chunk }
-    }
-
-    /// The sum of what the rings of so many agents take, each of them what `ring` answers, in bytes.
-    fn sum(&self, agents: u64, chunk: usize, ring: impl Fn(usize) -> u128) -> u128 {
-        let size = self.ring_agents(chunk);
-        let rest = match (agents % size as u64) as usize {
-            0 => 0,
-            _ if self.changes => ring(size),
-            rest => ring(rest),
-        };
-        u128::from(agents / size as u64) * ring(size) + rest
-    }
-
-    fn sum_of_least(&self, agents: u64, chunk: usize) -> u128 {
-        self.sum(agents, chunk, |agents| self.ring_bytes(agents, LEAST_BLOCKS))
-    }
-
-    /// Refuses a bound that two blocks a ring do not keep to.
-    fn check(&self, agents: u64, chunk: usize) -> Result<()> {
-        let least = self.sum_of_least(agents, chunk);
-        match self.settings.bytes {
-            Some(bytes) if u128::from(bytes) < least => {
-                let bytes = Bytes(bytes);
-                let least = Bytes(u64::try_from(least).unwrap_or(u64::MAX));
-                let message = format!(
-                    "history: {bytes} is too little, {agents} agents need {least} at least"
-                );
-                Err(Error::new(ErrorKind::Budget, message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The most that a body of at most so many agents takes before it is compressed, in bytes.
-    fn most_body_bytes(&self, agents: usize) -> usize {
-        // Blocks of fewer agents have more ticks; they end within a row of BODY_BYTES, or with the
-        // row that makes RAW_BYTES.
-        BODY_BYTES.max(RAW_BYTES + agents * self.row.bits().div_ceil(8))
-    }
-}
-
-/// ⌊`room` · `part` / `whole`⌋ or a little less, for `room` < `whole`.
-fn share(room: u128, part: u128, whole: u128) -> u128 {
-    // Shifted so that no number of ticks makes the product overflow.
-    let shift = (u128::BITS - whole.leading_zeros()).saturating_sub(62);
-    (part >> shift) * room / ((whole >> shift) + u128::from(shift > 0)).max(1)
-}
 
 /// The history of a population.
 pub(crate) struct Archive {
@@ -250,7 +106,7 @@ impl Archive {
     }
 
     /// Says that history may take `bytes` at most; it takes no more than it could use.
-    fn begin(&mut self, chunk: usize, bytes: u128) {
+    pub(super) fn begin(&mut self, chunk: usize, bytes: u128) {
         let room = bytes.min(self.most_bytes(self.agents, chunk));
         self.terms.room_bytes = u64::try_from(room).unwrap_or(u64::MAX);
     }
@@ -366,7 +222,7 @@ impl Archive {
     }
 
     /// What an agent observed and did at some ticks, of which there were `now`.
-    fn past(&self, agent: u64, ticks: Range<u64>, now: u64) -> Result<Past> {
+    pub(super) fn past(&self, agent: u64, ticks: Range<u64>, now: u64) -> Result<Past> {
         let mut past = Past::default();
         let ticks = ticks.start.max(self.terms.oldest(now))..ticks.end.min(now);
         if let Some(ring) = self.ring(agent) {
@@ -378,7 +234,7 @@ impl Archive {
     }
 
     /// How much there is after `now` ticks.
-    fn totals(&self, now: u64) -> HistoryTotals {
+    pub(super) fn totals(&self, now: u64) -> HistoryTotals {
         let mut totals = HistoryTotals { ticks: u64::MAX, ..HistoryTotals::default() };
         for ring in &self.rings {
             let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
@@ -386,77 +242,5 @@ impl Archive {
         }
         totals.ticks = totals.ticks.min(now);
         totals
-    }
-}
-
-impl<T: Number> Population<T> {
-    /// What an agent observed and did at some ticks, as far as it is kept.
-    pub(crate) fn past(&self, agent: u64, ticks: Range<u64>) -> Result<Past> {
-        let Some(history) = &self.history else {
-            let message = "history: none is kept, because the settings did not ask for any";
-            return Err(Error::invalid(message));
-        };
-        let agents = self.life.next_id;
-        if agent >= agents {
-            let message = format!("id: {agent} is out of range, there were {agents} agents ever");
-            return Err(Error::invalid(message));
-        }
-        history.past(agent, ticks, self.ticks())
-    }
-
-    /// How much history there is, where it is kept.
-    pub(crate) fn history_totals(&self) -> Option<HistoryTotals> {
-        self.history.as_ref().map(|history| history.totals(self.ticks()))
-    }
-
-    /// Gives history what the worst case of all agents leaves of the budget, as far as it can use it.
-    pub(crate) fn begin_history(&mut self, keep_arrays: bool) {
-        let (agents, chunk) = (self.first_agents, self.chunk_agents);
-        let needed = self.needed_bytes(agents, keep_arrays);
-        if let Some(history) = &mut self.history {
-            let left = u128::from(self.budget_bytes).saturating_sub(needed);
-            history.begin(chunk, left + history.least_bytes(agents, chunk));
-        }
-    }
-
-    /// Makes room and rings for the next tick.
-    pub(crate) fn prepare_history(&mut self) -> Result<()> {
-        let Some(history) = &mut self.history else { return Ok(()) };
-        let runs = self
-            .chunks
-            .iter()
-            .flat_map(|chunk| chunk.members.runs().map(|(places, first)| (first, places.len())));
-        history.prepare(self.tick, runs)
-    }
-
-    /// Asks for memory; where it is refused, history gives way as far as it takes, if that helps.
-    pub(crate) fn admit_before_history(
-        &mut self,
-        admit: impl Fn(&Self) -> Result<()>,
-    ) -> Result<()> {
-        let room = |population: &Self| population.history.as_ref().map_or(0, Archive::room_bytes);
-        let whole = room(self);
-        let mut refused = match admit(self) {
-            Err(error) if error.kind() == ErrorKind::Budget && whole > 0 => error,
-            answered => return answered,
-        };
-        while room(self) > 0 {
-            let less = if room(self) < FEW_BYTES { 0 } else { room(self) / 2 };
-            if let Some(history) = &mut self.history {
-                history.set_room(less);
-            }
-            match admit(self) {
-                Ok(()) => {
-                    self.prepare_history()?;
-                    self.memory.trim();
-                    return Ok(());
-                }
-                Err(error) => refused = error,
-            }
-        }
-        if let Some(history) = &mut self.history {
-            history.set_room(whole);
-        }
-        Err(refused)
     }
 }

@@ -10,9 +10,9 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 
 use crate::Result;
-use crate::history::archive::Terms;
 use crate::history::block::Header;
 use crate::history::planes::{Planes, Spot, put_rows};
+use crate::history::terms::Terms;
 use crate::history::{Block, HistoryTotals, Past, Reader, Writer};
 use crate::memory::page_bytes;
 use crate::roster::{Call, Called};
