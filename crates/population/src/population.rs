@@ -135,6 +135,10 @@ impl<T: Number> Population<T> {
                 "agents come and go here, and so far only those that stay can be kept on disk";
             return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
         }
+        if settings.history.is_some() && settings.spill.is_some() {
+            let why = "history is kept in memory, and so far not beside agents that are on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
+        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
