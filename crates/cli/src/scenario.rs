@@ -63,6 +63,8 @@ pub(crate) struct Population {
 pub(crate) struct Memory {
     pub(crate) budget: Option<ByteSize>,
     pub(crate) belief: Option<Belief>,
+    pub(crate) mass: Option<f64>,
+    pub(crate) tolerance: Option<f64>,
 }
 
 /// `[run]`.

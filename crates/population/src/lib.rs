@@ -6,6 +6,7 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod bound;
 mod checkpoint;
 mod chunk;
 mod crowd;
@@ -40,6 +41,7 @@ mod spill;
 mod tick;
 mod trajectory;
 
+pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
 pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
@@ -50,7 +52,7 @@ pub use infer::{Inference, infer};
 pub use lifecycle::{Lifecycle, LifecycleCounts, LifecyclePolicy};
 pub use memory::{Memory, Tiers};
 pub use observation_buffer::ObservationBuffer;
-pub use plan::{Plan, PlannedHistory, plan};
+pub use plan::{Plan, PlannedHistory, most_bytes_per_agent, plan};
 pub use schedule::Schedule;
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;

@@ -1,13 +1,16 @@
 //! What a run will take, before it runs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, CompiledModel, Model, Precision};
+use populace_pool::{HostHeap, SharedResource};
 
 use crate::checkpoint::checkpoint_bytes;
+use crate::chunk::ChunkLayout;
 use crate::image::image_bytes;
 use crate::population::{Population, Source};
-use crate::record::Number;
+use crate::record::{Number, RecordLayout};
 use crate::{History, Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
@@ -82,6 +85,40 @@ pub fn plan(
         Precision::F32 => plan_in::<f32>(source, settings),
         Precision::F64 => plan_in::<f64>(source, settings),
     })
+}
+
+/// The most bytes that one agent has of its own, the world's part aside: beliefs, what it has been
+/// through, its last action, and a bound where beliefs may lose something; after `settings`' way of
+/// storing beliefs, over any number of steps.
+///
+/// ```
+/// use populace_agent::models::Builtin;
+/// use populace_population::{Belief, Settings, most_bytes_per_agent};
+///
+/// let model = Builtin::Grid.model()?;
+/// let dense = Settings { belief: Belief::Dense, ..Settings::default() };
+/// assert_eq!(most_bytes_per_agent(&model, &dense)?, 1601);
+/// # Ok::<(), populace_population::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The model or the settings are not valid, or ask for what is not there yet.
+pub fn most_bytes_per_agent(model: &Model, settings: &Settings) -> Result<u64> {
+    settings.check()?;
+    match settings.precision {
+        Precision::F32 => most_bytes_in::<f32>(model, settings),
+        Precision::F64 => most_bytes_in::<f64>(model, settings),
+    }
+}
+
+fn most_bytes_in<T: Number>(model: &Model, settings: &Settings) -> Result<u64> {
+    let memory: SharedResource = Arc::new(HostHeap);
+    let model = CompiledModel::<T>::compile(model, Answers::Actions, &memory)?;
+    let record = RecordLayout::new(&model, settings, None, false)?;
+    let record_bytes = record.most_bytes();
+    let layout = ChunkLayout::of(record, &model, 0, false)?;
+    Ok((layout.column_bytes(1) + record_bytes) as u64)
 }
 
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {

@@ -23,8 +23,8 @@ use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
-use crate::tick::{Kept, Tick, Worker, World};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::tick::{Kept, Sharing, Tick, Worker, World};
+use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 use streaming::{Room, Stepping};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
@@ -72,6 +72,7 @@ pub(crate) struct Population<T: Number> {
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
     pub(crate) history: Option<Archive>,
+    sharing: Sharing,
     pub(crate) tick: u64,
     hash: u64,
     /// How many steps agents have made, all counted.
@@ -123,6 +124,7 @@ impl<T: Number> Population<T> {
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
+        settings.check()?;
         if settings.threads > MOST_THREADS {
             let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
             return Err(Error::invalid(message));
@@ -133,17 +135,16 @@ impl<T: Number> Population<T> {
                 "agents come and go here, and so far only those that stay can be kept on disk";
             return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
         }
+        if settings.history.is_some() && settings.spill.is_some() {
+            let why = "history is kept in memory, and so far not beside agents that are on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
+        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
-        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
-        let (actions, state_bytes) = (model.num_actions(), environment.state_bytes());
-        let layout =
-            ChunkLayout::new(record, actions, state_bytes, source.changes).ok_or_else(|| {
-                let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
-                Error::new(ErrorKind::Unsupported, what)
-            })?;
+        let record = RecordLayout::new(&model, settings, source.steps, soft)?;
+        let layout = ChunkLayout::of(record, &model, environment.state_bytes(), source.changes)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
             .thread_name(|index| format!("populace-{index}"))
@@ -196,6 +197,7 @@ impl<T: Number> Population<T> {
             chunks: Vec::new(),
             kept: None,
             history,
+            sharing: Sharing::default(),
             tick: 0,
             hash: 0,
             agent_steps: 0,
@@ -269,6 +271,7 @@ impl<T: Number> Population<T> {
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
+        let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
         population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
@@ -437,6 +440,7 @@ impl<T: Number> Population<T> {
             ticks: self.life.dated().then_some(self.tick + 1),
             history: self.history.as_ref(),
             probe,
+            saved: self.sharing.tries().then(AtomicU64::default),
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let hash = AtomicU64::new(0);
@@ -482,7 +486,9 @@ impl<T: Number> Population<T> {
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
         self.hash = self.hash.wrapping_add(hash.into_inner());
         stepped?;
-        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
+        let stepped = calls.map_or(self.agents(), |calls| calls.len() as u64);
+        self.sharing.found(tick.saved.map_or(0, AtomicU64::into_inner), stepped);
+        self.agent_steps += stepped;
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         self.note_peak();
@@ -600,6 +606,27 @@ impl<T: Number> Population<T> {
         }
         tiers
     }
+
+    /// How far beliefs may be from the exact ones now.
+    pub(crate) fn bounds(&mut self) -> Bounds {
+        let (mut bounds, mut sum, mut agents) = (Bounds::default(), 0.0, 0);
+        for place in 0..self.chunks.len() {
+            // As for tiers.
+            let _ = self.with_chunk(place, |layout, chunk| {
+                let len = chunk.len();
+                let (columns, _) = chunk.parts(layout);
+                for bound in (0..len).map(|agent| layout.bound(&columns, agent)) {
+                    bounds.max = bounds.max.max(bound);
+                    bounds.above += u64::from(bound > layout.record.shedding.tolerance);
+                    sum += bound;
+                }
+                agents += len;
+                Ok(())
+            });
+        }
+        bounds.mean = if agents > 0 { sum / agents as f64 } else { 0.0 };
+        bounds
+    }
 }
 
 impl Tiers {
@@ -621,7 +648,7 @@ impl Tiers {
                     length = columns.length(place);
                     place += 1;
                 }
-                if length == DENSE { self.dense += 1 } else { self.sparse += 1 }
+                *self.of(factor.code, length == DENSE) += 1;
             }
         }
     }

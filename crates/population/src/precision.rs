@@ -118,6 +118,12 @@ macro_rules! accessors {
                 with!(&mut self.0, population => population.tiers())
             }
 
+            /// How far beliefs may be from the exact ones now; the agents' own bounds are
+            /// [`Crowd::error_bounds`](crate::Crowd::error_bounds).
+            pub fn bounds(&mut self) -> $crate::Bounds {
+                with!(&mut self.0, population => population.bounds())
+            }
+
             /// How agents weigh their policies.
             pub fn planner(&self) -> populace_agent::Planner {
                 with!(&self.0, population => population.planner())

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use populace_pool::Bytes;
-use populace_population::{Belief, PlannedHistory, Settings, plan};
+use populace_population::{PlannedHistory, Settings, plan};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, seconds};
-use crate::flags::Flags;
+use crate::flags::{BELIEFS, Flags};
 use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::summary::Split;
@@ -120,12 +120,11 @@ impl Report {
                 history: plan.history.map(Into::into),
             })
         };
-        let named = [("auto", Belief::Auto), ("dense", Belief::Dense), ("sparse", Belief::Sparse)];
         let mut tiers = BTreeMap::new();
-        for (name, belief) in named {
+        for (name, belief) in BELIEFS {
             tiers.insert(name, tier(belief)?);
         }
-        let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        let chosen = BELIEFS.iter().find(|(_, belief)| *belief == job.settings.belief);
         let belief = chosen.map_or("auto", |(name, _)| name);
         Ok(Self {
             version: 1,

@@ -208,6 +208,11 @@ impl Archive {
         self.rings.get(at)
     }
 
+    /// Whether what agents believe is kept.
+    pub(crate) fn keeps_beliefs(&self) -> bool {
+        self.terms.row.keeps_beliefs()
+    }
+
     /// Notes what agents of a block believe, where that is kept.
     pub(crate) fn note<T: Number>(
         &self,
