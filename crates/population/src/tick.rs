@@ -332,9 +332,11 @@ impl<T: Number> Part<'_, '_, '_, T> {
     /// Steps some of the called agents, in blocks of those that are stepped alike.
     fn batch(&mut self, calls: std::ops::Range<usize>) {
         let called = self.called;
-        // Who asks for what each agent computed has each of them compute it.
-        let asked =
-            self.tick.probe.is_some() || self.tick.history.is_some_and(Archive::keeps_beliefs);
+        // Who asks for what each agent computed has each of them compute it; distributions observed are
+        // hardly ever the same.
+        let asked = self.tick.probe.is_some()
+            || self.tick.history.is_some_and(Archive::keeps_beliefs)
+            || self.tick.world.is_soft();
         let saved = self.tick.saved.as_ref().filter(|_| !asked);
         let shared = saved.is_some_and(|saved| self.find_leaders(calls.clone(), saved));
         let steps = |part: &Self, agent: usize| !shared || part.leads(agent);
