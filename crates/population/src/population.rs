@@ -337,7 +337,11 @@ impl<T: Number> Population<T> {
     /// were admitted, all of them.
     fn free_for_chunks(&self, agents: u64) -> u64 {
         match self.spill {
-            Some(_) => self.memory.free_bytes().saturating_sub(most_idle_bytes(agents)),
+            Some(_) => {
+                let history = self.history.as_ref().map_or(0, Archive::room_bytes);
+                let free = self.memory.free_bytes().saturating_sub(most_idle_bytes(agents));
+                free.saturating_sub(history)
+            }
             None => u64::MAX,
         }
     }
@@ -389,7 +393,9 @@ impl<T: Number> Population<T> {
         }
         let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
         let fixed = u128::from(self.fixed.total());
-        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)))
+        let history = self.history.as_ref();
+        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
+        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
     }
 
     /// Bytes of the kept arrays: two, each in whole pages.

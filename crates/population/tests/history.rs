@@ -182,11 +182,11 @@ fn the_oldest_ticks_go_first_when_bytes_are_bounded() {
 fn the_default_grid_is_five_times_smaller_and_nothing_is_ever_larger() {
     let default = grid(&GridOptions::default()).unwrap();
     for (name, model, agents) in
-        [("default", &default, 20_000), ("one", &default, 1), ("tmaze", &models()[2].1, 5)]
+        [("default", &default, 4096), ("one", &default, 1), ("tmaze", &models()[2].1, 5)]
     {
         for codec in Codec::ALL {
             let history = Some(History { ticks: 2000, codec, ..History::default() });
-            let settings = Settings { agents, history, ..Settings::default() };
+            let settings = Settings { agents, chunk: Some(4096), history, ..Settings::default() };
             let steps = if agents > 100 { 50 } else { 1500 };
             let mut run = Simulation::new(model, None, &settings, steps, false).unwrap();
             (0..steps).for_each(|_| run.tick().unwrap());
