@@ -4,7 +4,7 @@
 //! be memory that the host can read.
 //!
 //! - *Root* resources obtain memory from the system: [`HostHeap`], [`Pages`], [`HugePages`], [`SharedMemory`],
-//!   [`MappedFile`] (and [`NullResource`], which only pretends).
+//!   [`MappedFile`] (and [`NullResource`], which only pretends). A [`SlotFile`] is a mapped file cut into slots.
 //! - *Adaptors* are resources over an upstream resource and add one property each: [`Limit`], [`Budgeted`],
 //!   [`Charge`], [`Statistics`], [`Tracking`], [`Record`], [`Fail`].
 //! - A [`Pool`] is a resource that caches. [`Buffer`], [`SharedBuffer`] and [`Scope`] say how long memory is held,
@@ -55,6 +55,7 @@ mod matrix;
 mod object;
 mod pool;
 mod prim;
+mod read_ahead;
 mod resource;
 mod scope;
 mod shared_buffer;
@@ -85,6 +86,7 @@ pub use object::{ObjectPool, Pooled};
 pub use pool::{
     ClassStatistics, Cleaner, Contents, Pool, PoolBuilder, PoolStatistics, SizeClasses,
 };
+pub use read_ahead::read_ahead;
 pub use resource::{
     Block, CACHE_LINE_BYTES, Resource, SharedResource,
     host::HostHeap,
@@ -93,6 +95,7 @@ pub use resource::{
     null::NullResource,
     pages::Pages,
     shared_memory::{SharedMemory, SharedView},
+    slot_file::SlotFile,
 };
 pub use scope::Scope;
 pub use shared_buffer::SharedBuffer;

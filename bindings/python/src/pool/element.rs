@@ -55,7 +55,9 @@ pub(crate) fn number(dtype: populace_tensor::Dtype) -> PyResult<c_int> {
         Dtype::F32 => NPY_TYPES::NPY_FLOAT as c_int,
         Dtype::F64 => NPY_TYPES::NPY_DOUBLE as c_int,
         other => {
-            return Err(PyNotImplementedError::new_err(format!("dtype: NumPy has no tensor of {other}")));
+            return Err(PyNotImplementedError::new_err(format!(
+                "dtype: NumPy has no tensor of {other}"
+            )));
         }
     })
 }

@@ -1,12 +1,13 @@
 //! What only Linux has: advice on huge pages, files without names, barriers in other threads.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
-use rustix::fs::{self, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, FallocateFlags, FlockOperation, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::{self, Errno};
 use rustix::mm::{self, Advice, MapFlags, ProtFlags};
 use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -16,6 +17,13 @@ use super::{Result, not_null, number};
 pub(crate) fn advise_huge(address: NonNull<u8>, size: usize) {
     // SAFETY: this advice changes no byte and no mapping.
     let _refused = unsafe { mm::madvise(address.as_ptr().cast(), size, Advice::LinuxHugepage) };
+}
+
+/// Advises that a range of a file will be read soon.
+pub(crate) fn read_ahead(file: &File, offset: u64, bytes: u64) {
+    // Advice may be refused.
+    let bytes = std::num::NonZeroU64::new(bytes);
+    let _ = fs::fadvise(file, offset, bytes, fs::Advice::WillNeed);
 }
 
 /// A memory file without a name, which can be sealed.
@@ -56,6 +64,56 @@ pub(crate) fn unnamed_file(directory: &Path) -> Result<OwnedFd> {
 pub(crate) fn new_file(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(number)
+}
+/// Opens a file that is there, to read and write.
+pub(crate) fn open_file(path: &Path) -> Result<OwnedFd> {
+    fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(number)
+}
+
+/// Keeps a file from all who ask for the same, until it is closed; whether nobody had it.
+pub(crate) fn lock(descriptor: BorrowedFd<'_>) -> Result<bool> {
+    match fs::flock(descriptor, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(number(error)),
+    }
+}
+
+/// A file's length.
+pub(crate) fn length(descriptor: BorrowedFd<'_>) -> Result<u64> {
+    fs::fstat(descriptor).map(|stat| stat.st_size as u64).map_err(number)
+}
+
+/// Reads what there is at a place of a file, up to a whole slice; how much that was.
+pub(crate) fn read_at(descriptor: BorrowedFd<'_>, at: usize, into: &mut [u8]) -> Result<usize> {
+    let mut read = 0;
+    while read < into.len() {
+        match io::pread(descriptor, &mut into[read..], (at + read) as u64) {
+            Ok(0) => break,
+            Ok(bytes) => read += bytes,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(number(error)),
+        }
+    }
+    Ok(read)
+}
+
+/// Writes a slice whole to a place of a file.
+pub(crate) fn write_at(descriptor: BorrowedFd<'_>, at: usize, bytes: &[u8]) -> Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match io::pwrite(descriptor, &bytes[written..], (at + written) as u64) {
+            Ok(bytes) => written += bytes,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(number(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file; one that cannot be stays.
+pub(crate) fn remove_file(path: &Path) {
+    let _refused = fs::unlink(path);
 }
 
 /// Sets a file's length; what is new holds zeros and takes no space.
