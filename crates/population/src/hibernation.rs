@@ -79,7 +79,11 @@ impl Hibernation {
             let database = Some(open()?);
             let path = path.to_owned();
             let mut store = Self { path, open, database, count: 0, woken: Vec::new() };
-            if store.is_new()? { store.introduce(fingerprint) } else { store.recognise(fingerprint) }?;
+            if store.is_new()? {
+                store.introduce(fingerprint)
+            } else {
+                store.recognise(fingerprint)
+            }?;
             Ok(store)
         };
         begin().map_err(|error: Error| error.within(path.display()))

@@ -212,7 +212,8 @@ fn a_crowd_remembers_what_it_was_shown_and_what_it_believed() {
         let mut seen: Vec<(Vec<i32>, Vec<i32>, Reals)> = Vec::new();
         for _ in 0..25 {
             // A third of the time they see nothing.
-            let outcome = |noise: u64| if noise.is_multiple_of(3) { -1 } else { (noise % 64) as i32 };
+            let outcome =
+                |noise: u64| if noise.is_multiple_of(3) { -1 } else { (noise % 64) as i32 };
             let observations: Vec<i32> = (0..40).map(|_| outcome(noise(&mut seed))).collect();
             let mut actions = vec![0; 40];
             crowd.step(&observations, &mut actions).unwrap();

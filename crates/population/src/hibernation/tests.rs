@@ -41,7 +41,9 @@ impl StorageBackend for Handle {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let bytes = self.0.bytes.lock().unwrap();
         let start = offset as usize;
-        out.copy_from_slice(bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+        out.copy_from_slice(
+            bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?,
+        );
         Ok(())
     }
 
