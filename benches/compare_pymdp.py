@@ -10,7 +10,8 @@ use. How pymdp steps is in pymdp_worker.py; how many agents each steps at once i
 many as make it fastest and as its memory allows.
 
 A rate of ours is of whole runs from the first tick on, as `populace run --json` states it, the time
-of the world and of drawing observations included; theirs is of the agent's calls alone.
+of the world and of drawing observations included; theirs is of the agent's calls alone, and so is
+that of ours from Python (population_worker.py), which steps a thousand agents a call.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = {"pymdp 1.0.4": (("inferactively-pymdp==1.0.4", "safetensors"),),
             "pymdp 0.0.7.1": (("numpy<2", "scipy", "pandas", "matplotlib", "seaborn", "safetensors"),
                               ("--no-deps", "inferactively-pymdp==0.0.7.1"))}
+# Ours, from Python: the row's name, and how many agents a call steps.
+PACKAGE, BATCH = "Populace, from Python", 1000
 ROUNDS, TURN_SECONDS = 5, 3.0
 QUICK_ROUNDS, QUICK_TURN_SECONDS = 2, 1.0
 # A library that is not ready or does not answer for so long is stopped, and its rows say so.
@@ -62,7 +65,7 @@ CASES = {
     "learning": Case("T-maze, learning A and B", (20_000, 50),
                      {"pymdp 1.0.4": 200, "pymdp 0.0.7.1": 20}, "benches/tmaze-learning.safetensors"),
     "sophisticated": Case("T-maze, searched three steps deep", (20_000, 20),
-                          {"pymdp 1.0.4": 10}, "benches/tmaze-sophisticated.safetensors"),
+                          {"pymdp 1.0.4": 4}, "benches/tmaze-sophisticated.safetensors"),
     "mmp-0": Case("T-maze, messages over 3 + 2 steps by each of 25 policies", (20_000, 20),
                   {"pymdp 0.0.7.1": 5}, "benches/tmaze-mmp-0.safetensors"),
 }
@@ -87,12 +90,12 @@ class Populace:
         pass
 
 
-class Pymdp:
-    """Theirs: a process that takes steps when asked to."""
+class Worker:
+    """A process that takes steps when asked to: theirs, or ours from Python."""
 
-    def __init__(self, name: str, python: Path, model: Path, agents: int) -> None:
+    def __init__(self, name: str, python: Path, script: str, model: Path, agents: int) -> None:
         self.name, self.agents, self.microseconds, self.bytes_per_agent = name, agents, [], 0.0
-        worker = [str(python), str(ROOT / "benches/pymdp_worker.py"), str(model), str(agents)]
+        worker = [str(python), str(ROOT / "benches" / script), str(model), str(agents)]
         self.process = subprocess.Popen(worker, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
 
@@ -136,6 +139,17 @@ def environment(folder: Path, name: str) -> Path:
     return python
 
 
+def package(folder: Path) -> Path:
+    """The Python of an environment with the package, built from here."""
+    place = folder / "populace"
+    python = place / "bin/python"
+    if not python.exists():
+        venv.create(place, with_pip=True)
+    print(f"installing the package into {place}", file=sys.stderr)
+    answer([str(python), "-m", "pip", "install", "--quiet", str(ROOT)])
+    return python
+
+
 def machine() -> dict[str, Any]:
     """What these numbers hold for."""
     with open("/proc/cpuinfo") as table:
@@ -148,7 +162,9 @@ def machine() -> dict[str, Any]:
 def measure(case: Case, model: Path, binary: Path, pythons: dict[str, Path], quick: bool) -> list[dict]:
     """The rows of a case, ours first."""
     runners = [Populace(binary, model, *case.ours)]
-    runners += [Pymdp(name, pythons[name], model, agents) for name, agents in case.theirs.items()]
+    runners.append(Worker(PACKAGE, pythons[PACKAGE], "population_worker.py", model, BATCH))
+    runners += [Worker(name, pythons[name], "pymdp_worker.py", model, agents)
+                for name, agents in case.theirs.items()]
     rounds, seconds = (QUICK_ROUNDS, QUICK_TURN_SECONDS) if quick else (ROUNDS, TURN_SECONDS)
     for turn in range(rounds):
         for runner in runners if turn % 2 == 0 else reversed(runners):
@@ -226,6 +242,7 @@ def main() -> None:
         binary = ROOT / "target/release/populace"
     binary = binary.resolve()
     pythons = {name: environment(options.environments, name) for name in VERSIONS}
+    pythons[PACKAGE] = package(options.environments)
     models = ROOT / "target/pymdp-models"
     chosen = [name for name in CASES if name in options.cases or not options.cases]
     made = [name for name in chosen if CASES[name].file is None]

@@ -2,7 +2,8 @@
 //!
 //! The environment is made once, under `target/python`. What it needs comes from PyPI; where that
 //! cannot be reached and nothing is there yet, the step says so and is skipped, unless
-//! `REQUIRE_PYTHON=1`.
+//! `REQUIRE_PYTHON=1`. The long form also runs beside both versions of pymdp, each in an environment
+//! of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,11 @@ use crate::root;
 use crate::step::{Outcome, command};
 
 /// What builds, tests and checks the package.
-const TOOLS: [&str; 5] = ["maturin>=1.16,<2", "mypy", "numpy", "pytest>=8", "scipy"];
+const TOOLS: [&str; 6] = ["gymnasium", "maturin>=1.16,<2", "mypy", "numpy", "pytest>=8", "scipy"];
+
+/// The versions of pymdp that are run beside, and what else that takes.
+const PYMDP: [&str; 2] = ["1.0.4", "0.0.7.1"];
+const BESIDE: [&str; 2] = ["pytest>=8", "scipy"];
 
 /// How the wheel is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,15 +30,9 @@ pub(crate) enum Wheel {
 
 /// Builds the wheel, installs it, and runs all that is Python.
 pub(crate) fn check(wheel: Wheel) -> Outcome {
-    let environment = match Environment::new() {
-        Ok(environment) => environment,
-        Err(reason) if std::env::var_os("REQUIRE_PYTHON").is_none() => {
-            println!("skipped: {reason}");
-            return Ok(());
-        }
-        Err(reason) => return Err(reason),
-    };
-    environment.install(wheel)?;
+    let Some(environment) = ready("target/python", &TOOLS)? else { return Ok(()) };
+    let built = environment.build(wheel)?;
+    environment.install(&built)?;
     environment.run("python", &["-m", "pytest", "-q", "bindings/python/tests"])?;
     environment.run("python", &["bindings/python/tests/doctests.py", "README.md", "docs"])?;
     let stubs = ["populace._native", "--ignore-disjoint-bases", "--ignore-unused-allowlist"];
@@ -49,7 +48,37 @@ pub(crate) fn check(wheel: Wheel) -> Outcome {
     for example in examples {
         environment.run("python", &[&example.to_string_lossy()])?;
     }
+    if wheel == Wheel::Release { beside_pymdp(&built) } else { Ok(()) }
+}
+
+/// The tests that step pymdp's own agents, with each of its versions.
+fn beside_pymdp(wheel: &str) -> Outcome {
+    for version in PYMDP {
+        let pymdp = format!("inferactively-pymdp=={version}");
+        let tools = [&[pymdp.as_str()], &BESIDE[..]].concat();
+        let Some(environment) = ready(&format!("target/pymdp-{version}"), &tools)? else {
+            continue;
+        };
+        environment.install(wheel)?;
+        // Warnings are pymdp's and JAX's own there.
+        let tests =
+            ["bindings/python/tests/test_pymdp.py", "bindings/python/tests/test_hundred.py"];
+        environment
+            .run("python", &[&["-m", "pytest", "-q", "-W", "default"], &tests[..]].concat())?;
+    }
     Ok(())
+}
+
+/// An environment with these tools; none, where it cannot be made and need not be.
+fn ready(path: &str, tools: &[&str]) -> Result<Option<Environment>, String> {
+    match Environment::new(path, tools) {
+        Ok(environment) => Ok(Some(environment)),
+        Err(reason) if std::env::var_os("REQUIRE_PYTHON").is_none() => {
+            println!("skipped: {reason}");
+            Ok(None)
+        }
+        Err(reason) => Err(reason),
+    }
 }
 
 /// Whether an example needs pymdp, which is not installed here.
@@ -64,25 +93,25 @@ struct Environment {
 }
 
 impl Environment {
-    fn new() -> Result<Self, String> {
+    fn new(path: &str, tools: &[&str]) -> Result<Self, String> {
         let root = root().canonicalize().map_err(|error| error.to_string())?;
-        let environment = Self { path: root.join("target/python"), root };
+        let environment = Self { path: root.join(path), root };
         let ready = environment.path.join("ready");
-        let wanted = TOOLS.join("\n");
+        let wanted = tools.join("\n");
         if fs::read_to_string(&ready).is_ok_and(|found| found == wanted) {
             return Ok(environment);
         }
         let mut venv = Command::new("python3");
         command(venv.args(["-m", "venv", "--clear"]).arg(&environment.path))?;
         let mut pip = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        pip.extend(TOOLS);
+        pip.extend(tools);
         environment.run("python", &pip)?;
         fs::write(&ready, wanted).map_err(|error| format!("{}: {error}", ready.display()))?;
         Ok(environment)
     }
 
-    /// Builds the wheel and installs it in place of an older one.
-    fn install(&self, wheel: Wheel) -> Outcome {
+    /// Builds the wheel; answers where it is.
+    fn build(&self, wheel: Wheel) -> Result<String, String> {
         let wheels = self.path.join("wheels");
         if wheels.exists() {
             fs::remove_dir_all(&wheels).map_err(|error| error.to_string())?;
@@ -94,12 +123,13 @@ impl Environment {
         let Some(built) = built.flatten().next() else {
             return Err(format!("{out}: maturin built no wheel"));
         };
-        let built = built.path();
+        Ok(built.path().to_string_lossy().into_owned())
+    }
+
+    /// Installs a wheel in place of an older one.
+    fn install(&self, wheel: &str) -> Outcome {
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        let mut arguments = pip.to_vec();
-        let built = built.to_string_lossy();
-        arguments.extend(["--force-reinstall", "--no-deps", &built]);
-        self.run("python", &arguments)
+        self.run("python", &[&pip[..], &["--force-reinstall", "--no-deps", wheel]].concat())
     }
 
     /// Runs a program of the environment in the root of the repository.

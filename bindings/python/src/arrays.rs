@@ -8,7 +8,16 @@ use crate::errors::{Failure, Result};
 
 /// An array of shape (rows, columns) in the precision of the numbers.
 pub(crate) fn matrix(py: Python<'_>, numbers: Reals, columns: usize) -> Result<Bound<'_, PyAny>> {
-    let shape = [numbers.len() / columns.max(1), columns];
+    let rows = numbers.len() / columns.max(1);
+    shaped(py, numbers, vec![rows, columns])
+}
+
+/// An array of a shape in the precision of the numbers.
+pub(crate) fn shaped(
+    py: Python<'_>,
+    numbers: Reals,
+    shape: Vec<usize>,
+) -> Result<Bound<'_, PyAny>> {
     Ok(match numbers {
         Reals::F32(numbers) => PyArray1::from_vec(py, numbers).reshape(shape)?.into_any(),
         Reals::F64(numbers) => PyArray1::from_vec(py, numbers).reshape(shape)?.into_any(),

@@ -101,6 +101,12 @@ impl Model {
         (0..self.0.factors()).map(|factor| self.0.actions_of(factor)).collect()
     }
 
+    /// Whether agents observe distributions over outcomes.
+    #[getter]
+    fn categorical_obs(&self) -> bool {
+        self.0.arguments.categorical_obs
+    }
+
     /// How many policies there are.
     #[getter]
     fn num_policies(&self) -> Result<usize> {

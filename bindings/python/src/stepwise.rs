@@ -1,108 +1,161 @@
 //! The engine's mathematics one call at a time, for agents whose caller keeps the beliefs.
 //!
-//! pymdp 1.x keeps nothing between calls: priors, beliefs and posteriors are arguments and answers.
-//! So is it here. All arrays are float64, a row an agent; rows pass through in blocks of the
-//! engine's lanes, and the mathematics are those of every population.
+//! pymdp's agents keep nothing that a population would: priors, beliefs, posteriors and counts are
+//! arguments and answers. So is it here. Numbers are float64, a row an agent; rows pass through in
+//! blocks of the engine's lanes, and the mathematics are those of every population.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod block;
+mod by_policy;
+mod learning;
+mod rows;
+mod window;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray2, PyReadonlyArray2, PyUntypedArrayMethods};
-use populace_agent::{Answers, CompiledModel, Precision, Reals, Scratch, Window};
-use populace_pool::{Pages, SharedResource};
-use populace_tensor::lanes::{LANES, Lane};
-use populace_tensor::simd::Real;
+use populace_agent::Reals;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arrays::{contiguous, matrix, written};
-use crate::errors::{Failure, Result};
+use crate::errors::Result;
 use crate::model::Model;
-use crate::settings::precision;
+use block::Block;
+use by_policy::Taken;
+use learning::Learnt;
+use rows::Seen;
 
 /// A model, compiled, and its working memory.
 #[pyclass(frozen, module = "populace._native")]
-pub(crate) struct Stepwise(Mind);
+pub(crate) struct Stepwise(Mutex<Block>);
 
-enum Mind {
-    F32(Mutex<Block<f32>>),
-    F64(Mutex<Block<f64>>),
+/// What agents have learnt: their counts (rows, n), and whether A and B have been updated, (rows, 2).
+type LearntArrays<'py> = (PyReadonlyArray2<'py, f64>, PyReadonlyArray2<'py, bool>);
+
+/// Outcomes (int32) or distributions over them (float64).
+#[derive(FromPyObject)]
+enum Observations<'py> {
+    Outcomes(PyReadonlyArray2<'py, i32>),
+    Soft(PyReadonlyArray2<'py, f64>),
 }
 
-macro_rules! with {
-    ($self:expr, $py:expr, $block:ident => $e:expr) => {
-        $py.detach(|| match $self {
-            Mind::F32(block) => {
-                let $block = &mut *block.lock().unwrap_or_else(PoisonError::into_inner);
-                $e
-            }
-            Mind::F64(block) => {
-                let $block = &mut *block.lock().unwrap_or_else(PoisonError::into_inner);
-                $e
-            }
+impl Observations<'_> {
+    fn seen(&self) -> Result<Seen<'_>> {
+        Ok(match self {
+            Self::Outcomes(array) => Seen::Outcomes(array.as_slice().map_err(contiguous)?),
+            Self::Soft(array) => Seen::Soft(array.as_slice().map_err(contiguous)?),
         })
-    };
+    }
+}
+
+impl Stepwise {
+    /// The block, when its turn comes; taken without the interpreter's lock.
+    fn block(&self) -> MutexGuard<'_, Block> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[pymethods]
 impl Stepwise {
     #[new]
-    fn new(py: Python<'_>, model: &Bound<'_, Model>, precision: &str) -> Result<Self> {
-        let precision = self::precision(precision)?;
+    fn new(py: Python<'_>, model: &Bound<'_, Model>) -> Result<Self> {
         let model = model.get().share();
-        py.detach(|| {
-            Ok(Self(match precision {
-                Precision::F32 => Mind::F32(Mutex::new(Block::new(&model)?)),
-                Precision::F64 => Mind::F64(Mutex::new(Block::new(&model)?)),
-            }))
-        })
+        py.detach(|| Ok(Self(Mutex::new(Block::new(&model)?))))
     }
 
-    /// Beliefs (rows, ΣS) from priors (rows, ΣS) and outcomes (rows, M), −1 for none.
+    /// Beliefs (rows, ΣS) from priors (rows, ΣS) and outcomes (rows, M), −1 for none, or
+    /// distributions over outcomes (rows, ΣO).
+    #[pyo3(signature = (prior, observations, learnt=None))]
     fn infer_states<'py>(
         &self,
         py: Python<'py>,
         prior: PyReadonlyArray2<'py, f64>,
-        observations: PyReadonlyArray2<'py, i32>,
+        observations: Observations<'py>,
+        learnt: Option<LearntArrays<'py>>,
     ) -> Result<Bound<'py, PyAny>> {
-        let (prior, width) = (rows(&prior)?, prior.shape()[1]);
-        let observations = observations.as_slice().map_err(contiguous)?;
-        let qs = with!(&self.0, py, block => block.infer_states(prior, observations))?;
+        let (given, width) = (rows(&prior)?, prior.shape()[1]);
+        let (seen, learnt) = (observations.seen()?, self::learnt(&learnt)?);
+        let qs = py.detach(|| self.block().infer_states(given, seen, learnt))?;
         matrix(py, Reals::F64(qs), width)
     }
 
-    /// The same of distributions over outcomes, (rows, ΣO).
-    fn infer_states_soft<'py>(
+    /// Beliefs at every step of windows of `steps` steps, (rows, steps·ΣS), from D, observations
+    /// (rows, steps·M) or (rows, steps·ΣO), and the actions between them, (rows, (steps − 1)·F).
+    #[pyo3(signature = (steps, observations, actions, learnt=None))]
+    fn infer_window<'py>(
+        &self,
+        py: Python<'py>,
+        steps: usize,
+        observations: Observations<'py>,
+        actions: PyReadonlyArray2<'py, i32>,
+        learnt: Option<LearntArrays<'py>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let actions = actions.as_slice().map_err(contiguous)?;
+        let (seen, learnt) = (observations.seen()?, self::learnt(&learnt)?);
+        let (qs, width) = py.detach(|| self.block().infer_window(steps, seen, actions, learnt))?;
+        matrix(py, Reals::F64(qs), width)
+    }
+
+    /// What one agent infers of a window of `steps` steps with a belief a policy, by name: `q_pi`,
+    /// `neg_efe` and `free_energy` (1, P), `qs` (P, W·ΣS), and the `prior` (1, ΣS) of the next window
+    /// once windows are whole. From a prior (1, ΣS), observations (1, steps·M), the window's actions
+    /// but the last, (1, n·F), and the last, (1, F): −1 where it has not acted.
+    fn infer_by_policy<'py>(
         &self,
         py: Python<'py>,
         prior: PyReadonlyArray2<'py, f64>,
-        observations: PyReadonlyArray2<'py, f64>,
-    ) -> Result<Bound<'py, PyAny>> {
-        let (prior, width) = (rows(&prior)?, prior.shape()[1]);
-        let observations = rows(&observations)?;
-        let qs = with!(&self.0, py, block => block.infer_states_soft(prior, observations))?;
-        matrix(py, Reals::F64(qs), width)
+        steps: usize,
+        observations: PyReadonlyArray2<'py, i32>,
+        past_actions: PyReadonlyArray2<'py, i32>,
+        action: PyReadonlyArray2<'py, i32>,
+    ) -> Result<Bound<'py, PyDict>> {
+        let prior = rows(&prior)?;
+        let seen = observations.as_slice().map_err(contiguous)?;
+        let past = past_actions.as_slice().map_err(contiguous)?;
+        let last = action.as_slice().map_err(contiguous)?;
+        let inferred =
+            py.detach(|| self.block().infer_by_policy(prior, steps, seen, Taken { past, last }))?;
+        let policies = inferred.q_pi.len();
+        let dict = PyDict::new(py);
+        for (name, numbers, rows) in [
+            ("q_pi", inferred.q_pi, 1),
+            ("neg_efe", inferred.neg_efe, 1),
+            ("free_energy", inferred.free_energy, 1),
+            ("qs", inferred.qs, policies),
+            ("prior", inferred.prior, 1),
+        ] {
+            let columns = numbers.len() / rows.max(1);
+            dict.set_item(name, matrix(py, Reals::F64(numbers), columns)?)?;
+        }
+        Ok(dict)
     }
 
     /// Priors (rows, ΣS) after actions (rows, F) from beliefs (rows, ΣS).
+    #[pyo3(signature = (qs, actions, learnt=None))]
     fn predict<'py>(
         &self,
         py: Python<'py>,
         qs: PyReadonlyArray2<'py, f64>,
         actions: PyReadonlyArray2<'py, i32>,
+        learnt: Option<LearntArrays<'py>>,
     ) -> Result<Bound<'py, PyAny>> {
-        let (qs, width) = (rows(&qs)?, qs.shape()[1]);
+        let (given, width) = (rows(&qs)?, qs.shape()[1]);
         let actions = actions.as_slice().map_err(contiguous)?;
-        let prior = with!(&self.0, py, block => block.predict(qs, actions))?;
+        let learnt = self::learnt(&learnt)?;
+        let prior = py.detach(|| self.block().predict(given, actions, learnt))?;
         matrix(py, Reals::F64(prior), width)
     }
 
     /// q_pi and neg_efe, (rows, P) each, of beliefs (rows, ΣS).
+    #[pyo3(signature = (qs, learnt=None))]
     fn infer_policies<'py>(
         &self,
         py: Python<'py>,
         qs: PyReadonlyArray2<'py, f64>,
+        learnt: Option<LearntArrays<'py>>,
     ) -> Result<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let qs = rows(&qs)?;
-        let (q_pi, neg_efe, policies) = with!(&self.0, py, block => block.infer_policies(qs))?;
+        let (qs, learnt) = (rows(&qs)?, self::learnt(&learnt)?);
+        let (q_pi, neg_efe, policies) = py.detach(|| self.block().infer_policies(qs, learnt))?;
         Ok((matrix(py, Reals::F64(q_pi), policies)?, matrix(py, Reals::F64(neg_efe), policies)?))
     }
 
@@ -116,16 +169,50 @@ impl Stepwise {
     ) -> Result<Bound<'py, PyArray2<i32>>> {
         let shape = [draws.shape()[0], draws.shape()[1]];
         let (q_pi, draws) = (rows(&q_pi)?, rows(&draws)?);
-        written(py, shape, |actions| match &self.0 {
-            Mind::F32(block) => {
-                let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
-                block.sample_action(q_pi, draws, actions)
-            }
-            Mind::F64(block) => {
-                let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
-                block.sample_action(q_pi, draws, actions)
-            }
-        })
+        written(py, shape, |actions| self.block().sample_action(q_pi, draws, actions))
+    }
+
+    /// The counts that every agent starts from, (1, n): those of A by modality, of B by factor with
+    /// the action first, of D by factor; of what is learnt.
+    #[getter]
+    fn counts<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let counts = py.detach(|| self.block().shared_counts());
+        let columns = counts.len();
+        matrix(py, Reals::F64(counts), columns)
+    }
+
+    /// Counts (rows, n) after a step from beliefs `before` to beliefs `qs`, (rows, ΣS) each, that
+    /// actions (rows, F) led to: −1 where none did.
+    fn learn<'py>(
+        &self,
+        py: Python<'py>,
+        learnt: LearntArrays<'py>,
+        before: PyReadonlyArray2<'py, f64>,
+        qs: PyReadonlyArray2<'py, f64>,
+        observations: Observations<'py>,
+        actions: PyReadonlyArray2<'py, i32>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let columns = learnt.0.shape()[1];
+        let (before, qs, seen) = (rows(&before)?, rows(&qs)?, observations.seen()?);
+        let actions = actions.as_slice().map_err(contiguous)?;
+        let learnt = Some(learnt);
+        let learnt = self::learnt(&learnt)?;
+        let counts = py.detach(|| self.block().learn(learnt, before, qs, seen, actions))?;
+        matrix(py, Reals::F64(counts), columns)
+    }
+
+    /// The arrays that agents expect of their counts, (rows, n), laid out as the counts are; those
+    /// of D are left out.
+    fn expected<'py>(
+        &self,
+        py: Python<'py>,
+        learnt: LearntArrays<'py>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let columns = learnt.0.shape()[1];
+        let learnt = Some(learnt);
+        let learnt = self::learnt(&learnt)?;
+        let expected = py.detach(|| self.block().expected(learnt))?;
+        matrix(py, Reals::F64(expected), columns)
     }
 }
 
@@ -133,160 +220,12 @@ fn rows<'a>(array: &'a PyReadonlyArray2<'_, f64>) -> Result<&'a [f64]> {
     array.as_slice().map_err(contiguous)
 }
 
-struct Block<T: Real> {
-    model: CompiledModel<T>,
-    scratch: Scratch<T>,
-}
-
-impl<T: Real> Block<T> {
-    fn new(model: &Model) -> Result<Self> {
-        let memory: SharedResource = Arc::new(Pages);
-        let model = CompiledModel::compile(&model.0, Answers::Policies, &memory)?;
-        let scratch = model.scratch(Window::default(), &memory)?;
-        Ok(Self { model, scratch })
-    }
-
-    fn infer_states(&mut self, prior: &[f64], observations: &[i32]) -> Result<Vec<f64>> {
-        let counts = self.model.num_obs();
-        let count = agents("prior", prior.len(), self.model.belief_len())?;
-        same("observations", observations.len(), count, counts.len())?;
-        let wrong = |(&o, &count): (&i32, &usize)| o < -1 || i64::from(o) >= count as i64;
-        for (row, outcomes) in observations.chunks_exact(counts.len()).enumerate() {
-            if let Some(m) = outcomes.iter().zip(counts).position(wrong) {
-                return Err(Failure::invalid(format!(
-                    "observations[{m}]: is {} at {row}, not between 0 and {}, nor -1 for none",
-                    outcomes[m],
-                    counts[m] - 1
-                )));
-            }
-        }
-        let width = counts.len();
-        self.infer(prior, |scratch, agent, lane| {
-            scratch.observe(lane, observations[agent * width..][..width].iter().copied());
+fn learnt<'a>(arrays: &'a Option<LearntArrays<'_>>) -> Result<Option<Learnt<'a>>> {
+    arrays
+        .as_ref()
+        .map(|(counts, updated)| {
+            let updated = updated.as_slice().map_err(contiguous)?;
+            Ok(Learnt { counts: rows(counts)?, updated })
         })
-    }
-
-    fn infer_states_soft(&mut self, prior: &[f64], observations: &[f64]) -> Result<Vec<f64>> {
-        let width: usize = self.model.num_obs().iter().sum();
-        let count = agents("prior", prior.len(), self.model.belief_len())?;
-        same("observations", observations.len(), count, width)?;
-        let mut outcomes = vec![T::ZERO; width];
-        self.infer(prior, |scratch, agent, lane| {
-            let row = &observations[agent * width..][..width];
-            outcomes.iter_mut().zip(row).for_each(|(to, &from)| *to = T::from_f64(from));
-            scratch.observe_soft(lane, &outcomes);
-        })
-    }
-
-    fn infer(
-        &mut self,
-        prior: &[f64],
-        mut observe: impl FnMut(&mut Scratch<T>, usize, usize),
-    ) -> Result<Vec<f64>> {
-        let width = self.model.belief_len();
-        let mut qs = Vec::with_capacity(prior.len());
-        for (block, prior) in prior.chunks(LANES * width).enumerate() {
-            self.scratch.start();
-            set(self.scratch.prior_mut(), prior);
-            for lane in 0..prior.len() / width {
-                observe(&mut self.scratch, block * LANES + lane, lane);
-            }
-            self.model.infer_from_prior(&mut self.scratch);
-            get(self.scratch.beliefs(), prior.len() / width, &mut qs);
-        }
-        Ok(qs)
-    }
-
-    fn predict(&mut self, qs: &[f64], actions: &[i32]) -> Result<Vec<f64>> {
-        let counts = self.model.num_actions();
-        let (width, factors) = (self.model.belief_len(), counts.len());
-        let count = agents("qs", qs.len(), width)?;
-        same("action", actions.len(), count, factors)?;
-        let wrong = |(&u, &count): (&i32, &usize)| u < 0 || i64::from(u) >= count as i64;
-        for (row, taken) in actions.chunks_exact(factors).enumerate() {
-            if let Some(f) = taken.iter().zip(counts).position(wrong) {
-                return Err(Failure::invalid(format!(
-                    "action[{row}, {f}]: is {}, not between 0 and {}",
-                    taken[f],
-                    counts[f] - 1
-                )));
-            }
-        }
-        let mut priors = Vec::with_capacity(qs.len());
-        for (qs, actions) in qs.chunks(LANES * width).zip(actions.chunks(LANES * factors)) {
-            self.scratch.start();
-            set(self.scratch.beliefs_mut(), qs);
-            for (lane, taken) in actions.chunks_exact(factors).enumerate() {
-                self.scratch.took_last_first(lane, taken.iter().rev().map(|&action| action as u32));
-            }
-            self.model.predict(&mut self.scratch);
-            get(self.scratch.prior(), qs.len() / width, &mut priors);
-        }
-        Ok(priors)
-    }
-
-    fn infer_policies(&mut self, qs: &[f64]) -> Result<(Vec<f64>, Vec<f64>, usize)> {
-        let (width, policies) = (self.model.belief_len(), self.model.policy_count());
-        let count = agents("qs", qs.len(), width)?;
-        let mut q_pi = Vec::with_capacity(count * policies);
-        let mut neg_efe = Vec::with_capacity(count * policies);
-        for qs in qs.chunks(LANES * width) {
-            self.scratch.start();
-            set(self.scratch.beliefs_mut(), qs);
-            self.model.infer_policies(&mut self.scratch);
-            get(self.scratch.q_pi(), qs.len() / width, &mut q_pi);
-            get(self.scratch.neg_efe(), qs.len() / width, &mut neg_efe);
-        }
-        Ok((q_pi, neg_efe, policies))
-    }
-
-    fn sample_action(&mut self, q_pi: &[f64], draws: &[f64], actions: &mut [i32]) -> Result<()> {
-        let (policies, factors) = (self.model.policy_count(), self.model.num_actions().len());
-        let count = agents("q_pi", q_pi.len(), policies)?;
-        same("draws", draws.len(), count, factors)?;
-        let blocks = q_pi.chunks(LANES * policies).zip(draws.chunks(LANES * factors));
-        for ((q_pi, draws), actions) in blocks.zip(actions.chunks_mut(LANES * factors)) {
-            set(self.scratch.q_pi_mut(), q_pi);
-            for (place, &number) in draws.iter().enumerate() {
-                self.scratch.draw(place % factors, place / factors, number);
-            }
-            self.model.sample_action(&mut self.scratch);
-            for (place, action) in actions.iter_mut().enumerate() {
-                *action = self.scratch.action(place % factors, place / factors) as i32;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Rows of agents into rows of lanes; lanes without an agent get the first one's.
-fn set<T: Real>(to: &mut [Lane<T>], from: &[f64]) {
-    let width = to.len();
-    for (column, row) in to.iter_mut().enumerate() {
-        let of = |lane: usize| from.get(lane * width + column).or(from.get(column));
-        *row = Lane(std::array::from_fn(|lane| T::from_f64(of(lane).copied().unwrap_or(0.0))));
-    }
-}
-
-/// The first `agents` lanes of rows as rows of agents.
-fn get<T: Real>(from: &[Lane<T>], agents: usize, to: &mut Vec<f64>) {
-    for lane in 0..agents {
-        to.extend(from.iter().map(|row| row[lane].to_f64()));
-    }
-}
-
-/// How many agents an array of rows is about.
-fn agents(name: &str, len: usize, width: usize) -> Result<usize> {
-    if len > 0 && len.is_multiple_of(width) {
-        return Ok(len / width);
-    }
-    Err(Failure::invalid(format!("{name}: has {len} values, not {width} for every agent")))
-}
-
-fn same(name: &str, len: usize, agents: usize, width: usize) -> Result<()> {
-    if len == agents * width {
-        return Ok(());
-    }
-    let needed = agents * width;
-    Err(Failure::invalid(format!("{name}: has {len} values, and {agents} agents need {needed}")))
+        .transpose()
 }

@@ -18,7 +18,7 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 def main(pages: list[str]) -> int:
     failed = attempted = 0
-    names = [module.name for module in pkgutil.iter_modules(populace.__path__, "populace.")]
+    names = [module.name for module in pkgutil.walk_packages(populace.__path__, "populace.")]
     for name in ["populace", *(name for name in names if not name.endswith("_native"))]:
         result = doctest.testmod(importlib.import_module(name), optionflags=OPTIONS)
         failed, attempted = failed + result.failed, attempted + result.attempted

@@ -101,16 +101,109 @@ def test_drawn_actions_follow_the_posterior() -> None:
     ("arguments", "name"),
     [
         ({"learn_C": True}, "learn_C"),
-        ({"learn_A": True}, "learn_A"),
-        ({"use_inductive": True}, "use_inductive"),
-        ({"inference_algo": "mmp"}, "mmp"),
-        ({"learning_mode": "offline"}, "offline"),
-        ({"control_fac_idx": [0]}, "control_fac_idx"),
+        ({"learn_D": True}, "learn_D"),
+        ({"learn_E": True}, "learn_E"),
+        ({"I": [np.eye(2), np.eye(3)], "use_inductive": True}, "I: "),
+        ({"pA": [np.ones((3, 2, 3)), None]}, r"pA\[1\] is None"),
     ],
 )
 def test_what_is_not_there_is_named(arguments, name) -> None:
     with pytest.raises(NotImplementedError, match=name):
         pp.Agent(**factored(np.random.default_rng(7)), **arguments)
+
+
+def test_some_controls_alone() -> None:
+    agent = pp.Agent(**factored(np.random.default_rng(7)), control_fac_idx=[1], policy_len=2)
+    assert agent.policies.policy_arr.shape == (9, 2, 2)
+    assert not agent.policies.policy_arr[..., 0].any()
+
+
+def learner(rng: np.random.Generator, batch_size: int, **arguments) -> pp.Agent:
+    model = factored(rng)
+    counts = {"pA": [10 * a for a in model["A"]], "pB": [5 * b for b in model["B"]]}
+    return pp.Agent(
+        **model, **counts, learn_A=True, learn_B=True, batch_size=batch_size, **arguments
+    )
+
+
+def test_several_steps_teach_what_they_teach_one_by_one() -> None:
+    rng = np.random.default_rng(9)
+    agent = learner(rng, 3)
+    steps = 4
+    qs = [rng.dirichlet(np.ones(n), (3, steps)) for n in agent.num_states]
+    seen = [rng.integers(-1, n, (3, steps)) for n in agent.num_obs]
+    taken = np.stack([rng.integers(0, n, (3, steps - 1)) for n in agent.num_controls], axis=-1)
+    at_once = agent.infer_parameters(qs, seen, taken, lr_pA=0.5)
+    one = agent
+    for step in range(steps):
+        now = [q[:, step : step + 1] for q in qs]
+        before = None if step == 0 else [q[:, step - 1 : step + 1] for q in qs]
+        one = one.infer_parameters(
+            now,
+            [o[:, step : step + 1] for o in seen],
+            None if step == 0 else taken[:, step - 1],
+            beliefs_B=before,
+            lr_pA=0.5,
+        )
+    for name in ("A", "B", "pA", "pB"):
+        for ours, theirs in zip(getattr(at_once, name), getattr(one, name), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert np.array_equal(agent.pA[0][0], 10 * agent.A[0][0])
+    for name in ("A", "B"):
+        for array in getattr(one, name):
+            np.testing.assert_allclose(array.sum(1), 1, rtol=1e-12)
+
+
+def test_what_a_batch_learns_is_what_each_would_alone_and_a_model_has_it() -> None:
+    agent = learner(np.random.default_rng(10), 2, use_param_info_gain=True)
+    rng = np.random.default_rng(11)
+    seen = [rng.integers(0, n, (2, 1)) for n in agent.num_obs]
+    qs = agent.infer_states(seen, agent.D)
+    taken = np.array([[0, 2], [-1, -1]])
+    both = [np.concatenate([d[:, np.newaxis], q], axis=1) for d, q in zip(agent.D, qs, strict=True)]
+    taught = agent.infer_parameters(qs, seen, taken, beliefs_B=both)
+    assert np.array_equal(taught.pB[1][1], agent.pB[1][1])
+    assert not np.array_equal(taught.pB[1][0], agent.pB[1][0])
+    q_pi, neg_efe = taught.infer_policies(qs)
+    for row in range(2):
+        # An agent made of what this one has learnt plans as it does.
+        model = pp.Model.from_agent(taught, index=row, learn_A=False, learn_B=False)
+        assert np.array_equal(model.B[1], taught.B[1][row])
+        made = pp.Agent(
+            model.A, model.B, model.C, model.D, use_param_info_gain=True,
+            pA=[p[row] for p in taught.pA], pB=[p[row] for p in taught.pB],
+        )  # fmt: skip
+        alone, values = made.infer_policies([q[row : row + 1] for q in qs])
+        np.testing.assert_allclose(alone[0], q_pi[row], rtol=1e-9)
+        np.testing.assert_allclose(values[0], neg_efe[row], rtol=1e-9)
+
+
+@pytest.mark.parametrize("algorithm", ["mmp", "vmp"])
+def test_padded_windows_answer_as_windows_without(algorithm) -> None:
+    rng = np.random.default_rng(12)
+    agent = pp.Agent(**factored(rng), inference_algo=algorithm, batch_size=3)
+    seen = [rng.integers(0, n, (3, 5)) for n in agent.num_obs]
+    taken = np.stack([rng.integers(0, n, (3, 4)) for n in agent.num_controls], axis=-1)
+    taken[1, :2] = -1
+    qs = agent.infer_states(seen, agent.D, past_actions=taken, valid_steps=np.array([5, 3, 1]))
+    for row, steps in enumerate((5, 3, 1)):
+        alone = pp.Agent(
+            *[[t[row] for t in family] for family in (agent.A, agent.B, agent.C, agent.D)],
+            inference_algo=algorithm,
+        )
+        short = alone.infer_states(
+            [o[row : row + 1, 5 - steps :] for o in seen],
+            alone.D,
+            past_actions=taken[row : row + 1, 5 - steps :],
+        )
+        for q, own, d in zip(qs, short, agent.D, strict=True):
+            assert q.shape[1] == 5 and own.shape[1] == steps
+            assert np.array_equal(q[row, 5 - steps :], own[0])
+            assert (q[row, : 5 - steps] == d[row]).all()
+    with pytest.raises(NotImplementedError, match=r"past_actions=\) with -1"):
+        agent.infer_states(seen, agent.D, past_actions=taken)
+    with pytest.raises(NotImplementedError, match=r"empirical_prior=\) other than D"):
+        agent.infer_states(seen, [d * 0.5 for d in agent.D], past_actions=abs(taken))
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:

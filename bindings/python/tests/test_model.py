@@ -47,6 +47,40 @@ def test_sparse_matrices_are_the_same_model() -> None:
         assert np.allclose(crowd.beliefs()[0], other.beliefs()[0], rtol=1e-12, atol=0)
 
 
+class Distribution:
+    """What is asked of pymdp's own."""
+
+    def __init__(self, event: dict, batch: dict, data: np.ndarray) -> None:
+        self.event, self.batch, self.data = event, batch, data
+
+
+def test_distributions_name_what_they_depend_on() -> None:
+    rng = np.random.default_rng(0)
+
+    def columns(*shape: int) -> np.ndarray:
+        tensor = rng.random(shape)
+        return tensor / tensor.sum(0)
+
+    side, light, moves = ["left", "right"], ["red", "amber", "green"], ["stay", "go"]
+    A = [
+        Distribution({"seen": side}, {"light": light}, columns(2, 3)),
+        Distribution({"heard": side}, {"light": light, "side": side}, columns(2, 3, 2)),
+    ]
+    B = [
+        Distribution({"side": side}, {"light": light, "side": side, "move": moves}, columns(2, 3, 2, 2)),
+        Distribution({"light": light}, {"light": light, "wait": moves[:1]}, columns(3, 3, 1)),
+    ]
+    dependencies = {"A_dependencies": [[1], [1, 0]], "B_dependencies": [[1, 0], [1]]}
+    agent = pp.Agent(A, B)
+    assert agent.A_dependencies == dependencies["A_dependencies"]
+    assert agent.B_dependencies == dependencies["B_dependencies"]
+    model = pp.Model(A, B)
+    assert model.num_states == [2, 3] and model.num_controls == [2, 1]
+    plain = pp.Model([a.data for a in A], [b.data for b in B], **dependencies)
+    for ours, theirs in zip(model.B, plain.B, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 def test_files_round_trip(tmp_path) -> None:
     path = tmp_path / "two.safetensors"
     pp.Model(**two(), gamma=4.0).save(path)

@@ -161,6 +161,46 @@ def test_dlpack_and_the_buffer_protocol() -> None:
     assert bytes(view) == b"\1\2"
 
 
+def test_another_process_reads_what_lies_in_shared_memory() -> None:
+    own = pool.Pool(shared="64KiB")
+    numbers = np.arange(1000, dtype=np.float64)
+    with own.get_buffer(numbers.nbytes) as buffer:
+        buffer.array.view(np.float64)[:] = numbers
+        script = """
+import sys
+import numpy as np
+from populace import pool
+path, offset, size = sys.argv[1:]
+seen = pool.open_shared((path, int(offset), int(size)))
+assert not seen.flags.writeable
+print(seen.view(np.float64).sum())
+"""
+        assert buffer.place is not None
+        place = [str(part) for part in buffer.place]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *place], capture_output=True, text=True, timeout=60
+        )
+        assert done.stdout.strip() == str(numbers.sum()), done.stderr
+    assert pool.Pool().get_buffer(1).place is None
+    with pytest.raises(MemoryError, match="64.0 KiB"):
+        own.get_buffer(1 << 20)
+
+
+def test_a_child_writes_into_a_shared_buffer() -> None:
+    script = """
+import os, sys
+from populace import pool
+buffer = pool.Pool(shared="4KiB").create_buffer(b"parent")
+child = os.fork()
+if child == 0:
+    buffer.array[:] = list(b"child!")
+    os._exit(0)
+os.waitpid(child, 0)
+sys.exit(bytes(buffer.array) != b"child!")
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
 def test_eight_threads_keep_their_contents_apart() -> None:
     own = pool.Pool(max_bytes="4MiB")
     failures: list[object] = []

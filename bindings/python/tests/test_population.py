@@ -85,7 +85,7 @@ def test_other_mistakes() -> None:
     model = pp.Model.grid(side=5)
     with pytest.raises(ValueError, match=r"ids\[1\]: 2 is out of range, there are 2 agents"):
         pp.Population(model, 2, budget="8MiB").beliefs([0, 2])
-    with pytest.raises(ValueError, match=r"belief: \"thick\" is not auto, dense or sparse"):
+    with pytest.raises(ValueError, match=r"belief: \"thick\" is not auto, dense, sparse, f16 or log8"):
         pp.Population(model, 2, belief="thick")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"budget: 'much' is no size"):
         pp.Population(model, 2, budget="much")
@@ -113,12 +113,9 @@ def test_the_budget_holds() -> None:
 def test_what_is_not_there_yet_is_named() -> None:
     crowd = pp.Population(pp.Model.grid(side=5), 2, budget="8MiB")
     for name, call in {
-        "spawn": lambda: crowd.spawn(1),
-        "retire": lambda: crowd.retire([0]),
-        "hibernate": lambda: crowd.hibernate([0]),
         "history": lambda: crowd.history([0]),
         "save": lambda: crowd.save("x"),
-        "step(ids=)": lambda: crowd.step([[0]], ids=[0]),
+        "load": lambda: pp.Population.load("x"),
     }.items():
         with pytest.raises(NotImplementedError) as caught:
             call()
@@ -152,6 +149,44 @@ def test_threads_share_a_population_and_other_threads_run_meanwhile() -> None:
     for thread in threads:
         thread.join()
     assert not failures and crowd.ticks == 40
+
+
+def test_another_thread_runs_while_agents_are_stepped() -> None:
+    crowd = pp.Population(pp.Model.grid(side=20), 20_000, budget="64MiB", belief="dense")
+    observations = np.zeros((20_000, 1), dtype=np.int32)
+    stamps: list[float] = []
+    done = threading.Event()
+
+    def stamp() -> None:
+        while not done.is_set():
+            stamps.append(time.perf_counter())
+
+    def a_step() -> bool:
+        """Whether the other thread ran in the middle of a step, not only at its edges."""
+        stamps.clear()
+        first = time.perf_counter()
+        crowd.step(observations)
+        quarter = (time.perf_counter() - first) / 4
+        return any(first + quarter < at < first + 3 * quarter for at in list(stamps))
+
+    other = threading.Thread(target=stamp)
+    other.start()
+    try:
+        assert any(a_step() for _ in range(50))
+    finally:
+        done.set()
+        other.join()
+
+
+def test_exit_with_live_populations() -> None:
+    script = """
+import threading
+import populace as pp
+crowd = pp.Population(pp.Model.grid(side=10), 20_000, budget="64MiB", threads=2)
+threading.Thread(target=crowd.run, args=(pp.World(crowd.model, 20_000), 1_000_000), daemon=True).start()
+crowd.step([[0]] * 20_000)
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
 
 
 class Coins:
@@ -201,6 +236,31 @@ def test_gymnasiums_vector_interface() -> None:
     world = pp.envs.Gymnasium(Vector(), seed=1)
     pp.Population(coin(), 4, budget="8MiB").run(world, 3)
     assert world.rewards is not None and world.rewards.tolist() == [1, 1, 1, 1]
+
+
+def test_a_population_crosses_gymnasiums_frozen_lake() -> None:
+    gymnasium = pytest.importorskip("gymnasium", reason="skipped: gymnasium is not installed")
+    lakes = gymnasium.make_vec("FrozenLake-v1", num_envs=8, is_slippery=False)
+    rules = lakes.envs[0].unwrapped.P
+    cells, moves = len(rules), len(rules[0])
+    B = np.zeros((cells, cells, moves))
+    for cell, actions in rules.items():
+        for action, ((_, to, _, _),) in actions.items():
+            B[to, cell, action] = 1.0
+    C = np.zeros(cells)
+    C[-1] = 5.0
+    # Holes are cells that no move leaves.
+    C[[cell for cell in range(cells - 1) if B[cell, cell].all()]] = -5.0
+    model = pp.Model([np.eye(cells)], [B], [C], [np.eye(cells)[0]], policy_len=6, gamma=4.0)
+    crowd = pp.Population(model, 8, budget="64MiB")
+    world = pp.envs.Gymnasium(lakes, seed=1)
+    won = np.zeros(8)
+    observations = world.reset()
+    for _ in range(20):
+        observations = world.step(crowd.step(observations))
+        assert world.rewards is not None
+        won += world.rewards
+    assert (won >= 1).all()
 
 
 def test_ctrl_c_takes_effect_after_the_tick() -> None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 
+import hundred
 import numpy as np
 import pytest
 
@@ -13,6 +14,9 @@ pymdp_agent = pytest.importorskip(
 VERSION = importlib.metadata.version("inferactively-pymdp")
 one = pytest.mark.skipif(
     not VERSION.startswith("1."), reason=f"skipped: pymdp {VERSION} is not pymdp 1"
+)
+zero = pytest.mark.skipif(
+    not VERSION.startswith("0."), reason=f"skipped: pymdp {VERSION} is not pymdp 0.0.7"
 )
 
 #: The reference computes in single precision.
@@ -89,6 +93,142 @@ def test_the_loop_with_the_import_changed(world) -> None:
             # A tie of the reference's, which rounding decides: both go on from the same action.
             break
         assert np.array_equal(action, action_1)
+
+
+def taught(agent, observations, array, together):
+    """pymdp's own loop with learning."""
+    prior, before, action = agent.D, None, None
+    for row in observations:
+        seen = [array([[o]]) for o in row]
+        qs = agent.infer_states(seen, empirical_prior=prior)
+        q_pi, neg_efe = agent.infer_policies(qs)
+        if before is not None:
+            both = [together(pair) for pair in zip(before, qs, strict=True)]
+            agent = agent.infer_parameters(qs, seen, action, beliefs_B=both, lr_pA=0.5)
+        action = agent.sample_action(q_pi)
+        prior, before = agent.update_empirical_prior(action, qs), qs
+        yield [np.asarray(x) for x in (q_pi, neg_efe, *qs, *agent.pA, *agent.pB, *agent.A, *agent.B)]
+
+
+@one
+def test_learning_with_the_import_changed() -> None:
+    import jax.numpy as jnp
+
+    made = hundred.arguments("learner")
+    flags = {"learn_A": True, "learn_B": True, "use_param_info_gain": True, "policy_len": 2}
+    tensors = {name: made[name] for name in ("A", "B", "C", "D", "pA", "pB")}
+
+    def of(agent, array):
+        return agent(**{name: [array(t) for t in family] for name, family in tensors.items()}, **flags)
+
+    ours, theirs = of(pp.Agent, np.asarray), of(pymdp_agent.Agent, jnp.asarray)
+    rng = np.random.default_rng(5)
+    observations = [[int(rng.integers(n)) for n in ours.num_obs] for _ in range(8)]
+    pairs = zip(
+        taught(ours, observations, np.array, lambda pair: np.concatenate(pair, axis=1)),
+        taught(theirs, observations, jnp.array, lambda pair: jnp.concatenate(pair, axis=1)),
+        strict=True,
+    )
+    for own, reference in pairs:
+        for array, expected in zip(own, reference, strict=True):
+            assert array.shape == expected.shape and np.allclose(array, expected, **CLOSE)
+
+
+@one
+@pytest.mark.parametrize("algorithm", ["mmp", "vmp", "ovf", "fpi"])
+def test_windows_with_the_import_changed(algorithm) -> None:
+    import jax.numpy as jnp
+
+    made = hundred.arguments("learner")
+    tensors = {name: made[name] for name in ("A", "B", "C", "D")}
+    rng = np.random.default_rng(6)
+    seen = [rng.integers(0, 2, (1, 5)) for _ in range(2)]
+    taken = rng.integers(0, 2, (1, 4, 2))
+
+    def answers(agent, array):
+        family = {name: [array(t) for t in family] for name, family in tensors.items()}
+        made = agent(**family, inference_algo=algorithm)
+        return made.infer_states(
+            [array(o) for o in seen], made.D, past_actions=array(taken), valid_steps=4
+        )
+
+    for own, reference in zip(
+        answers(pp.Agent, np.asarray), answers(pymdp_agent.Agent, jnp.asarray), strict=True
+    ):
+        expected = np.asarray(reference)
+        assert own.shape == expected.shape and np.allclose(own, expected, **CLOSE)
+
+
+@zero
+def test_the_old_tmaze_with_the_import_changed() -> None:
+    from pymdp import utils
+    from pymdp.envs import TMazeEnv
+
+    world = TMazeEnv(reward_probs=[0.98, 0.02])
+    A, B = world.get_likelihood_dist(), world.get_transition_dist()
+
+    def demo(Agent):
+        """pymdp's T-maze demonstration, learning from what it sees."""
+        np.random.seed(4)
+        agent = Agent(A=A, B=B, pA=utils.dirichlet_like(A, scale=3.0), control_fac_idx=[0], lr_pA=0.5)
+        agent.D[0] = utils.onehot(0, agent.num_states[0])
+        agent.C[1][1], agent.C[1][2] = 3.0, -3.0
+        observation = world.reset()
+        for _ in range(6):
+            qs = agent.infer_states(observation)
+            q_pi, G = agent.infer_policies()
+            agent.update_A(observation)
+            action = agent.sample_action()
+            yield [*qs, q_pi, G, np.array(action), *agent.pA, *agent.A]
+            observation = world.step(action)
+
+    # To the end before the other begins: both draw from NumPy's global random numbers.
+    for own, reference in zip(list(demo(pp.legacy.Agent)), list(demo(pymdp_agent.Agent)), strict=True):
+        for array, expected in zip(own, reference, strict=True):
+            assert array.shape == expected.shape
+            np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
+
+
+@zero
+@pytest.mark.parametrize("case", hundred.CASES)
+def test_the_old_loop_with_the_import_changed(case) -> None:
+    def loop(Agent):
+        made = hundred.arguments(case)
+        family = {
+            name: pp.legacy.utils.obj_array_from_list(made.pop(name))
+            for name in ("A", "B", "C", "D", "pA", "pB")
+            if name in made
+        }
+        agent = Agent(**family, **made, sampling_mode="full", save_belief_hist=True)
+        world, before = hundred.World(hundred.arguments(case), 3), None
+        for _ in range(6):
+            seen = world.observe()
+            qs = agent.infer_states(seen)
+            q_pi, G = agent.infer_policies()
+            if agent.pB is not None and before is not None:
+                agent.update_B(before)
+            before = qs
+            action = agent.sample_action()
+            world.act(action)
+            yield [*qs, q_pi, G, action, *agent.B]
+        assert len(agent.qs_hist) == 6
+
+    for own, reference in zip(loop(pp.legacy.Agent), loop(pymdp_agent.Agent), strict=True):
+        for array, expected in zip(own, reference, strict=True):
+            np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
+
+
+@one
+def test_pymdps_distributions() -> None:
+    from pymdp.distribution import Distribution, get_dependencies
+
+    side, moves = ["left", "right"], ["stay", "go"]
+    swap = np.stack([np.eye(2), np.eye(2)[::-1]], axis=-1)
+    A = [Distribution({"seen": side}, {"side": side}, np.eye(2))]
+    B = [Distribution({"side": side}, {"side": side, "move": moves}, swap)]
+    model, agent = pp.Model(A, B), pp.Agent(A, B)
+    assert np.array_equal(model.B[0], swap)
+    assert (agent.A_dependencies, agent.B_dependencies) == get_dependencies(A, B)
 
 
 @one

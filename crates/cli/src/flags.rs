@@ -18,6 +18,10 @@ pub(crate) enum Belief {
     Dense,
     /// The states that are possible, and their probabilities
     Sparse,
+    /// As auto, in half precision: small, and not quite exact
+    F16,
+    /// As auto, in eight bits: smallest, and least exact
+    Log8,
 }
 
 /// The arithmetic.
@@ -54,9 +58,18 @@ pub(crate) struct Flags {
     /// How beliefs are stored [default: auto]
     #[arg(long, value_name = "TIER")]
     pub(crate) belief: Option<Belief>,
+    /// Mass that a step may drop from a belief, smallest entries first [default: 0]
+    #[arg(long, value_name = "M")]
+    pub(crate) mass: Option<f64>,
+    /// An agent whose error may be larger drops nothing until it is smaller [default: 1, no limit]
+    #[arg(long, value_name = "TV")]
+    pub(crate) tolerance: Option<f64>,
     /// The arithmetic [default: f32]
     #[arg(long)]
     pub(crate) precision: Option<Precision>,
+    /// Keep what every agent observed and did in the last N ticks [default: nothing]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) history: Option<u64>,
 }
 
 /// A whole number as people write it, `100000` or `100_000`.
@@ -88,12 +101,23 @@ pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
     }
 }
 
+/// Every way of storing beliefs, by its name in tables and JSON.
+pub(crate) const BELIEFS: [(&str, populace_population::Belief); 5] = [
+    ("auto", populace_population::Belief::Auto),
+    ("dense", populace_population::Belief::Dense),
+    ("sparse", populace_population::Belief::Sparse),
+    ("f16", populace_population::Belief::F16),
+    ("log8", populace_population::Belief::Log8),
+];
+
 impl From<Belief> for populace_population::Belief {
     fn from(belief: Belief) -> Self {
         match belief {
             Belief::Auto => Self::Auto,
             Belief::Dense => Self::Dense,
             Belief::Sparse => Self::Sparse,
+            Belief::F16 => Self::F16,
+            Belief::Log8 => Self::Log8,
         }
     }
 }

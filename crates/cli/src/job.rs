@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use populace_agent::Model;
-use populace_population::{Checkpoint, Schedule, Settings};
+use populace_population::{Checkpoint, History, Schedule, Settings};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
@@ -35,7 +35,10 @@ struct Asked {
     seed: Option<u64>,
     steps: Option<u64>,
     belief: Option<Belief>,
+    mass: Option<f64>,
+    tolerance: Option<f64>,
     precision: Option<Precision>,
+    history: Option<History>,
     schedule: Option<Schedule>,
 }
 
@@ -63,7 +66,10 @@ impl Asked {
             seed: flags.seed.or(scenario.run.seed),
             steps: flags.steps.or(scenario.run.steps),
             belief: flags.belief.or(scenario.memory.belief),
+            mass: flags.mass.or(scenario.memory.mass),
+            tolerance: flags.tolerance.or(scenario.memory.tolerance),
             precision: flags.precision,
+            history: scenario.history.over(flags.history),
             schedule,
         };
         at_least_one("agents", asked.agents.unwrap_or(1))?;
@@ -86,6 +92,9 @@ impl Asked {
         same("steps", self.steps.map(number), number(checkpoint.steps()))?;
         let belief = |belief: populace_population::Belief| format!("{belief:?}").to_lowercase();
         same("belief", self.belief.map(|it| belief(it.into())), belief(checkpoint.belief()))?;
+        let real = |number: f64| number.to_string();
+        same("mass", self.mass.map(real), real(checkpoint.mass()))?;
+        same("tolerance", self.tolerance.map(real), real(checkpoint.tolerance()))?;
         let precision = |precision| precision_name(precision).to_owned();
         let asked = self.precision.map(|it| precision(it.into()));
         same("precision", asked, precision(checkpoint.precision()))?;
@@ -150,7 +159,10 @@ impl Job {
             spill: flags.spill.clone(),
             seed: asked.seed.unwrap_or(default.seed),
             belief: asked.belief.map_or(default.belief, Into::into),
+            mass: asked.mass.unwrap_or(default.mass),
+            tolerance: asked.tolerance.unwrap_or(default.tolerance),
             precision: asked.precision.map_or(default.precision, Into::into),
+            history: asked.history,
             ..default
         };
         let steps = asked.steps.unwrap_or(100);
@@ -177,7 +189,10 @@ impl Job {
             spill: flags.spill.clone(),
             seed: checkpoint.seed(),
             belief: checkpoint.belief(),
+            mass: checkpoint.mass(),
+            tolerance: checkpoint.tolerance(),
             precision: checkpoint.precision(),
+            history: asked.history,
             ..default
         };
         Ok(Self {

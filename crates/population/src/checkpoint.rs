@@ -138,6 +138,8 @@ impl Checkpoint {
             agents: self.header.agents,
             seed: self.header.seed,
             belief: self.header.belief,
+            mass: self.header.mass,
+            tolerance: self.header.tolerance,
             precision: self.header.precision.into(),
             ..settings.clone()
         };
@@ -207,6 +209,16 @@ impl Checkpoint {
     /// How beliefs are stored.
     pub fn belief(&self) -> Belief {
         self.header.belief
+    }
+
+    /// What a step may drop from a belief ([`Settings::mass`]).
+    pub fn mass(&self) -> f64 {
+        self.header.mass
+    }
+
+    /// From which bound on an agent on it drops nothing ([`Settings::tolerance`]).
+    pub fn tolerance(&self) -> f64 {
+        self.header.tolerance
     }
 
     /// In what precision agents compute.

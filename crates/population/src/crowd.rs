@@ -10,8 +10,10 @@
 
 mod ask;
 mod drive;
+mod learnt;
 
 pub(crate) use ask::Enumerator;
+pub use learnt::Parameters;
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,6 +24,7 @@ use populace_pool::SharedResource;
 use crate::lifecycle::{Lifecycle, LifecyclePolicy};
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
+use crate::tick::Observed;
 use crate::{Environment, Moment, Result, Settings};
 
 /// A population whose observations come from the caller and whose actions go to it.
@@ -68,8 +71,9 @@ impl Crowd {
     /// The model or the settings are not valid, ask for what is not there yet, or need more memory in
     /// the worst case than the budget.
     pub fn new(model: &Model, settings: &Settings) -> Result<Self> {
-        let environment =
-            |_: &SharedResource| -> Result<Box<dyn Environment>> { Ok(Box::new(Outside)) };
+        let environment = |_: &SharedResource| -> Result<Box<dyn Environment>> {
+            Ok(Box::new(Outside { soft: model.arguments.categorical_obs }))
+        };
         let source = Source {
             model,
             environment: &environment,
@@ -93,7 +97,7 @@ impl Crowd {
     /// Or the operating system refuses memory that the budget would allow. Or the sweep that the
     /// [policy](Self::set_policy) asks for fails: then everybody was stepped, and nobody hibernated.
     pub fn step(&mut self, observations: &[i32], actions: &mut [i32]) -> Result<()> {
-        with!(&mut self.0, population => population.drive(observations, actions))
+        with!(&mut self.0, population => population.drive(Observed::Outcomes(observations), actions))
     }
 
     /// Steps the agents `ids`, and nobody else: all others are as they were. It is a tick of its own:
@@ -112,7 +116,28 @@ impl Crowd {
         observations: &[i32],
         actions: &mut [i32],
     ) -> Result<()> {
+        let observations = Observed::Outcomes(observations);
         with!(&mut self.0, population => population.drive_some(ids, observations, actions))
+    }
+
+    /// Steps agents of a model with `categorical_obs`, everyone in memory or the agents `ids`:
+    /// `observations` is (rows, outcomes of all modalities), distributions over the outcomes of each
+    /// modality; one of zeros is nothing.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::step`] and [`Self::step_subset`].
+    pub fn step_soft(
+        &mut self,
+        ids: Option<&[u64]>,
+        observations: &[f64],
+        actions: &mut [i32],
+    ) -> Result<()> {
+        let observations = Observed::Soft(observations);
+        with!(&mut self.0, population => match ids {
+            None => population.drive(observations, actions),
+            Some(ids) => population.drive_some(ids, observations, actions),
+        })
     }
 
     /// The actions, (agents, factors), that were really taken since the last step, where they are
@@ -144,6 +169,25 @@ impl Crowd {
         with!(&mut self.0, population => {
             Ok(population.beliefs(ids)?.into_iter().map(Reals::from).collect())
         })
+    }
+
+    /// How far what agents believe may be from the exact beliefs: total-variation distances, 0 where
+    /// nothing is lost, 1 where nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent in memory.
+    pub fn error_bounds(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
+        with!(&mut self.0, population => population.error_bounds(ids))
+    }
+
+    /// The counts that agents have now, and the arrays that they expect of them.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not in memory, or agents learn nothing.
+    pub fn parameters(&mut self, ids: &[u64]) -> Result<Parameters> {
+        with!(&mut self.0, population => Ok(Parameters::new(population.parameters(ids)?)))
     }
 
     /// How agents weigh their policies by what they believe, and have learnt, now.
@@ -275,7 +319,10 @@ impl Crowd {
 }
 
 /// No world at all: what an agent observes comes with the step.
-struct Outside;
+struct Outside {
+    /// Whether that is distributions.
+    soft: bool,
+}
 
 impl Environment for Outside {
     fn state_bytes(&self) -> usize {
@@ -286,6 +333,10 @@ impl Environment for Outside {
 
     fn observe(&self, _: Moment, _: Range<u64>, _states: &mut [u8], observations: &mut [i32]) {
         observations.fill(-1);
+    }
+
+    fn is_soft(&self) -> bool {
+        self.soft
     }
 
     fn act(&self, _: Moment, _: Range<u64>, _states: &mut [u8], _actions: &mut [i32]) {}

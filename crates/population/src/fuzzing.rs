@@ -11,7 +11,7 @@ use crate::chunk::{Chunk, ChunkLayout};
 use crate::image::ImageHeader;
 use crate::members::Members;
 use crate::record::RecordLayout;
-use crate::{Belief, Result};
+use crate::{Result, Settings};
 
 /// The most agents of the images that are read.
 const AGENTS: usize = 64;
@@ -22,7 +22,7 @@ static LAYOUT: LazyLock<ChunkLayout> = LazyLock::new(|| {
     let options = GridOptions { side: 5, slip: 0.1, ..GridOptions::default() };
     let layout = grid(&options).map_err(crate::Error::from).and_then(|model| {
         let model = CompiledModel::<f32>::compile(&model, Answers::Actions, &memory)?;
-        let record = RecordLayout::new(&model, Belief::Auto, None, false)?;
+        let record = RecordLayout::new(&model, &Settings::default(), None, false)?;
         Ok(ChunkLayout::new(record, model.num_actions(), 1, false))
     });
     match layout {

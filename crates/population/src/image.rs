@@ -173,7 +173,7 @@ mod tests {
     use crate::chunk::{Chunk, ChunkLayout};
     use crate::members::Members;
     use crate::record::RecordLayout;
-    use crate::{Belief, Result};
+    use crate::{Belief, Result, Settings};
 
     fn members(first: u64, len: usize, memory: &SharedResource) -> Members {
         Members::new(first, len, 0, memory).unwrap()
@@ -182,7 +182,8 @@ mod tests {
     fn layout(memory: &SharedResource) -> ChunkLayout {
         let model = grid(&GridOptions { side: 5, ..GridOptions::default() }).unwrap();
         let model = CompiledModel::<f32>::compile(&model, Answers::Actions, memory).unwrap();
-        let record = RecordLayout::new(&model, Belief::Sparse, None, false).unwrap();
+        let settings = Settings { belief: Belief::Sparse, ..Settings::default() };
+        let record = RecordLayout::new(&model, &settings, None, false).unwrap();
         ChunkLayout::new(record, model.num_actions(), 1, false).unwrap()
     }
 

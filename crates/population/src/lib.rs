@@ -6,6 +6,7 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod bound;
 mod checkpoint;
 mod chunk;
 mod crowd;
@@ -19,12 +20,14 @@ pub mod fuzzing;
 mod gaps;
 mod generative;
 mod hibernation;
+pub mod history;
 mod image;
 mod infer;
 mod lifecycle;
 mod members;
 mod membership;
 mod memory;
+mod observation_buffer;
 mod passage;
 mod plan;
 mod population;
@@ -38,15 +41,18 @@ mod spill;
 mod tick;
 mod trajectory;
 
+pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
-pub use crowd::{Crowd, PolicyPosterior};
+pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;
+pub use history::{History, HistoryTotals, Past};
 pub use infer::{Inference, infer};
 pub use lifecycle::{Lifecycle, LifecycleCounts, LifecyclePolicy};
 pub use memory::{Memory, Tiers};
-pub use plan::{Plan, plan};
+pub use observation_buffer::ObservationBuffer;
+pub use plan::{Plan, PlannedHistory, most_bytes_per_agent, plan};
 pub use schedule::Schedule;
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;

@@ -52,9 +52,7 @@ impl<T: Number> Population<T> {
         let copied = self.chunks.last().map_or(0, Chunk::held_bytes);
         let slack = 3 * page_bytes() * rounded as u64 + copied;
         let needed = slack + asleep * self.layout.most_agent_bytes();
-        if self.worst_bytes() + needed > self.budget_bytes {
-            return Err(self.refused_bytes("recycle", needed));
-        }
+        self.admit_bytes("recycle", needed)?;
         self.dismiss(ids, Lifecycle::Recycled)?;
         self.life.recycled += ids.len() as u64;
         self.give_birth(ids.len() as u64)
@@ -105,6 +103,7 @@ impl<T: Number> Population<T> {
         if self.life.store.is_some() {
             return Err(Error::invalid("the population has a hibernation file already"));
         }
+        self.admit_bytes("a hibernation file", STORE_BYTES as u64)?;
         let before = self.memory.split();
         let reserve = Array::unspecified(&self.memory.overhead(), STORE_BYTES)?;
         let taken = self.memory.split().total() - before.total();
@@ -182,7 +181,7 @@ impl<T: Number> Population<T> {
         self.check_asleep(ids, ids)?;
         let mut ids = ids.to_vec();
         ids.sort_unstable();
-        self.admit_back(&ids)?;
+        self.admit_before_history(|population| population.admit_back(&ids))?;
         let woken = self.wake_all(&ids);
         self.settle();
         if let (Err(error), Some(store)) = (&woken, &mut self.life.store)
@@ -258,6 +257,14 @@ impl<T: Number> Population<T> {
             (id, self.lifecycle(call))
         };
         calls.iter().map(lifecycle).collect()
+    }
+
+    /// Asks for bytes that the worst case of the agents must leave.
+    pub(crate) fn admit_bytes(&mut self, what: &str, bytes: u64) -> Result<()> {
+        self.admit_before_history(|population| {
+            let over = population.worst_bytes() + bytes > population.budget_bytes;
+            if over { Err(population.refused_bytes(what, bytes)) } else { Ok(()) }
+        })
     }
 
     /// That something needs bytes that the worst case of the agents does not leave.

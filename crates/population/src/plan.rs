@@ -1,14 +1,17 @@
 //! What a run will take, before it runs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use populace_agent::{Model, Precision};
+use populace_agent::{Answers, CompiledModel, Model, Precision};
+use populace_pool::{HostHeap, SharedResource};
 
 use crate::checkpoint::checkpoint_bytes;
+use crate::chunk::ChunkLayout;
 use crate::image::image_bytes;
 use crate::population::{Population, Source};
-use crate::record::Number;
-use crate::{Memory, Result, Settings, Simulation};
+use crate::record::{Number, RecordLayout};
+use crate::{History, Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,20 @@ pub struct Plan {
     pub spilled_bytes: u64,
     /// How many agents the sample had.
     pub sample_agents: u64,
+    /// What history takes of it, where it is kept.
+    pub history: Option<PlannedHistory>,
+}
+
+/// What the history of a population will take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedHistory {
+    /// What is asked of the budget: it has no less.
+    pub least_bytes: u64,
+    /// What all its ticks take, compressed as the sample's were.
+    pub expected_bytes: u64,
+    /// What all its ticks take where nothing can be compressed: it has no more. Where the budget has
+    /// less, the oldest go.
+    pub worst_bytes: u64,
 }
 
 /// Agents of the sample: several blocks, chunks and threads' worth.
@@ -70,6 +87,40 @@ pub fn plan(
     })
 }
 
+/// The most bytes that one agent has of its own, the world's part aside: beliefs, what it has been
+/// through, its last action, and a bound where beliefs may lose something; after `settings`' way of
+/// storing beliefs, over any number of steps.
+///
+/// ```
+/// use populace_agent::models::Builtin;
+/// use populace_population::{Belief, Settings, most_bytes_per_agent};
+///
+/// let model = Builtin::Grid.model()?;
+/// let dense = Settings { belief: Belief::Dense, ..Settings::default() };
+/// assert_eq!(most_bytes_per_agent(&model, &dense)?, 1601);
+/// # Ok::<(), populace_population::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The model or the settings are not valid, or ask for what is not there yet.
+pub fn most_bytes_per_agent(model: &Model, settings: &Settings) -> Result<u64> {
+    settings.check()?;
+    match settings.precision {
+        Precision::F32 => most_bytes_in::<f32>(model, settings),
+        Precision::F64 => most_bytes_in::<f64>(model, settings),
+    }
+}
+
+fn most_bytes_in<T: Number>(model: &Model, settings: &Settings) -> Result<u64> {
+    let memory: SharedResource = Arc::new(HostHeap);
+    let model = CompiledModel::<T>::compile(model, Answers::Actions, &memory)?;
+    let record = RecordLayout::new(&model, settings, None, false)?;
+    let record_bytes = record.most_bytes();
+    let layout = ChunkLayout::of(record, &model, 0, false)?;
+    Ok((layout.column_bytes(1) + record_bytes) as u64)
+}
+
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {
     let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
     let whole = Population::<T>::prepare(source, &unlimited)?;
@@ -77,7 +128,10 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
     // The sample's chunks are as large as the run's, so that pages are wasted alike.
+    let history = settings.history.as_ref();
     let sampled = Settings {
+        // The bound is on the history of all agents.
+        history: history.map(|history| History { bytes: None, ..history.clone() }),
         agents: sample_agents,
         chunk: settings.chunk.or(Some(whole.chunk_agents)),
         // A plan writes nothing.
@@ -128,6 +182,13 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
     let mut model = Vec::new();
     source.model.write(&mut model)?;
     let needed = whole.asked_bytes(settings, source.keep_arrays);
+    let steps = source.steps.unwrap_or(u64::MAX);
+    let history = whole.history.as_ref().zip(sample.history_totals()).map(|(history, totals)| {
+        let taken = ((totals.stored_bytes + totals.open_bytes) as f64 * ratio) as u64;
+        let planned = history.planned(&totals, settings.agents, whole.chunk_agents, steps);
+        expected.agents = expected.agents.saturating_sub(taken) + planned.expected_bytes;
+        planned
+    });
     Ok(Plan {
         agents: settings.agents,
         worst_bytes: u64::try_from(worst).unwrap_or(u64::MAX),
@@ -142,5 +203,6 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         resident_agents,
         spilled_bytes: ((settings.agents - resident_agents) as f64 * image_bytes) as u64,
         sample_agents,
+        history,
     })
 }

@@ -15,6 +15,7 @@ use crate::checkpoint::{Resumed, store_bytes};
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
+use crate::history::Archive;
 use crate::image::most_image_bytes;
 use crate::lifecycle::Life;
 use crate::membership::begin;
@@ -22,8 +23,8 @@ use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
-use crate::tick::{Kept, Tick, Worker, World};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::tick::{Kept, Sharing, Tick, Worker, World};
+use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 use streaming::{Room, Stepping};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
@@ -70,7 +71,9 @@ pub(crate) struct Population<T: Number> {
     pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
-    tick: u64,
+    pub(crate) history: Option<Archive>,
+    sharing: Sharing,
+    pub(crate) tick: u64,
     hash: u64,
     /// How many steps agents have made, all counted.
     agent_steps: u64,
@@ -121,6 +124,7 @@ impl<T: Number> Population<T> {
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
+        settings.check()?;
         if settings.threads > MOST_THREADS {
             let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
             return Err(Error::invalid(message));
@@ -131,17 +135,16 @@ impl<T: Number> Population<T> {
                 "agents come and go here, and so far only those that stay can be kept on disk";
             return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
         }
+        if settings.history.is_some() && settings.spill.is_some() {
+            let why = "history is kept in memory, and so far not beside agents that are on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
+        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
-        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
-        let (actions, state_bytes) = (model.num_actions(), environment.state_bytes());
-        let layout =
-            ChunkLayout::new(record, actions, state_bytes, source.changes).ok_or_else(|| {
-                let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
-                Error::new(ErrorKind::Unsupported, what)
-            })?;
+        let record = RecordLayout::new(&model, settings, source.steps, soft)?;
+        let layout = ChunkLayout::of(record, &model, environment.state_bytes(), source.changes)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
             .thread_name(|index| format!("populace-{index}"))
@@ -152,13 +155,23 @@ impl<T: Number> Population<T> {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
             Some(agents) => (agents, settings.chunk.unwrap_or(agents).min(agents)),
         };
-        let mut workers = new_workers(count, &model, &layout, chunk_agents, soft, &memory)?;
+        let history = settings.history.as_ref().map(|history| {
+            if soft {
+                let message = "history: of observations that are distributions none is kept yet";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let sizes = (settings.agents, chunk_agents, source.changes);
+            Archive::new(history, &model, sizes, memory.agents(), &memory.scratch())
+        });
+        let history = history.transpose()?;
+        let mut workers =
+            new_workers(count, &model, &layout, chunk_agents, soft, history.as_ref(), &memory)?;
         for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
             worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
         }
-        // Only records that change their length, and agents that go, come back to the pool.
-        let returns = source.changes || !layout.record.fixed();
+        // Only records that change their length, and agents that go, and history come back to the pool.
+        let returns = source.changes || !layout.record.fixed() || history.is_some();
         let asked = source.changes && model.planner() == Planner::Graph;
         Ok(Self {
             source: asked.then(|| Box::new(source.model.clone())),
@@ -183,6 +196,8 @@ impl<T: Number> Population<T> {
             life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
+            history,
+            sharing: Sharing::default(),
             tick: 0,
             hash: 0,
             agent_steps: 0,
@@ -235,6 +250,7 @@ impl<T: Number> Population<T> {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
         }
+        population.begin_history(source.keep_arrays);
         if settings.checkpoint {
             let bytes = population.kept_free(agents);
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -255,7 +271,9 @@ impl<T: Number> Population<T> {
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
+        let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
+        population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
         Ok((population, record))
     }
@@ -319,7 +337,11 @@ impl<T: Number> Population<T> {
     /// were admitted, all of them.
     fn free_for_chunks(&self, agents: u64) -> u64 {
         match self.spill {
-            Some(_) => self.memory.free_bytes().saturating_sub(most_idle_bytes(agents)),
+            Some(_) => {
+                let history = self.history.as_ref().map_or(0, Archive::room_bytes);
+                let free = self.memory.free_bytes().saturating_sub(most_idle_bytes(agents));
+                free.saturating_sub(history)
+            }
             None => u64::MAX,
         }
     }
@@ -357,8 +379,9 @@ impl<T: Number> Population<T> {
         };
         let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
         let store = u128::from(self.kept_free(agents));
+        let past = self.history.as_ref().map_or(0, |history| history.least_bytes(agents, chunk));
         let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
-        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store
+        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store + past
     }
 
     /// Engine bytes that are asked of the budget: where agents may be on disk, what has to be in memory
@@ -370,7 +393,9 @@ impl<T: Number> Population<T> {
         }
         let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
         let fixed = u128::from(self.fixed.total());
-        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)))
+        let history = self.history.as_ref();
+        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
+        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
     }
 
     /// Bytes of the kept arrays: two, each in whole pages.
@@ -409,6 +434,7 @@ impl<T: Number> Population<T> {
         calls: Option<&[Call]>,
         probe: Option<Probe<'_, T>>,
     ) -> Result<()> {
+        self.prepare_history()?;
         self.finish_writing()?;
         let tick = Tick {
             model: &self.model,
@@ -418,7 +444,9 @@ impl<T: Number> Population<T> {
             batch: self.batch,
             memory: &self.chunk_memory,
             ticks: self.life.dated().then_some(self.tick + 1),
+            history: self.history.as_ref(),
             probe,
+            saved: self.sharing.tries().then(AtomicU64::default),
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let hash = AtomicU64::new(0);
@@ -464,7 +492,9 @@ impl<T: Number> Population<T> {
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
         self.hash = self.hash.wrapping_add(hash.into_inner());
         stepped?;
-        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
+        let stepped = calls.map_or(self.agents(), |calls| calls.len() as u64);
+        self.sharing.found(tick.saved.map_or(0, AtomicU64::into_inner), stepped);
+        self.agent_steps += stepped;
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         self.note_peak();
@@ -493,7 +523,8 @@ impl<T: Number> Population<T> {
     /// Workers for chunks of that many agents, as many as there are.
     pub(crate) fn new_workers(&self, chunk_agents: usize) -> Result<Vec<Mutex<Worker<T>>>> {
         let (count, soft) = (self.workers.len(), self.environment.is_soft());
-        new_workers(count, &self.model, &self.layout, chunk_agents, soft, &self.memory)
+        let history = self.history.as_ref();
+        new_workers(count, &self.model, &self.layout, chunk_agents, soft, history, &self.memory)
     }
 
     /// Puts other workers in the place of those there are; `before` is what was taken before they were
@@ -581,6 +612,27 @@ impl<T: Number> Population<T> {
         }
         tiers
     }
+
+    /// How far beliefs may be from the exact ones now.
+    pub(crate) fn bounds(&mut self) -> Bounds {
+        let (mut bounds, mut sum, mut agents) = (Bounds::default(), 0.0, 0);
+        for place in 0..self.chunks.len() {
+            // As for tiers.
+            let _ = self.with_chunk(place, |layout, chunk| {
+                let len = chunk.len();
+                let (columns, _) = chunk.parts(layout);
+                for bound in (0..len).map(|agent| layout.bound(&columns, agent)) {
+                    bounds.max = bounds.max.max(bound);
+                    bounds.above += u64::from(bound > layout.record.shedding.tolerance);
+                    sum += bound;
+                }
+                agents += len;
+                Ok(())
+            });
+        }
+        bounds.mean = if agents > 0 { sum / agents as f64 } else { 0.0 };
+        bounds
+    }
 }
 
 impl Tiers {
@@ -602,7 +654,7 @@ impl Tiers {
                     length = columns.length(place);
                     place += 1;
                 }
-                if length == DENSE { self.dense += 1 } else { self.sparse += 1 }
+                *self.of(factor.code, length == DENSE) += 1;
             }
         }
     }
@@ -615,11 +667,12 @@ fn new_workers<T: Number>(
     layout: &ChunkLayout,
     chunk_agents: usize,
     soft: bool,
+    history: Option<&Archive>,
     memory: &EngineMemory,
 ) -> Result<Vec<Mutex<Worker<T>>>> {
     let scratch = memory.scratch();
-    let worker = |_| Worker::new(model, layout, chunk_agents, soft, &scratch).map(Mutex::new);
-    (0..count).map(worker).collect()
+    let worker = |_| Worker::new(model, layout, chunk_agents, soft, history, &scratch);
+    (0..count).map(|index| worker(index).map(Mutex::new)).collect()
 }
 
 /// Into how many chunks a small population is cut: a few a thread even out the load, more where

@@ -4,8 +4,10 @@
 
 use std::sync::Arc;
 
-use populace_agent::models::{Builtin, GridOptions, grid};
-use populace_agent::{Model, Observations, Planner, Precision, Reals, Recording, Tensor};
+use populace_agent::models::{Builtin, GridOptions, TmazeForm, TmazeOptions, grid, tmaze};
+use populace_agent::{
+    Dialect, InferenceAlgorithm, Model, Observations, Planner, Precision, Reals, Recording, Tensor,
+};
 use populace_pool::{Pages, SharedResource};
 use populace_population::{
     Belief, Crowd, Environment, Generative, Inference, Moment, Settings, Simulation, infer,
@@ -123,6 +125,28 @@ fn what_is_wrong_steps_nobody() {
     assert_eq!(error, "actions[1, 0]: is 5, not between 0 and 4");
     let error = crowd.beliefs(&[0, 2]).unwrap_err().to_string();
     assert_eq!(error, "ids[1]: 2 is out of range, there are 2 agents");
+}
+
+#[test]
+fn pymdp_0_observes_something_and_weighs_policies_as_it_observes() {
+    let options = TmazeOptions { form: TmazeForm::Simplified, ..TmazeOptions::default() };
+    let maze = tmaze(&options).unwrap();
+    let mut model = Model::new(Dialect::Pymdp0, maze.a, maze.b);
+    model.d = maze.d;
+    model.arguments.inference_algo = InferenceAlgorithm::Mmp;
+    model.arguments.inference_horizon = Some(2);
+    let settings = Settings { agents: 2, budget_bytes: 8 << 20, ..Settings::default() };
+    let mut crowd = Crowd::new(&model, &settings).unwrap();
+    let mut actions = [0; 4];
+    let error = crowd.step(&[0, 0, 0, -1], &mut actions).unwrap_err().to_string();
+    let says =
+        "observations[1, 1]: is -1, not between 0 and 2; pymdp-0 knows no missing observations";
+    assert_eq!(error, says);
+    crowd.step(&[0; 4], &mut actions).unwrap();
+    // The centre of the maze, where agents begin.
+    assert!(crowd.beliefs(&[1]).unwrap()[0].get(0) > 0.9);
+    let error = crowd.policies(&[0]).unwrap_err().to_string();
+    assert!(error.contains("beliefs by policy"), "{error}");
 }
 
 /// What an agent recorded of these observations computes, in f64.

@@ -12,7 +12,7 @@ Shapes are written (agents, modalities): what comes first varies slowest. S_f ar
 factor f, O_m the outcomes of modality m, P policies, F factors, M modalities.
 """
 
-from populace import envs, pool
+from populace import envs, legacy, pool
 from populace._native import BudgetError, __version__
 from populace.agent import Agent
 from populace.envs import World
@@ -29,6 +29,7 @@ __all__ = [
     "World",
     "__version__",
     "envs",
+    "legacy",
     "plan",
     "pool",
 ]

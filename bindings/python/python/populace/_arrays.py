@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
-def integers(name: str, array: ArrayLike, columns: int) -> NDArray[np.int32]:
+def integers(name: str, array: Any, columns: int) -> NDArray[np.int32]:
     """Rows of `columns` integers as int32; one column may be given without its axis.
 
     >>> integers("observations", [3, 4], 1)
@@ -32,17 +32,32 @@ def integers(name: str, array: ArrayLike, columns: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(given)
 
 
-def ids_of(ids: ArrayLike | None, agents: int) -> NDArray[np.uint64]:
-    """Agents' ids; all of them where none are given."""
-    if ids is None:
-        return np.arange(agents, dtype=np.uint64)
+def side_by_side(name: str, family: Any, widths: list[int]) -> NDArray[np.float64]:
+    """Arrays (agents, width) as one, (agents, sum of widths).
+
+    >>> side_by_side("observations", [[[1.0, 0.0]], [[0.25, 0.75]]], [2, 2])
+    array([[1.  , 0.  , 0.25, 0.75]])
+    """
+    parts = [np.asarray(part, dtype=np.float64) for part in family]
+    if len(parts) != len(widths):
+        raise ValueError(f"{name}: has {len(parts)} modalities, not {len(widths)}")
+    for index, (part, width) in enumerate(zip(parts, widths, strict=True)):
+        if part.ndim != 2 or part.shape[1] != width or len(part) != len(parts[0]):
+            raise ValueError(f"{name}[{index}]: has shape {part.shape}, not (agents, {width})")
+    return np.concatenate(parts, axis=1)
+
+
+def ids_of(ids: ArrayLike) -> NDArray[np.uint64]:
+    """Agents' ids.
+
+    >>> ids_of(range(2))
+    array([0, 1], dtype=uint64)
+    """
     given = np.asarray(ids)
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise ValueError(f"ids: {given.dtype} of shape {given.shape} are no list of agents' ids")
     negative = np.flatnonzero(given < 0)
     if negative.size:
         place = int(negative[0])
-        raise ValueError(
-            f"ids[{place}]: {given[place]} is out of range, there are {agents} agents"
-        )
+        raise ValueError(f"ids[{place}]: {given[place]} is out of range, ids count from 0")
     return np.ascontiguousarray(given, dtype=np.uint64)

@@ -1,8 +1,9 @@
 """The native half of `populace`; import `populace` instead."""
 
 import os
+import pathlib
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -53,6 +54,8 @@ class Model:
     @property
     def num_policies(self) -> int: ...
     @property
+    def categorical_obs(self) -> bool: ...
+    @property
     def policies(self) -> NDArray[np.int32]: ...
     def tensors(self, family: str) -> list[NDArray[np.floating[Any]]]: ...
 
@@ -71,9 +74,21 @@ class Population:
         precision: str,
     ) -> Population: ...
     def step(
-        self, observations: NDArray[np.int32], actions: NDArray[np.int32] | None = None
+        self,
+        observations: NDArray[np.int32],
+        actions: NDArray[np.int32] | None = None,
+        ids: NDArray[np.uint64] | None = None,
+    ) -> NDArray[np.int32]: ...
+    def step_soft(
+        self,
+        observations: NDArray[np.float64],
+        actions: NDArray[np.int32] | None = None,
+        ids: NDArray[np.uint64] | None = None,
     ) -> NDArray[np.int32]: ...
     def beliefs(self, ids: NDArray[np.uint64]) -> list[NDArray[np.floating[Any]]]: ...
+    def parameters(
+        self, ids: NDArray[np.uint64]
+    ) -> dict[str, list[NDArray[np.floating[Any]]]]: ...
     def policies(
         self, ids: NDArray[np.uint64]
     ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]: ...
@@ -88,6 +103,18 @@ class Population:
     def trajectory_hash(self) -> int: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def ids(self) -> NDArray[np.uint64]: ...
+    def spawn(self, count: int) -> tuple[int, int]: ...
+    def retire(self, ids: NDArray[np.uint64]) -> None: ...
+    def recycle(self, ids: NDArray[np.uint64]) -> tuple[int, int]: ...
+    def hibernate_in(self, path: str | os.PathLike[str]) -> None: ...
+    def hibernate(self, ids: NDArray[np.uint64]) -> None: ...
+    def wake(self, ids: NDArray[np.uint64]) -> None: ...
+    def set_policy(self, idle_after: int | None, sweeps: bool, wakes: bool) -> None: ...
+    def sweep(self) -> int: ...
+    def lifecycles(self, ids: NDArray[np.uint64]) -> list[str]: ...
+    def lifecycle_counts(self) -> dict[str, int]: ...
 
 @final
 class World:
@@ -98,24 +125,58 @@ class World:
     @property
     def agents(self) -> int: ...
 
+#: Counts (rows, n), and whether A and B have been updated, (rows, 2).
+_Learnt: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
+#: Outcomes, or distributions over them.
+_Observations: TypeAlias = NDArray[np.int32] | NDArray[np.float64]
+
 @final
 class Stepwise:
-    def __new__(cls, model: Model, precision: str) -> Stepwise: ...
+    def __new__(cls, model: Model) -> Stepwise: ...
     def infer_states(
-        self, prior: NDArray[np.float64], observations: NDArray[np.int32]
+        self,
+        prior: NDArray[np.float64],
+        observations: _Observations,
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
-    def infer_states_soft(
-        self, prior: NDArray[np.float64], observations: NDArray[np.float64]
+    def infer_window(
+        self,
+        steps: int,
+        observations: _Observations,
+        actions: NDArray[np.int32],
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
+    def infer_by_policy(
+        self,
+        prior: NDArray[np.float64],
+        steps: int,
+        observations: NDArray[np.int32],
+        past_actions: NDArray[np.int32],
+        action: NDArray[np.int32],
+    ) -> dict[str, NDArray[np.float64]]: ...
     def predict(
-        self, qs: NDArray[np.float64], actions: NDArray[np.int32]
+        self,
+        qs: NDArray[np.float64],
+        actions: NDArray[np.int32],
+        learnt: _Learnt | None = None,
     ) -> NDArray[np.float64]: ...
     def infer_policies(
-        self, qs: NDArray[np.float64]
+        self, qs: NDArray[np.float64], learnt: _Learnt | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
     def sample_action(
         self, q_pi: NDArray[np.float64], draws: NDArray[np.float64]
     ) -> NDArray[np.int32]: ...
+    @property
+    def counts(self) -> NDArray[np.float64]: ...
+    def learn(
+        self,
+        learnt: _Learnt,
+        before: NDArray[np.float64],
+        qs: NDArray[np.float64],
+        observations: _Observations,
+        actions: NDArray[np.int32],
+    ) -> NDArray[np.float64]: ...
+    def expected(self, learnt: _Learnt) -> NDArray[np.float64]: ...
 
 def plan(
     model: Model,
@@ -142,6 +203,7 @@ class Pool:
         cleanup_interval: float,
         size_classes: str | Sequence[int],
         clear: bool,
+        shared_bytes: int | None,
     ) -> Pool: ...
     def get_buffer(self, size: int) -> Buffer: ...
     def create_buffer(self, data: bytes) -> Buffer: ...
@@ -154,6 +216,8 @@ class Buffer:
     def decrement(self) -> int: ...
     @property
     def array(self) -> NDArray[np.uint8]: ...
+    @property
+    def place(self) -> tuple[pathlib.Path, int, int] | None: ...
     @property
     def count(self) -> int: ...
     def __len__(self) -> int: ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from typing import Any
 
 _UNITS = {
     "": 1,
@@ -37,3 +39,17 @@ def to_bytes(size: int | str, name: str = "budget") -> int:
     if not 0 <= size < 2**64:
         raise ValueError(f"{name}: {size} bytes are not between 0 and 2^64")
     return size
+
+
+def whole(name: str, value: Any, least: int = 0, most: int = 2**64 - 1) -> int:
+    """A whole number in a range.
+
+    >>> whole("agents", -1)
+    Traceback (most recent call last):
+    ...
+    ValueError: agents: is -1, not between 0 and 18446744073709551615
+    """
+    number = operator.index(value)
+    if not least <= number <= most:
+        raise ValueError(f"{name}: is {number}, not between {least} and {most}")
+    return number

@@ -2,37 +2,37 @@
 
 Constructor, attributes, methods and shapes are pymdp's: a batch axis first, a time axis in ``qs``.
 Arrays are NumPy's, in double precision. As in pymdp nothing is kept between calls: priors and
-beliefs are arguments and answers. What the engine does not do yet raises ``NotImplementedError``
-naming it, here at the constructor.
+beliefs are arguments and answers, and :meth:`Agent.infer_parameters` answers another agent. What
+Populace does not do raises ``NotImplementedError`` naming it.
 """
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from populace import _native, pymdp
+from populace import _learning, pymdp
+from populace._batch import (
+    Array,
+    Policies,
+    alike,
+    batched,
+    batched_preference,
+    draws,
+    latest,
+    lists,
+)
+from populace._minds import Layout, Learnt, Minds, Rows
+from populace._observations import distributions, outcomes
 from populace.model import Model
 
-Array = NDArray[np.float64]
-
-
-class Policies:
-    """The policies of an agent: ``policy_arr`` is (P, T, F)."""
-
-    def __init__(self, policy_arr: NDArray[np.integer[Any]]) -> None:
-        self.policy_arr = policy_arr
-        self.num_policies, self.horizon = policy_arr.shape[:2]
-
-    def __getitem__(self, index: int) -> NDArray[np.integer[Any]]:
-        return np.asarray(self.policy_arr[index])
-
-    def __len__(self) -> int:
-        return int(self.num_policies)
+#: What infers states from a window of steps, and what smooths its beliefs before B learns of them.
+_WINDOWS = ("mmp", "vmp")
+_SMOOTHING = ("ovf", "exact")
 
 
 class Agent:
@@ -96,27 +96,22 @@ class Agent:
     ) -> None:
         for name, asked in (
             ("learn_C", learn_C),
-            ("learn_E", learn_E),
-            ("I", I is not None),
-            ("control_fac_idx", control_fac_idx is not None),
-            ('learning_mode "offline"', learning_mode != "online"),
-            ("learn_A", learn_A),
-            ("learn_B", learn_B),
             ("learn_D", learn_D),
-            ("use_param_info_gain", use_param_info_gain),
-            ("use_inductive", use_inductive),
-            (f'inference_algo "{inference_algo}"', inference_algo.lower() not in ("fpi", "exact")),
+            ("learn_E", learn_E),
+            ("I", I is not None and H is None),
         ):
             if asked:
                 _missing(name)
+        if learning_mode not in ("online", "offline"):
+            raise ValueError(f"learning_mode: {learning_mode!r} is not online or offline")
         A, B = list(A), list(B)
         found = pymdp.dependencies(A, B) or (None, None)
-        self.A_dependencies = _lists(
+        self.A_dependencies = lists(
             A_dependencies or found[0] or [list(range(len(B))) for _ in A]
         )
-        self.B_dependencies = _lists(B_dependencies or found[1] or [[f] for f in range(len(B))])
+        self.B_dependencies = lists(B_dependencies or found[1] or [[f] for f in range(len(B))])
         several = policies is None and B_action_dependencies is not None
-        self.B_action_dependencies = _lists(
+        self.B_action_dependencies = lists(
             B_action_dependencies or [[f] for f in range(len(B))]
         )
         if several and num_controls is None:
@@ -124,32 +119,33 @@ class Agent:
         self.batch_size = batch_size
         self.num_modalities, self.num_factors = len(A), len(B)
 
-        self.A = self._batched("A", A, [len(d) + 1 for d in self.A_dependencies])
+        self.A = batched("A", A, [len(d) + 1 for d in self.A_dependencies], batch_size)
         axes = [len(d) for d in self.B_action_dependencies] if several else [1] * len(B)
         rank = [1 + len(d) + n for d, n in zip(self.B_dependencies, axes, strict=True)]
-        own_b = self._batched("B", B, rank)
+        own_b = batched("B", B, rank, batch_size)
         self.num_obs = [a.shape[1] for a in self.A]
         self.num_states = [b.shape[1] for b in own_b]
-        #: B with the controls of each factor in one axis, as pymdp has it.
-        self.B: list[Array] = [
-            b.reshape(*b.shape[: len(d) + 2], -1)
-            for b, d in zip(own_b, self.B_dependencies, strict=True)
-        ]
+        #: B and pB with the controls of each factor in one axis, as pymdp has them.
+        self.B = self._flattened(own_b)
         self.num_controls = [b.shape[-1] for b in self.B]
         self.num_controls_multi = list(num_controls) if several and num_controls else None
         self.C = (
             [np.full((batch_size, n), 1 / n) for n in self.num_obs]
             if C is None
-            else [self._batched_preference(m, c) for m, c in enumerate(C)]
+            else [batched_preference(m, c, batch_size) for m, c in enumerate(C)]
         )
+        ones = [1] * len(B)
         self.D = (
             [np.full((batch_size, n), 1 / n) for n in self.num_states]
             if D is None
-            else self._batched("D", D, [1] * len(B))
+            else batched("D", D, ones, batch_size)
         )
-        self.pA = None if pA is None else self._batched("pA", pA, [a.ndim - 1 for a in self.A])
-        self.pB = None if pB is None else self._batched("pB", pB, rank)
-        self.H = None if H is None else self._batched("H", H, [1] * len(B))
+        self.pA = None
+        if pA is not None:
+            self.pA = batched("pA", pA, [a.ndim - 1 for a in self.A], batch_size)
+        own_pb = None if pB is None else batched("pB", pB, rank, batch_size)
+        self.pB = None if own_pb is None else self._flattened(own_pb)
+        self.H = None if H is None else batched("H", H, ones, batch_size)
         self.gamma, self.alpha = self._each(gamma), self._each(alpha)
         self.inductive_threshold = self._each(inductive_threshold)
         self.inductive_epsilon = self._each(inductive_epsilon)
@@ -160,22 +156,32 @@ class Agent:
         self.use_utility, self.use_states_info_gain = use_utility, use_states_info_gain
         self.use_param_info_gain, self.use_inductive = use_param_info_gain, use_inductive
         self.action_selection = action_selection
-        self.sampling_mode = "full" if several else sampling_mode
+        self.sampling_mode = sampling_mode
         self.learning_mode, self.learn_A, self.learn_B = learning_mode, learn_A, learn_B
         self.learn_C, self.learn_D, self.learn_E = learn_C, learn_D, learn_E
-        self._own_b = own_b
-        self._given = None if policies is None else np.asarray(_plain_policies(policies))
-        self._given_e = None if E is None else self._batched("E", [E], [1])[0]
+        self.control_fac_idx = [f for f, n in enumerate(self.num_controls) if n > 1]
+        if control_fac_idx is not None:
+            self.control_fac_idx = [int(f) for f in control_fac_idx]
+            if policies is None:
+                chosen = [
+                    n if f in self.control_fac_idx else 1 for f, n in enumerate(self.num_controls)
+                ]
+                policies = pymdp.all_policies(chosen, policy_len, None)
+        self._own_b, self._own_pb = own_b, own_pb
+        self._given = (
+            None if policies is None else np.asarray(getattr(policies, "policy_arr", policies))
+        )
+        self._given_e = None if E is None else batched("E", [E], [1], batch_size)[0]
 
-        first = self.model_of(0)
-        self.policies = Policies(first.policies)
+        self.policies = Policies(self.model_of(0).policies)
         count = self.policies.num_policies
         self.E = np.full((batch_size, count), 1 / count) if self._given_e is None else self._given_e
-        # Agents of equal models share a compiled one.
-        self._minds: list[tuple[_native.Stepwise, NDArray[np.intp]]] = []
-        for rows in self._alike():
-            model = first if rows[0] == 0 else self.model_of(int(rows[0]))
-            self._minds.append((_native.Stepwise(model._native, "f64"), rows))
+        self._minds = self._compiled()
+        #: By learning rates: the same models, which learn at those.
+        self._learners: dict[tuple[float, float], Minds] = {(1.0, 1.0): self._minds}
+        self._learnt: Learnt | None = None
+        #: The agent that this one has learnt from, with its arrays as they were given.
+        self._origin: Agent | None = None
 
     def model_of(self, index: int = 0, **arguments: Any) -> Model:
         """The model of one of the batch; ``arguments`` are put over the agent's own."""
@@ -186,7 +192,7 @@ class Agent:
         several = self.num_controls_multi is not None
         keywords: dict[str, Any] = {
             "A": one(self.A), "B": one(self._own_b), "C": one(self.C), "D": one(self.D),
-            "pA": one(self.pA), "pB": one(self.pB), "H": one(self.H),
+            "pA": one(self.pA), "pB": one(self._own_pb), "H": one(self.H),
             "E": None if self._given_e is None else self._given_e[index],
             "A_dependencies": self.A_dependencies,
             "B_dependencies": self.B_dependencies,
@@ -201,11 +207,9 @@ class Agent:
         plain = (
             "num_iter", "action_selection", "sampling_mode", "inference_algo", "inference_horizon",
             "use_utility", "use_states_info_gain", "use_param_info_gain", "use_inductive",
-            "inductive_depth", "categorical_obs", "learn_A", "learn_B", "learn_D",
+            "inductive_depth", "categorical_obs", "learn_A", "learn_B", "policy_len",
         )  # fmt: skip
         keywords |= {name: getattr(self, name) for name in plain}
-        if self._given is None:
-            keywords["policy_len"] = self.policy_len
         return Model(**{**keywords, **arguments})
 
     def infer_states(
@@ -223,12 +227,15 @@ class Agent:
         """Beliefs from priors and observations: (batch, T, S_f) a factor.
 
         Args:
-            observations: a modality each: outcomes (batch,) or (batch, T), -1 for none, of which
-                the last are taken; or, with ``categorical_obs`` or ``preprocess_fn``, distributions
-                (batch, O_m) or (batch, T, O_m).
+            observations: a modality each: outcomes (batch,) or (batch, T), -1 for none; or, with
+                ``categorical_obs`` or ``preprocess_fn``, distributions (batch, O_m) or
+                (batch, T, O_m). ``mmp`` and ``vmp`` take all steps, other methods the last.
             empirical_prior: (batch, S_f) a factor: ``D``, or what
                 :meth:`update_empirical_prior` answered.
+            past_actions: those between the steps of a window, (batch, T - 1, F).
             qs_hist: beliefs of earlier steps, put before along the time axis.
+            valid_steps: how many of the last steps of a window count, for all or each; beliefs of
+                the others are ``D``.
         """
         if mask is not None:
             _missing("infer_states(mask=)")
@@ -243,29 +250,66 @@ class Agent:
                 f"`empirical_prior` has {len(empirical_prior)} factor(s), "
                 f"expected {self.num_factors}"
             )
-        if len(observations) != self.num_modalities:
-            raise ValueError(
-                f"observations: {len(observations)} modalities, expected {self.num_modalities}"
-            )
         prior = self._flat("empirical_prior", empirical_prior, self.num_states)
-        process = preprocess_fn if preprocess_fn is not None else self.preprocess_fn
-        if process is not None:
-            observations = process(observations)
-        if process is not None or self.categorical_obs:
-            soft = [self._last_soft(m, o) for m, o in enumerate(observations)]
-            rows = np.concatenate(soft, axis=1)
-            flat = self._by_model(
-                lambda mind, at: mind.infer_states_soft(prior[at], np.ascontiguousarray(rows[at]))
-            )
-        else:
-            outcomes = np.stack([self._last(m, o) for m, o in enumerate(observations)], axis=1)
-            flat = self._by_model(
-                lambda mind, at: mind.infer_states(prior[at], np.ascontiguousarray(outcomes[at]))
-            )
+        seen = self._observed(observations, preprocess_fn)
+        if self.inference_algo in _WINDOWS:
+            if not np.array_equal(prior, np.concatenate(self.D, axis=1)):
+                _missing(f'infer_states(empirical_prior=) other than D with "{self.inference_algo}"')
+            return self._infer_window(seen, past_actions, valid_steps)
+        row = np.ascontiguousarray(seen[:, -1])
+        flat = self._minds.ask(
+            sum(self.num_states),
+            lambda mind, at: mind.infer_states(prior[at], row[at], self._known(at)),
+        )
         qs = [belief[:, np.newaxis] for belief in self._split(flat)]
         if qs_hist is None:
             return qs
-        return [np.concatenate([past, q], axis=1) for past, q in zip(qs_hist, qs, strict=True)]
+        joined = [np.concatenate([past, q], axis=1) for past, q in zip(qs_hist, qs, strict=True)]
+        horizon = self.inference_horizon
+        return joined if horizon is None else [q[:, -horizon:] for q in joined]
+
+    def _infer_window(
+        self, seen: NDArray[Any], past_actions: Any | None, valid_steps: Any | None
+    ) -> list[Array]:
+        """Beliefs of all steps of windows, which may be of different lengths."""
+        if self.inference_horizon is not None:
+            seen = seen[:, -self.inference_horizon :]
+        steps = seen.shape[1]
+        between = (self.batch_size, steps - 1, self.num_factors)
+        if past_actions is None:
+            if steps > 1 and max(self.num_controls) > 1:
+                raise ValueError(
+                    f"past_actions: inference method {self.inference_algo!r} needs them where there "
+                    "is more than one action"
+                )
+            taken = np.zeros(between, dtype=np.int32)
+        else:
+            taken = np.asarray(past_actions, dtype=np.int32)
+            if self.num_factors == 1 and taken.ndim == 2:
+                taken = taken[..., np.newaxis]
+            if self.inference_horizon is not None:
+                taken = taken[:, max(taken.shape[1] - steps + 1, 0) :]
+            if taken.shape != between:
+                raise ValueError(f"past_actions: has shape {taken.shape}, not {between}")
+        valid = np.broadcast_to(steps if valid_steps is None else valid_steps, (self.batch_size,))
+        valid = np.clip(valid, 1, steps)
+        width = sum(self.num_states)
+        prior = np.concatenate(self.D, axis=1)
+        answer = np.repeat(prior[:, np.newaxis], steps, axis=1)
+        for length in np.unique(valid).tolist():
+            rows = np.flatnonzero(valid == length)
+            last_seen = np.ascontiguousarray(seen[:, steps - length :]).reshape(self.batch_size, -1)
+            last_taken = taken[:, steps - length :]
+            if (last_taken[rows] < 0).any():
+                _missing("infer_states(past_actions=) with -1 among the valid steps")
+            last_taken = np.ascontiguousarray(last_taken).reshape(self.batch_size, -1)
+
+            def ask(mind: Any, at: Rows, n: int = length, o: Any = last_seen, u: Any = last_taken) -> Any:
+                return mind.infer_window(n, o[at], u[at], self._known(at))
+
+            flat = self._minds.ask(length * width, ask, rows)
+            answer[rows, steps - length :] = flat.reshape(len(rows), length, width)
+        return np.split(answer, np.cumsum(self.num_states)[:-1], axis=2)
 
     def infer_policies(self, qs: Sequence[Array]) -> tuple[Array, Array]:
         """Weigh policies by the last beliefs.
@@ -273,12 +317,8 @@ class Agent:
         Returns:
             q_pi and neg_efe (= -EFE), (batch, P) each.
         """
-        latest = self._flat("qs", [_latest(belief) for belief in qs], self.num_states)
-        count = self.policies.num_policies
-        q_pi, neg_efe = np.empty((2, self.batch_size, count))
-        for mind, rows in self._minds:
-            q_pi[rows], neg_efe[rows] = mind.infer_policies(latest[rows])
-        return q_pi, neg_efe
+        beliefs = self._flat("qs", [latest(belief) for belief in qs], self.num_states)
+        return self._minds.infer_policies(beliefs, self.policies.num_policies, self._learnt)
 
     def sample_action(self, q_pi: ArrayLike, rng_key: Any | None = None) -> NDArray[np.int32]:
         """Choose actions, int32 (batch, F), flat per factor.
@@ -287,40 +327,91 @@ class Agent:
             rng_key: with ``action_selection="stochastic"``: a ``numpy.random.Generator``, a seed, or
                 a JAX key's data, one for the batch or one each. The numbers drawn are NumPy's.
         """
-        draws = np.zeros((self.batch_size, self.num_factors))
+        numbers = np.zeros((self.batch_size, self.num_factors))
         if self.action_selection == "stochastic":
             if rng_key is None:
                 raise ValueError(
                     "Please provide a random number generator key to sample actions stochastically"
                 )
-            draws = _draws(rng_key, draws.shape)
+            numbers = draws(rng_key, numbers.shape)
         posterior = np.ascontiguousarray(q_pi, dtype=np.float64)
         if posterior.shape != (self.batch_size, self.policies.num_policies):
             raise ValueError(
                 f"q_pi: has shape {posterior.shape}, "
                 f"not {(self.batch_size, self.policies.num_policies)}"
             )
-        actions = np.empty((self.batch_size, self.num_factors), dtype=np.int32)
-        for mind, rows in self._minds:
-            actions[rows] = mind.sample_action(posterior[rows], draws[rows])
-        return actions
+        return self._minds.sample_action(posterior, numbers)
 
     def update_empirical_prior(self, action: ArrayLike, qs: Sequence[Array]) -> list[Array]:
-        """The priors of the next step: the last beliefs, moved by the action; (batch, S_f) each."""
-        latest = self._flat("qs", [_latest(belief) for belief in qs], self.num_states)
+        """The priors of the next step, (batch, S_f) each: the last beliefs, moved by the action;
+        with ``mmp`` and ``vmp`` it is ``D``."""
+        if self.inference_algo in _WINDOWS:
+            return self.D
+        beliefs = self._flat("qs", [latest(belief) for belief in qs], self.num_states)
         taken = np.ascontiguousarray(action, dtype=np.int32)
         if taken.shape != (self.batch_size, self.num_factors):
             raise ValueError(
                 f"action: has shape {taken.shape}, not {(self.batch_size, self.num_factors)}"
             )
         return self._split(
-            self._by_model(lambda mind, rows: mind.predict(latest[rows], taken[rows]))
+            self._minds.ask(
+                sum(self.num_states),
+                lambda mind, rows: mind.predict(beliefs[rows], taken[rows], self._known(rows)),
+            )
         )
 
-    def infer_parameters(self, *args: Any, **kwargs: Any) -> Agent:
-        """The same agent, as in pymdp where nothing is learnt; an agent that learns cannot be made
-        yet."""
-        return self
+    def infer_parameters(
+        self,
+        beliefs_A: Sequence[Array],
+        observations: Sequence[Any],
+        actions: Any | None,
+        beliefs_B: Sequence[Array] | None = None,
+        lr_pA: float = 1.0,
+        lr_pB: float = 1.0,
+        **kwargs: Any,
+    ) -> Agent:
+        """An agent that has learnt from a step, or from several: with the ``pA``, ``A``, ``pB`` and
+        ``B`` that follow, where ``learn_A`` and ``learn_B`` say so.
+
+        Args:
+            beliefs_A: (batch, T, S_f) a factor, which A learns from with the observations.
+            observations: as of :meth:`infer_states`, T steps.
+            actions: (batch, F) or (batch, T' - 1, F), those between the steps of ``beliefs_B``; -1
+                where there was none.
+            beliefs_B: (batch, T', S_f) a factor, which B learns from; ``beliefs_A``, if None.
+        """
+        if not (self.learn_A or self.learn_B):
+            return self
+        rates = (_rate("lr_pA", lr_pA), _rate("lr_pB", lr_pB))
+        origin = self if self._origin is None else self._origin
+        if rates not in self._learners:
+            self._learners[rates] = origin._compiled(lr_pA=rates[0], lr_pB=rates[1])
+        minds = self._learners[rates]
+        seen = (
+            distributions(observations, self.num_obs, self.batch_size)
+            if self.categorical_obs
+            else outcomes(observations, self.batch_size)
+        )
+        taught = _learning.lesson(
+            beliefs_A, seen, actions, beliefs_B, smoothed=self.inference_algo in _SMOOTHING
+        )
+        layout = Layout(
+            [a.shape[1:] for a in self.A] if self.learn_A else [],
+            [b.shape[1:] for b in self.B] if self.learn_B else [],
+        )
+        known = minds.untaught() if self._learnt is None else self._learnt
+        learnt = _learning.learn(
+            minds, known, taught, layout.counts_of_a, A=self.learn_A, B=self.learn_B
+        )
+        agent = copy.copy(self)
+        agent._learnt, agent._origin = learnt, origin
+        counts, arrays = layout.split(learnt.counts), layout.split(minds.expected(learnt))
+        if self.learn_A:
+            agent.pA, agent.A = counts[0], arrays[0]
+        if self.learn_B:
+            agent.pB, agent.B = counts[1], arrays[1]
+            agent._own_pb, agent._own_b = self._unflattened(counts[1]), self._unflattened(arrays[1])
+        return agent
 
     def process_obs(self, observations: Sequence[Any]) -> Sequence[Any]:
         """Observations as distributions."""
@@ -387,51 +478,50 @@ class Agent:
         own = {name: getattr(self, name) for name in names}
         return own | {"num_policies": self.policies.num_policies}
 
-    def _batched(self, name: str, family: Iterable[Any], ranks: list[int]) -> list[Array]:
-        """Tensors with the batch axis first; one without it stands for all, uncopied."""
-        tensors = []
-        for index, (tensor, rank) in enumerate(zip(family, ranks, strict=True)):
-            array = _data(tensor)
-            if array.ndim == rank + 1 and array.shape[0] not in (1, self.batch_size):
-                raise ValueError(
-                    f"Batch size {self.batch_size} does not match the first dimension of "
-                    f"{name}[{index}] with shape {array.shape}"
-                )
-            own = array.shape[1:] if array.ndim == rank + 1 else array.shape
-            tensors.append(np.broadcast_to(array, (self.batch_size, *own)))
-        return tensors
+    def _flattened(self, own: list[Array]) -> list[Array]:
+        """Transitions with the controls of each factor in one axis."""
+        return [
+            b.reshape(*b.shape[: len(d) + 2], -1)
+            for b, d in zip(own, self.B_dependencies, strict=True)
+        ]
 
-    def _batched_preference(self, modality: int, c: Any) -> Array:
-        """C is (O,), (batch, O), timed (T, O) or (batch, T, O); two axes are read as pymdp does."""
-        array = _data(c)
-        if array.ndim == 1 or (array.ndim == 2 and array.shape[0] not in (1, self.batch_size)):
-            return np.broadcast_to(array, (self.batch_size, *array.shape))
-        return self._batched(f"C[{modality}] of C", [array], [array.ndim - 1])[0]
+    def _unflattened(self, flat: list[Array]) -> list[Array]:
+        """Transitions with an axis for each control."""
+        return [b.reshape(own.shape) for b, own in zip(flat, self._own_b, strict=True)]
 
     def _each(self, number: ArrayLike) -> Array:
         return np.broadcast_to(np.asarray(number, dtype=np.float64), (self.batch_size,))
 
-    def _alike(self) -> list[NDArray[np.intp]]:
-        """Rows of the batch by the model they have."""
-        families = (self.A, self._own_b, self.C, self.D, self.pA, self.pB, self.H)
+    def _compiled(self, **arguments: Any) -> Minds:
+        """The models of the batch; agents of equal models share one."""
+        families = (self.A, self._own_b, self.C, self.D, self.pA, self._own_pb, self.H)
         tensors = [tensor for family in families for tensor in family or ()]
         tensors += [self.gamma, self.alpha, self.inductive_threshold, self.inductive_epsilon]
         tensors += [] if self._given_e is None else [self._given_e]
-        if all(tensor.strides[0] == 0 for tensor in tensors):
-            return [np.arange(self.batch_size)]
-        rows: dict[tuple[bytes, ...], list[int]] = {}
-        for row in range(self.batch_size):
-            rows.setdefault(tuple(tensor[row].tobytes() for tensor in tensors), []).append(row)
-        return [np.array(alike) for alike in rows.values()]
+        models = [
+            (self.model_of(int(rows[0]), **arguments), rows)
+            for rows in alike(tensors, self.batch_size)
+        ]
+        return Minds(self.batch_size, models)
 
-    def _by_model(
-        self, ask: Callable[[_native.Stepwise, NDArray[np.intp]], NDArray[Any]]
-    ) -> Array:
-        """What each row's model answers, (batch, sum of S)."""
-        answer = np.empty((self.batch_size, sum(self.num_states)))
-        for mind, rows in self._minds:
-            answer[rows] = ask(mind, rows)
-        return answer
+    def _known(self, rows: Rows) -> Any:
+        """What some of the batch have learnt."""
+        return None if self._learnt is None else self._learnt.of(rows)
+
+    def _observed(
+        self, observations: Sequence[Any], preprocess_fn: Callable[[Any], Any] | None
+    ) -> NDArray[Any]:
+        """Observations side by side: (batch, T, M) outcomes, or (batch, T, sum of O)."""
+        if len(observations) != self.num_modalities:
+            raise ValueError(
+                f"observations: {len(observations)} modalities, expected {self.num_modalities}"
+            )
+        process = preprocess_fn if preprocess_fn is not None else self.preprocess_fn
+        if process is not None:
+            return distributions(process(observations), self.num_obs, self.batch_size)
+        if self.categorical_obs:
+            return distributions(observations, self.num_obs, self.batch_size)
+        return outcomes(observations, self.batch_size)
 
     def _flat(self, name: str, family: Sequence[ArrayLike], widths: list[int]) -> Array:
         """A family of (batch, width) arrays side by side."""
@@ -446,62 +536,12 @@ class Agent:
     def _split(self, flat: Array) -> list[Array]:
         return np.split(flat, np.cumsum(self.num_states)[:-1], axis=1)
 
-    def _last(self, modality: int, outcomes: Any) -> NDArray[np.int32]:
-        """The latest outcomes of a modality, (batch,)."""
-        array = np.asarray(outcomes)
-        if array.dtype.kind not in "iub":
-            array = array.astype(np.int32)
-        latest = array.reshape(self.batch_size, -1)[:, -1] if array.size else array
-        if latest.shape != (self.batch_size,):
-            raise ValueError(f"observations[{modality}]: has shape {array.shape}")
-        return latest.astype(np.int32)
-
-    def _last_soft(self, modality: int, outcomes: Any) -> Array:
-        """The latest distribution over a modality's outcomes, (batch, O)."""
-        array = np.asarray(outcomes, dtype=np.float64)
-        count = self.num_obs[modality]
-        if not array.size or array.shape[-1] != count or array.size % (self.batch_size * count):
-            raise ValueError(
-                f"observations[{modality}]: has shape {array.shape}, "
-                f"not {(self.batch_size, count)} with or without a time axis"
-            )
-        return array.reshape(self.batch_size, -1, count)[:, -1]
-
 
 def _missing(name: str) -> None:
     raise NotImplementedError(f"{name}: this version does not do it yet")
 
 
-def _lists(lists: Iterable[Iterable[int]]) -> list[list[int]]:
-    return [[int(index) for index in one] for one in lists]
-
-
-def _data(tensor: Any) -> Array:
-    """The numbers of an array or a pymdp Distribution, in double precision; a distribution that
-    single precision has rounded sums to 1 again."""
-    data = getattr(tensor, "data", tensor) if hasattr(tensor, "event") else tensor
-    return np.asarray(data, dtype=np.float64)
-
-
-def _plain_policies(policies: Any) -> Any:
-    return getattr(policies, "policy_arr", policies)
-
-
-def _latest(belief: Any) -> Array:
-    array = np.asarray(belief, dtype=np.float64)
-    return array[:, -1] if array.ndim == 3 else array
-
-
-def _draws(key: Any, shape: tuple[int, ...]) -> Array:
-    """Numbers in [0, 1) from a generator, a seed or the data of JAX's keys."""
-    if isinstance(key, np.random.Generator):
-        return key.random(shape)
-    try:
-        seed = np.asarray(key)
-        words = [int(word) for word in np.atleast_1d(seed).ravel()]
-    except TypeError:
-        raise TypeError("rng_key: give jax.random.key_data(key) of a typed key") from None
-    if seed.ndim == 2 and len(seed) == shape[0]:
-        rows = [np.random.default_rng([int(word) for word in row]) for row in seed]
-        return np.stack([generator.random(math.prod(shape[1:])) for generator in rows])
-    return np.random.default_rng(words).random(shape)
+def _rate(name: str, rate: Any) -> float:
+    if np.ndim(rate) > 0:
+        _missing(f"infer_parameters({name}=) of several rates")
+    return float(rate)

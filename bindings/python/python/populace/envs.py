@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from populace import _native
 from populace._arrays import integers
-from populace.model import Model
+from populace._sizes import whole
+from populace.model import Model, native_of
 
 
 class World:
@@ -29,7 +30,9 @@ class World:
     """
 
     def __init__(self, model: Model, agents: int, *, seed: int = 1) -> None:
-        self._native = _native.World(model._native, agents, seed=seed)
+        self._native = _native.World(
+            native_of(model), whole("agents", agents, least=1), seed=whole("seed", seed)
+        )
         self._factors = len(model.num_states)
 
     def reset(self) -> NDArray[np.int32]:

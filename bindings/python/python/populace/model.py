@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from populace import _native, pymdp
 from populace._arrays import Floats
+from populace._sizes import whole
 
 #: Families of tensors, as model files name them.
 _FAMILIES = ("A", "B", "C", "D", "pA", "pB", "pD", "H")
@@ -171,7 +172,9 @@ class Model:
             seed: the world's own: its walls and its goal.
         """
         return cls._of(
-            _native.Model.grid(side=side, slip=slip, noise=noise, start=start, seed=seed)
+            _native.Model.grid(
+                side=whole("side", side), slip=slip, noise=noise, start=start, seed=whole("seed", seed)
+            )
         )
 
     @property
@@ -205,6 +208,11 @@ class Model:
         return self._native.policies
 
     @property
+    def categorical_obs(self) -> bool:
+        """Whether its agents observe distributions over outcomes."""
+        return self._native.categorical_obs
+
+    @property
     def A(self) -> list[Floats]:
         """Likelihoods, dense."""
         return self._native.tensors("A")
@@ -227,6 +235,13 @@ class Model:
     def __repr__(self) -> str:
         names = ("num_states", "num_obs", "num_controls", "num_policies")
         return f"Model({', '.join(f'{name}={getattr(self, name)}' for name in names)})"
+
+
+def native_of(model: Model) -> _native.Model:
+    """The native half of a model."""
+    if not isinstance(model, Model):
+        raise TypeError(f"model: is a {type(model).__name__}, not a populace.Model")
+    return model._native
 
 
 def _put(

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Literal
 
 from populace import _native
-from populace._sizes import to_bytes
-from populace.model import Model
+from populace._sizes import to_bytes, whole
+from populace.model import Model, native_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ def plan(
     steps: int = 100,
     threads: int = 0,
     chunk: int | None = None,
-    belief: Literal["auto", "dense", "sparse"] = "auto",
+    belief: Literal["auto", "dense", "sparse", "f16", "log8"] = "auto",
     precision: Literal["f32", "f64"] = "f32",
 ) -> Plan:
     """Say what ``steps`` ticks of a population in the model's own world would take.
@@ -52,12 +52,12 @@ def plan(
     """
     return Plan(
         **_native.plan(
-            model._native,
-            agents,
+            native_of(model),
+            whole("agents", agents),
             budget_bytes=to_bytes(budget),
-            steps=steps,
-            threads=threads,
-            chunk=chunk,
+            steps=whole("steps", steps),
+            threads=whole("threads", threads),
+            chunk=None if chunk is None else whole("chunk", chunk),
             belief=belief,
             precision=precision,
         )

@@ -15,9 +15,14 @@ last user left there; ``zeroed=True`` clears it.
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from populace import _native
 from populace._native import (
@@ -37,6 +42,7 @@ __all__ = [
     "autorelease",
     "clear",
     "get_statistics",
+    "open_shared",
     "pooled_dot",
     "pooled_einsum",
     "pooled_matmul",
@@ -52,7 +58,8 @@ def get_statistics() -> dict[str, Any]:
     Returns:
         ``global``: total_pools, total_matrices, total_memory_bytes, and how often each of the
         ``operations`` was called. ``pools``, by (shape, dtype): hits, misses, hit_rate, in_use,
-        available, bytes.
+        available, bytes,
+        and the most that were in use at once: peak_in_use, peak_bytes_in_use.
     """
     return _native.matrix_statistics()
 
@@ -73,6 +80,8 @@ class Pool:
         size_classes: ``"geometric"`` (4 a power of two), ``"powers_of_four"`` (256 B to 64 MiB), or
             the sizes.
         clear: zeros instead of what the last user left.
+        shared: the size of a memory file that buffers lie in, for other processes to map by their
+            ``place``; None is this process's own heap.
 
     >>> pool = Pool(max_bytes="1MiB", ttl=60)
     >>> for turn in range(10):
@@ -95,6 +104,7 @@ class Pool:
         cleanup_interval: float = 30.0,
         size_classes: Literal["geometric", "powers_of_four"] | Sequence[int] = "geometric",
         clear: bool = False,
+        shared: int | str | None = None,
     ) -> None:
         self._native = _native.Pool(
             max_bytes=None if max_bytes is None else to_bytes(max_bytes, "max_bytes"),
@@ -103,6 +113,7 @@ class Pool:
             cleanup_interval=cleanup_interval,
             size_classes=size_classes,
             clear=clear,
+            shared_bytes=None if shared is None else to_bytes(shared, "shared"),
         )
 
     def get_buffer(self, size: int) -> Buffer:
@@ -125,6 +136,26 @@ class Pool:
     def clear(self) -> int:
         """Give all idle memory back; answers how many bytes that were."""
         return self._native.trim(0)
+
+
+def open_shared(place: tuple[str | os.PathLike[str], int, int]) -> NDArray[np.uint8]:
+    """The bytes of another process's buffer, by its ``place``: read-only, (size,), without a copy.
+
+    The owner may write at any time; the two agree when to look. The memory lasts as long as any
+    process holds it.
+
+    >>> buffer = Pool(shared="1MiB").create_buffer(b"seen")
+    >>> bytes(open_shared(buffer.place))
+    b'seen'
+    """
+    path, offset, size = place
+    with open(path, "rb") as file:
+        # A file is mapped from a page on.
+        start = offset - offset % mmap.ALLOCATIONGRANULARITY
+        view = mmap.mmap(
+            file.fileno(), offset - start + size, prot=mmap.PROT_READ, offset=start
+        )
+    return np.frombuffer(view, dtype=np.uint8, count=size, offset=offset - start)
 
 
 class autorelease:

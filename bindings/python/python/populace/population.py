@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from populace import _native
-from populace._arrays import Floats, ids_of, integers
-from populace._sizes import to_bytes
-from populace.model import Model
+from populace._arrays import Floats, ids_of, integers, side_by_side
+from populace._sizes import to_bytes, whole
+from populace.model import Model, native_of
 
 _log = logging.getLogger("populace")
 
@@ -35,7 +36,7 @@ class Population:
     """Agents of one model, stepped together.
 
     Args:
-        agents: how many; their ids are 0 to agents - 1.
+        agents: how many to begin with; their ids are 0 to agents - 1.
         budget: the most engine memory, in bytes or as ``"512MiB"``. What the worst case needs is
             held against it here; nothing is refused later.
         seed: of the run: the same seed gives the same choices, whatever the threads and chunks.
@@ -68,17 +69,17 @@ class Population:
         seed: int = 1,
         threads: int = 0,
         chunk: int | None = None,
-        belief: Literal["auto", "dense", "sparse"] = "auto",
+        belief: Literal["auto", "dense", "sparse", "f16", "log8"] = "auto",
         precision: Literal["f32", "f64"] = "f32",
     ) -> None:
         self.model = model
         self._native = _native.Population(
-            model._native,
-            agents,
+            native_of(model),
+            whole("agents", agents),
             budget_bytes=to_bytes(budget),
-            seed=seed,
-            threads=threads,
-            chunk=chunk,
+            seed=whole("seed", seed),
+            threads=whole("threads", threads),
+            chunk=None if chunk is None else whole("chunk", chunk),
             belief=belief,
             precision=precision,
         )
@@ -88,7 +89,7 @@ class Population:
 
     def step(
         self,
-        observations: ArrayLike,
+        observations: ArrayLike | Sequence[ArrayLike],
         actions: ArrayLike | None = None,
         *,
         ids: ArrayLike | None = None,
@@ -97,27 +98,34 @@ class Population:
 
         Args:
             observations: integers (agents, M), -1 for none; int32 is not copied. With one modality
-                (agents,) will do.
+                (agents,) will do. With ``categorical_obs`` a list of distributions, (agents, O_m) a
+                modality; zeros for none.
             actions: those really taken since the last step, (agents, F), where they are others
                 than were chosen.
-            ids: not there yet.
+            ids: who is stepped, each once; rows are in their order. All others are as they were,
+                and a tick has passed. None is everyone in memory, in the order of :attr:`ids`.
 
         Returns:
             int32 (agents, F), flat per factor: what the agents chose.
 
         Raises:
-            ValueError: a shape does not fit, or an outcome is out of range: nobody was stepped.
+            ValueError: a shape does not fit, an outcome is out of range, or an agent is not in
+                memory: nobody was stepped.
         """
-        if ids is not None:
-            _missing("step(ids=): stepping some of the agents")
+        who = None if ids is None else ids_of(ids)
         taken = None if actions is None else integers("actions", actions, self._factors)
-        self._chosen = self._native.step(
-            integers("observations", observations, self._modalities), taken
-        )
+        if self.model.categorical_obs:
+            rows = side_by_side("observations", observations, self.model.num_obs)
+            self._chosen = self._native.step_soft(rows, taken, who)
+        else:
+            outcomes = integers("observations", observations, self._modalities)
+            self._chosen = self._native.step(outcomes, taken, who)
         return self._chosen
 
     def infer_states(
-        self, observations: ArrayLike, actions: ArrayLike | None = None
+        self,
+        observations: ArrayLike | Sequence[ArrayLike],
+        actions: ArrayLike | None = None,
     ) -> list[Floats]:
         """pymdp's first call of three: step, and answer all beliefs, (agents, S_f) a factor.
 
@@ -127,12 +135,14 @@ class Population:
         return self.beliefs()
 
     def infer_policies(self, ids: ArrayLike | None = None) -> tuple[Floats, Floats]:
-        """How agents weigh their policies by what they believe now.
+        """How agents weigh their policies by what they believe, and have learnt, now.
 
         Returns:
-            q_pi and neg_efe (= -EFE: larger is better), (ids, P) each.
+            q_pi and neg_efe (= -EFE: larger is better), (ids, P) each. Where policies are too many
+            to enumerate, q_pi is over first actions; there, and where they are searched, neg_efe is
+            (ids, 0).
         """
-        return self._native.policies(ids_of(ids, len(self)))
+        return self._native.policies(self._who(ids))
 
     def sample_action(self) -> NDArray[np.int32]:
         """What the agents chose in the last step, int32 (agents, F)."""
@@ -149,7 +159,28 @@ class Population:
         Returns:
             An array (ids, S_f) a factor, in the population's precision.
         """
-        return self._native.beliefs(ids_of(ids, len(self)))
+        return self._native.beliefs(self._who(ids))
+
+    def parameters(self, ids: ArrayLike | None = None) -> dict[str, list[Floats]]:
+        """What agents have learnt.
+
+        Returns:
+            By the name of the family, of what is learnt: counts ``pA`` and ``pB`` (and ``pD``), and
+            the arrays ``A`` and ``B`` that follow from them; of every modality or factor an array
+            (ids, ...) in the shape of the model's.
+
+        Raises:
+            ValueError: the agents of this model learn nothing.
+
+        >>> A, B = [np.eye(2)], [np.stack([np.eye(2), np.eye(2)[::-1]], axis=-1)]
+        >>> learner = Model(A, B, pA=[np.ones((2, 2))], learn_A=True)
+        >>> crowd = Population(learner, 3, budget="8MiB", precision="f64")
+        >>> for observed in (0, 1):
+        ...     actions = crowd.step([[observed]] * 3)
+        >>> crowd.parameters([0])["pA"][0].sum()
+        np.float64(5.0)
+        """
+        return self._native.parameters(self._who(ids))
 
     def run(
         self,
@@ -208,7 +239,7 @@ class Population:
 
     @property
     def tiers(self) -> dict[str, int]:
-        """How many beliefs are stored how: dense, sparse, or still D."""
+        """How many beliefs are stored how: dense, sparse (and in which numbers), or still D."""
         return self._native.tiers()
 
     @property
@@ -232,29 +263,82 @@ class Population:
     def __repr__(self) -> str:
         return f"Population({self.model!r}, {len(self)}, ticks={self.ticks})"
 
-    def spawn(self, count: int) -> NoReturn:
-        """Not there yet."""
-        _missing("spawn")
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        """The agents in memory, in the order of :meth:`step`'s rows. Ids count from 0 in the order of
+        births, and are never given twice."""
+        return self._native.ids
 
-    def retire(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("retire")
+    def _who(self, ids: ArrayLike | None) -> NDArray[np.uint64]:
+        return self.ids if ids is None else ids_of(ids)
 
-    def hibernate(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("hibernate")
+    def spawn(self, count: int) -> NDArray[np.uint64]:
+        """Add agents, which believe D and have learnt nothing; answers their ids.
 
-    def wake(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("wake")
+        Raises:
+            BudgetError: the budget does not hold them; it says how many would fit.
+
+        >>> crowd = Population(Model.grid(side=5), 2, budget="8MiB")
+        >>> crowd.spawn(3)
+        array([2, 3, 4], dtype=uint64)
+        """
+        return np.arange(*self._native.spawn(whole("count", count)), dtype=np.uint64)
+
+    def retire(self, ids: ArrayLike) -> None:
+        """Let agents go for good, hibernated ones too; their memory is given back."""
+        self._native.retire(ids_of(ids))
+
+    def recycle(self, ids: ArrayLike) -> NDArray[np.uint64]:
+        """Let agents go for good and put as many new ones in their places; answers the new ids."""
+        return np.arange(*self._native.recycle(ids_of(ids)), dtype=np.uint64)
+
+    def hibernate_in(self, path: str | os.PathLike[str]) -> None:
+        """Open the file that agents are hibernated in, or create it. Agents that it holds already, of
+        the same model and settings, are this population's from now on."""
+        self._native.hibernate_in(os.fspath(path))
+
+    def hibernate(self, ids: ArrayLike) -> None:
+        """Write agents to the file, durably and all at once, and give their memory back.
+
+        Raises:
+            ValueError: there is no file yet (:meth:`hibernate_in`), or an agent is not in memory:
+                everybody still is where they were.
+        """
+        self._native.hibernate(ids_of(ids))
+
+    def wake(self, ids: ArrayLike) -> None:
+        """Bring hibernated agents back, bit for bit as they were."""
+        self._native.wake(ids_of(ids))
+
+    def set_policy(
+        self, *, idle_after: int | None = None, sweeps: bool = False, wakes: bool = False
+    ) -> None:
+        """Say what becomes of agents that nobody steps.
+
+        Args:
+            idle_after: after how many ticks without a step an agent is idle; None is never.
+            sweeps: whether every step hibernates who is idle, as :meth:`sweep` does.
+            wakes: whether to step a hibernated agent wakes it; else it is an error.
+        """
+        after = None if idle_after is None else whole("idle_after", idle_after)
+        self._native.set_policy(after, sweeps, wakes)
+
+    def sweep(self) -> int:
+        """Hibernate who is idle; answers how many were."""
+        return self._native.sweep()
+
+    def lifecycles(self, ids: ArrayLike) -> list[str]:
+        """Where agents are in their lives: initialising, active, idle, hibernated or retired."""
+        return self._native.lifecycles(ids_of(ids))
+
+    @property
+    def lifecycle_counts(self) -> dict[str, int]:
+        """How many agents are where in their lives: also how many were recycled."""
+        return self._native.lifecycle_counts()
 
     def history(self, ids: ArrayLike) -> NoReturn:
         """Not there yet."""
         _missing("history")
-
-    def parameters(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("parameters")
 
     def save(self, path: str) -> NoReturn:
         """Not there yet."""

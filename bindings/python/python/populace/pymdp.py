@@ -144,7 +144,7 @@ def _plans(
     count, steps, _ = policies.shape
     found: dict[str, Any] = {}
     if count != math.prod(num_controls) ** steps or not np.array_equal(
-        policies, _all_policies(num_controls, steps, controls)
+        policies, all_policies(num_controls, steps, controls)
     ):
         found["policies"] = policies
     if not np.allclose(prior, 1 / count, rtol=1e-6, atol=0):
@@ -152,7 +152,7 @@ def _plans(
     return found
 
 
-def _all_policies(
+def all_policies(
     num_controls: list[int], steps: int, controls: list[list[int]] | None
 ) -> NDArray[np.intp]:
     """All policies in order, (P, T, F): one flat action a state factor."""

@@ -1,10 +1,11 @@
 //! Pools of bytes, and their counted buffers.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use populace_pool::{
-    ClassStatistics, Contents, Eviction, HostHeap, Limit, SharedResource, SizeClasses,
+    ClassStatistics, Contents, Eviction, HostHeap, Limit, SharedMemory, SharedResource, SizeClasses,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -18,12 +19,19 @@ const GRANULE_BYTES: u64 = 64;
 
 /// A pool of buffers; `populace.pool.Pool` says more.
 #[pyclass(frozen, module = "populace._native")]
-pub(crate) struct Pool(populace_pool::Pool);
+pub(crate) struct Pool {
+    pool: populace_pool::Pool,
+    /// Where the buffers lie, if other processes can map it.
+    shared: Option<Arc<SharedMemory>>,
+}
 
 #[pymethods]
 impl Pool {
     #[new]
-    #[pyo3(signature = (*, max_bytes, max_buffers, ttl, cleanup_interval, size_classes, clear))]
+    #[pyo3(signature = (
+        *, max_bytes, max_buffers, ttl, cleanup_interval, size_classes, clear, shared_bytes
+    ))]
+    #[allow(clippy::too_many_arguments)] // keywords
     fn new(
         max_bytes: Option<u64>,
         max_buffers: usize,
@@ -31,10 +39,16 @@ impl Pool {
         cleanup_interval: f64,
         size_classes: &Bound<'_, PyAny>,
         clear: bool,
+        shared_bytes: Option<usize>,
     ) -> Result<Self> {
-        let upstream: SharedResource = match max_bytes {
-            Some(bytes) => Arc::new(Limit::new(HostHeap, bytes, GRANULE_BYTES)),
+        let shared = shared_bytes.map(SharedMemory::new).transpose()?.map(Arc::new);
+        let memory: SharedResource = match &shared {
+            Some(shared) => shared.clone(),
             None => Arc::new(HostHeap),
+        };
+        let upstream: SharedResource = match max_bytes {
+            Some(bytes) => Arc::new(Limit::new(memory, bytes, GRANULE_BYTES)),
+            None => memory,
         };
         let pool = populace_pool::Pool::builder(upstream)
             .classes(classes(size_classes)?)
@@ -43,24 +57,24 @@ impl Pool {
             .cleanup_every(seconds("cleanup_interval", cleanup_interval)?)
             .contents(if clear { Contents::Zeroed } else { Contents::AsIs })
             .build()?;
-        Ok(Self(pool))
+        Ok(Self { pool, shared })
     }
 
     /// A buffer of `size` bytes, held once.
     fn get_buffer(&self, py: Python<'_>, size: usize) -> Result<Buffer> {
-        Buffer::new(py, self.0.acquire(size)?)
+        self.lend(py, self.pool.acquire(size)?)
     }
 
     /// A buffer that holds a copy of `data`, held once.
     fn create_buffer(&self, py: Python<'_>, data: &[u8]) -> Result<Buffer> {
-        let mut buffer = self.0.acquire(data.len())?;
+        let mut buffer = self.pool.acquire(data.len())?;
         buffer.as_mut_slice().copy_from_slice(data);
-        Buffer::new(py, buffer)
+        self.lend(py, buffer)
     }
 
     /// The pool's numbers.
     fn get_statistics<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyDict>> {
-        let now = py.detach(|| self.0.snapshot());
+        let now = py.detach(|| self.pool.snapshot());
         let all = numbers(py, &now.all)?;
         all.set_item("bytes", now.reserved_bytes)?;
         all.set_item("peak_bytes", now.peak_reserved_bytes)?;
@@ -81,7 +95,17 @@ impl Pool {
     /// Gives idle memory back until at most `bytes` are idle; answers how many that were.
     #[pyo3(signature = (bytes=0))]
     fn trim(&self, py: Python<'_>, bytes: u64) -> u64 {
-        py.detach(|| self.0.trim_to(bytes))
+        py.detach(|| self.pool.trim_to(bytes))
+    }
+}
+
+impl Pool {
+    fn lend(&self, py: Python<'_>, buffer: populace_pool::Buffer) -> Result<Buffer> {
+        let place = self
+            .shared
+            .as_ref()
+            .and_then(|shared| Some((shared.path(), shared.offset_of(buffer.region().block())?)));
+        Buffer::new(py, buffer, place)
     }
 }
 
@@ -89,6 +113,8 @@ impl Pool {
 #[pyclass(frozen, module = "populace._native")]
 pub(crate) struct Buffer {
     size: usize,
+    /// The file and the offset where another process finds it.
+    place: Option<(PathBuf, usize)>,
     state: Mutex<State>,
 }
 
@@ -99,10 +125,14 @@ struct State {
 }
 
 impl Buffer {
-    fn new(py: Python<'_>, buffer: populace_pool::Buffer) -> Result<Self> {
+    fn new(
+        py: Python<'_>,
+        buffer: populace_pool::Buffer,
+        place: Option<(PathBuf, usize)>,
+    ) -> Result<Self> {
         let size = buffer.len();
         let array = Some(Held::buffer(py, buffer)?.unbind());
-        Ok(Self { size, state: Mutex::new(State { count: 1, array }) })
+        Ok(Self { size, place, state: Mutex::new(State { count: 1, array }) })
     }
 
     /// Held for moments only, and never while Python runs.
@@ -153,6 +183,13 @@ impl Buffer {
     fn array(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let array = self.state().array.as_ref().map(|array| array.clone_ref(py));
         array.ok_or_else(|| self.released())
+    }
+
+    /// Where another process finds it: a file, the offset there, the size. None, unless its pool is
+    /// shared.
+    #[getter]
+    fn place(&self) -> Option<(PathBuf, usize, usize)> {
+        self.place.clone().map(|(path, offset)| (path, offset, self.size))
     }
 
     /// How many hold it.

@@ -23,17 +23,19 @@ enum Memory {
 }
 
 impl Held {
-    /// An array over a matrix of the pool; `number` is NumPy's of its element type.
-    pub(crate) fn matrix(
-        py: Python<'_>,
+    /// An array over a matrix of the pool, of the shape that was asked for; `number` is NumPy's of
+    /// its element type.
+    pub(crate) fn matrix<'py>(
+        py: Python<'py>,
         mut matrix: Matrix,
+        shape: &[usize],
         number: c_int,
-    ) -> PyResult<Bound<'_, PyAny>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
+        debug_assert_eq!(matrix.shape(), shape);
         let first = matrix.bytes_mut().as_mut_ptr();
-        let shape: Vec<npy_intp> = matrix.shape().iter().map(|&axis| axis as npy_intp).collect();
         let owner = Bound::new(py, Self { _memory: Memory::Matrix(matrix) })?;
         // SAFETY: the matrix has that shape, and its bytes stay where they are while `owner` lives.
-        unsafe { array(owner, first, &shape, number) }
+        unsafe { array(owner, first, shape, number) }
     }
 
     /// An array over a result.
@@ -43,7 +45,7 @@ impl Held {
         number: c_int,
     ) -> PyResult<Bound<'_, PyAny>> {
         let first = tensor.as_mut_ptr();
-        let shape: Vec<npy_intp> = tensor.shape().iter().map(|&axis| axis as npy_intp).collect();
+        let shape = tensor.shape().to_vec();
         let owner = Bound::new(py, Self { _memory: Memory::Tensor(tensor) })?;
         // SAFETY: the tensor's elements stand row-major, and stay while `owner` lives.
         unsafe { array(owner, first, &shape, number) }
@@ -52,7 +54,7 @@ impl Held {
     /// An array of bytes over a buffer.
     pub(crate) fn buffer(py: Python<'_>, mut buffer: Buffer) -> PyResult<Bound<'_, PyAny>> {
         let first = buffer.as_mut_ptr();
-        let shape = [buffer.len() as npy_intp];
+        let shape = [buffer.len()];
         let owner = Bound::new(py, Self { _memory: Memory::Buffer(buffer) })?;
         // SAFETY: the buffer has that many bytes, which stay while `owner` lives.
         unsafe { array(owner, first, &shape, numpy::npyffi::NPY_TYPES::NPY_UBYTE as c_int) }
@@ -68,20 +70,22 @@ impl Held {
 unsafe fn array<'py>(
     owner: Bound<'py, Held>,
     first: *mut u8,
-    shape: &[npy_intp],
+    shape: &[usize],
     number: c_int,
 ) -> PyResult<Bound<'py, PyAny>> {
+    const { assert!(size_of::<usize>() == size_of::<npy_intp>()) };
     let py = owner.py();
     // SAFETY: NumPy's functions as it documents them, the interpreter's lock held: the descriptor's
-    // reference goes to the array, as the owner's does to its base. NumPy copies the shape. That
-    // the memory is what the array says is this function's own condition.
+    // reference goes to the array, as the owner's does to its base. NumPy copies the shape, whose
+    // axes are of memory that exists, so that each is the same number with a sign. That the memory
+    // is what the array says is this function's own condition.
     unsafe {
         let array = PY_ARRAY_API.PyArray_NewFromDescr(
             py,
             get_type_object(py, NpyTypes::PyArray_Type),
             PY_ARRAY_API.PyArray_DescrFromType(py, number),
             shape.len() as c_int,
-            shape.as_ptr().cast_mut(),
+            shape.as_ptr().cast::<npy_intp>().cast_mut(),
             ptr::null_mut(),
             first.cast(),
             NPY_ARRAY_CARRAY,

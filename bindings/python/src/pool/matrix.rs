@@ -49,7 +49,7 @@ impl PooledMatrix {
         } else {
             MATRICES.acquire(&self.shape, self.dtype)?
         };
-        Ok(Held::matrix(py, matrix, self.number)?)
+        Ok(Held::matrix(py, matrix, &self.shape, self.number)?)
     }
 
     /// Nothing is left to do: the arrays hold the memory, not the `with`.
@@ -69,11 +69,10 @@ pub(crate) fn allocate_many<'py>(
     let asked = asked.collect::<Result<Vec<_>>>()?;
     let shapes: Vec<_> = asked.iter().map(|(shape, (dtype, _))| (&shape[..], *dtype)).collect();
     let matrices = MATRICES.acquire_all(&shapes)?;
-    let numbers = asked.iter().map(|(_, (_, number))| *number);
     matrices
         .into_iter()
-        .zip(numbers)
-        .map(|(matrix, number)| Ok(Held::matrix(py, matrix, number)?))
+        .zip(&asked)
+        .map(|(matrix, (shape, (_, number)))| Ok(Held::matrix(py, matrix, shape, *number)?))
         .collect()
 }
 
@@ -95,6 +94,8 @@ pub(crate) fn matrix_statistics(py: Python<'_>) -> Result<Bound<'_, PyDict>> {
         pool.set_item("in_use", shelf.in_use)?;
         pool.set_item("available", shelf.idle)?;
         pool.set_item("bytes", (shelf.in_use + shelf.idle) * each)?;
+        pool.set_item("peak_in_use", shelf.peak_in_use)?;
+        pool.set_item("peak_bytes_in_use", shelf.peak_in_use * each)?;
         let shape = PyTuple::new(py, &shelf.shape)?;
         pools.set_item((shape, shelf.dtype.name()), pool)?;
     }

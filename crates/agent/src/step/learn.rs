@@ -197,6 +197,33 @@ impl<T: Real> CompiledModel<T> {
     }
 }
 
+impl<T: Real> CompiledModel<T> {
+    /// All counts of an agent, given or learnt; a family that is not learnt has none.
+    pub fn counts_of(&self, scratch: &Scratch<T>, lane: usize) -> LearntCounts {
+        let Some(learning) = &self.learning else { return LearntCounts::default() };
+        let value = |at: usize| scratch.learning.counts[at][lane].to_f64();
+        let family =
+            |family: &[Counts]| family.iter().map(|counts| in_file_order(counts, value)).collect();
+        LearntCounts {
+            a: family(&learning.a),
+            b: family(&learning.b),
+            d: family(&learning.d),
+            e: learning.e.map_or(Vec::new(), |counts| in_file_order(&counts, value)),
+        }
+    }
+
+    /// A and B as an agent expects them ([`CompiledModel::expect`]), in the shapes of the model
+    /// file's: by modality, and by factor; a family that is not learnt has none.
+    pub fn expected_of(&self, scratch: &Scratch<T>, lane: usize) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        let Some(learning) = &self.learning else { return Default::default() };
+        let family = |family: &[Counts]| {
+            let value = |at: usize| scratch.learning.expected[at][lane].to_f64();
+            family.iter().map(|counts| in_file_order(counts, value)).collect()
+        };
+        (family(&learning.a), family(&learning.b))
+    }
+}
+
 impl<T: Real> Scratch<T> {
     /// The counts of every lane, to set them.
     pub fn counts_mut(&mut self) -> &mut [Lane<T>] {
@@ -206,6 +233,12 @@ impl<T: Real> Scratch<T> {
     /// The counts of every lane.
     pub fn counts(&self) -> &[Lane<T>] {
         &self.learning.counts
+    }
+
+    /// The arrays that every lane expects of its counts ([`CompiledModel::expect`]), laid out as the
+    /// counts are; of D there is none.
+    pub fn expected(&self) -> &[Lane<T>] {
+        &self.learning.expected
     }
 
     /// What of its own an agent has, to set it; nothing, where it has not learnt.

@@ -67,6 +67,14 @@ impl<T: Real> SequenceScratch<T> {
     }
 }
 
+impl<T: Real> Scratch<T> {
+    /// The beliefs of every step of the block's window, the present last; of each step the rows of
+    /// [`Scratch::beliefs`].
+    pub fn window_beliefs(&self) -> &[Lane<T>] {
+        &self.sequence.q[..(self.window.steps + 1) * self.prior.len()]
+    }
+}
+
 pub(super) struct InferSequence<'a, T: Real> {
     pub(super) model: &'a CompiledModel<T>,
     pub(super) sequence: Sequence,

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use populace_pool::Bytes;
-use populace_population::{Belief, Settings, plan};
+use populace_population::{PlannedHistory, Settings, plan};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, seconds};
-use crate::flags::Flags;
+use crate::flags::{BELIEFS, Flags};
 use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::summary::Split;
@@ -62,6 +62,23 @@ struct Tier {
     /// With `--spill`: who stays in memory, and what the others take on disk.
     resident_agents: u64,
     spilled_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Past>,
+}
+
+/// What history takes of it; where the budget has less than the most, the oldest ticks go.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Past {
+    least_bytes: u64,
+    expected_bytes: u64,
+    worst_bytes: u64,
+}
+
+impl From<PlannedHistory> for Past {
+    fn from(planned: PlannedHistory) -> Self {
+        let PlannedHistory { least_bytes, expected_bytes, worst_bytes } = planned;
+        Self { least_bytes, expected_bytes, worst_bytes }
+    }
 }
 
 impl Plan {
@@ -100,14 +117,14 @@ impl Report {
                 checkpoint_bytes: plan.checkpoint_bytes,
                 resident_agents: plan.resident_agents,
                 spilled_bytes: plan.spilled_bytes,
+                history: plan.history.map(Into::into),
             })
         };
-        let named = [("auto", Belief::Auto), ("dense", Belief::Dense), ("sparse", Belief::Sparse)];
         let mut tiers = BTreeMap::new();
-        for (name, belief) in named {
+        for (name, belief) in BELIEFS {
             tiers.insert(name, tier(belief)?);
         }
-        let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        let chosen = BELIEFS.iter().find(|(_, belief)| *belief == job.settings.belief);
         let belief = chosen.map_or("auto", |(name, _)| name);
         Ok(Self {
             version: 1,
@@ -162,8 +179,16 @@ impl Report {
                 ),
             ]);
         }
+        let history = self.own.history.map_or_else(String::new, |past| {
+            format!(
+                "  history   {} expected, at least {}, at most {}\n\n",
+                Bytes(past.expected_bytes),
+                Bytes(past.least_bytes),
+                Bytes(past.worst_bytes),
+            )
+        });
         format!(
-            "{} agents, {title}, in {}\n\n{}\n{}\n  where every byte is expected, with {} beliefs\n\n{}",
+            "{} agents, {title}, in {}\n\n{}\n{}\n{history}  where every byte is expected, with {} beliefs\n\n{}",
             grouped(self.agents),
             Bytes(self.budget_bytes),
             table.render(),

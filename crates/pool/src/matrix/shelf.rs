@@ -1,7 +1,7 @@
 //! The ready buffers of one shape and element type.
 
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Buffer, CACHE_LINE_BYTES, Dtype, Result, SharedResource};
 
 /// What all shelves share.
@@ -34,6 +34,8 @@ pub struct ShelfStatistics {
     pub misses: u64,
     /// Live matrices.
     pub in_use: u64,
+    /// The most that were live at once.
+    pub peak_in_use: u64,
     /// Ready matrices.
     pub idle: u64,
     /// How many ready ones it keeps now.
@@ -59,6 +61,14 @@ struct State {
     hits: u64,
     misses: u64,
     in_use: u64,
+    peak_in_use: u64,
+}
+
+impl State {
+    fn lend(&mut self) {
+        self.in_use += 1;
+        self.peak_in_use = self.peak_in_use.max(self.in_use);
+    }
 }
 
 impl Shelf {
@@ -99,7 +109,7 @@ impl Shelf {
             if let Some(buffer) = state.ready.pop() {
                 state.low = state.low.min(state.ready.len());
                 state.hits += 1;
-                state.in_use += 1;
+                state.lend();
                 self.shared.idle_bytes.fetch_sub(self.bytes as u64, Relaxed);
                 return Ok(buffer);
             }
@@ -109,7 +119,7 @@ impl Shelf {
         {
             let mut state = self.state.lock();
             state.misses += 1;
-            state.in_use += 1;
+            state.lend();
             if !first {
                 state.keeps = (state.keeps + 1).min(self.most);
             }
@@ -125,20 +135,20 @@ impl Shelf {
     fn stock(&self) {
         for _ in 0..self.made {
             let Ok(buffer) = self.make() else { return };
-            if !self.keep(buffer) {
+            if !self.keep(self.state.lock(), buffer) {
                 return;
             }
         }
     }
 
     pub(super) fn put(&self, buffer: Buffer) {
-        self.state.lock().in_use -= 1;
-        self.keep(buffer);
+        let mut state = self.state.lock();
+        state.in_use -= 1;
+        self.keep(state, buffer);
     }
 
     /// Keeps a buffer if there is room for it, and lets it go otherwise.
-    fn keep(&self, buffer: Buffer) -> bool {
-        let mut state = self.state.lock();
+    fn keep(&self, mut state: MutexGuard<'_, State>, buffer: Buffer) -> bool {
         let keeps = state.ready.len() < state.keeps && self.shared.try_keep(self.bytes as u64);
         if keeps {
             state.ready.push(buffer);
@@ -184,6 +194,7 @@ impl Shelf {
             hits: state.hits,
             misses: state.misses,
             in_use: state.in_use,
+            peak_in_use: state.peak_in_use,
             idle: state.ready.len() as u64,
             keeps: state.keeps as u64,
         }

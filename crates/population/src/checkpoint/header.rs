@@ -10,7 +10,7 @@ use crate::{Belief, Error, Result};
 const FORMAT: u32 = 1;
 
 /// A run, and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) format: u32,
     /// What a person calls the model.
@@ -19,6 +19,8 @@ pub(super) struct Header {
     pub(super) seed: u64,
     pub(super) steps: u64,
     pub(super) belief: Belief,
+    pub(super) mass: f64,
+    pub(super) tolerance: f64,
     pub(super) precision: Arithmetic,
     /// Bytes of the model's file, and of the process's where there is one.
     pub(super) model_bytes: u64,

@@ -86,6 +86,8 @@ impl CheckpointWriter {
             seed: run.settings.seed,
             steps: run.steps,
             belief: run.settings.belief,
+            mass: run.settings.mass,
+            tolerance: run.settings.tolerance,
             precision: run.settings.precision.into(),
             model_bytes: model.len() as u64,
             process_bytes: process.as_ref().map(|bytes| bytes.len() as u64),

@@ -297,7 +297,7 @@ impl Chunk {
 }
 
 /// Where the columns of `len` agents start, and their bytes an agent.
-fn sections(layout: &ChunkLayout, len: usize) -> [(usize, usize); 3] {
+fn sections(layout: &ChunkLayout, len: usize) -> [(usize, usize); 4] {
     let mut base = 0;
     layout.widths().map(|width| {
         base += len * width;

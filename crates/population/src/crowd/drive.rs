@@ -7,12 +7,12 @@ use crate::lifecycle::Lifecycle;
 use crate::population::Population;
 use crate::record::Number;
 use crate::roster::Call;
-use crate::tick::{Rows, World};
+use crate::tick::{Observed, Rows, World};
 use crate::{Error, Result};
 
 impl<T: Number> Population<T> {
     /// Steps everyone in memory.
-    pub(crate) fn drive(&mut self, observations: &[i32], actions: &mut [i32]) -> Result<()> {
+    pub(crate) fn drive(&mut self, observations: Observed<'_>, actions: &mut [i32]) -> Result<()> {
         self.check_step(self.agents(), observations, actions)?;
         let passed = if self.life.is_told() { self.everyone() } else { Vec::new() };
         self.step_rows(None, &passed, observations, actions)
@@ -22,7 +22,7 @@ impl<T: Number> Population<T> {
     pub(crate) fn drive_some(
         &mut self,
         ids: &[u64],
-        observations: &[i32],
+        observations: Observed<'_>,
         actions: &mut [i32],
     ) -> Result<()> {
         self.check_step(ids.len() as u64, observations, actions)?;
@@ -39,7 +39,7 @@ impl<T: Number> Population<T> {
         &mut self,
         calls: Option<&[Call]>,
         passed: &[Call],
-        observations: &[i32],
+        observations: Observed<'_>,
         actions: &mut [i32],
     ) -> Result<()> {
         let before = self.lifecycles_if_told(passed);
@@ -132,10 +132,40 @@ impl<T: Number> Population<T> {
         calls.collect()
     }
 
-    fn check_step(&self, rows: u64, observations: &[i32], actions: &[i32]) -> Result<()> {
-        let (modalities, factors) = (self.model.num_obs(), self.model.num_states().len());
+    fn check_step(&self, rows: u64, observations: Observed<'_>, actions: &[i32]) -> Result<()> {
+        let (outcomes, factors) = (self.model.num_obs(), self.model.num_states().len());
+        match observations {
+            Observed::Outcomes(seen) => self.check_outcomes(rows, seen)?,
+            Observed::Soft(seen) => {
+                if !self.environment.is_soft() {
+                    return Err(Error::invalid(
+                        "observations: are distributions, but agents observe outcomes without \
+                         categorical_obs",
+                    ));
+                }
+                let width = outcomes.iter().sum();
+                check_rows("observations", seen.len(), rows, width, "outcomes")?;
+                if let Some(place) = seen.iter().position(|p| !p.is_finite() || *p < 0.0) {
+                    return Err(Error::invalid(format!(
+                        "observations[{}, {}]: is {}, no probability",
+                        place / width,
+                        place % width,
+                        seen[place]
+                    )));
+                }
+            }
+        }
+        check_rows("actions", actions.len(), rows, factors, "factors")
+    }
+
+    fn check_outcomes(&self, rows: u64, observations: &[i32]) -> Result<()> {
+        let modalities = self.model.num_obs();
+        if self.environment.is_soft() {
+            return Err(Error::invalid(
+                "observations: are outcomes, but agents observe distributions with categorical_obs",
+            ));
+        }
         check_rows("observations", observations.len(), rows, modalities.len(), "modalities")?;
-        check_rows("actions", actions.len(), rows, factors, "factors")?;
         let (least, or_none) = match self.model.observes_nothing() {
             true => (-1, ", nor -1 for none"),
             false => (0, "; pymdp-0 knows no missing observations"),

@@ -15,10 +15,18 @@ pub(crate) enum World<'a> {
     Rows(&'a Rows<'a>),
 }
 
+/// What the caller's agents observe, a row an agent that is called.
+#[derive(Clone, Copy)]
+pub(crate) enum Observed<'a> {
+    /// (rows, modalities).
+    Outcomes(&'a [i32]),
+    /// (rows, outcomes of all modalities).
+    Soft(&'a [f64]),
+}
+
 /// The caller's arrays, a row an agent that is called.
 pub(crate) struct Rows<'a> {
-    /// (rows, modalities).
-    pub(crate) observations: &'a [i32],
+    pub(crate) observations: Observed<'a>,
     /// (rows, factors).
     pub(crate) actions: &'a dyn Lend,
 }
@@ -41,7 +49,7 @@ impl World<'_> {
     pub(super) fn is_soft(&self) -> bool {
         match self {
             Self::Environment(environment) => environment.is_soft(),
-            Self::Rows(_) => false,
+            Self::Rows(rows) => matches!(rows.observations, Observed::Soft(_)),
         }
     }
 }
@@ -52,16 +60,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
         let width = self.tick.model.num_obs().len();
         let observed = &mut self.worker.observations[..self.members.len() * width];
         match self.tick.world {
-            World::Rows(rows) => match self.called {
-                Called::All => {
-                    let from = &rows.observations[row * width..];
-                    observed.copy_from_slice(&from[..observed.len()]);
-                }
-                Called::Some(calls) => {
-                    for call in calls {
-                        let from = &rows.observations[call.row as usize * width..][..width];
-                        observed[call.place as usize * width..][..width].copy_from_slice(from);
-                    }
+            World::Rows(rows) => match rows.observations {
+                Observed::Outcomes(from) => put(self.called, row, width, from, observed),
+                Observed::Soft(from) => {
+                    let width = self.worker.soft_lane.len();
+                    let observed = &mut self.worker.soft[..self.members.len() * width];
+                    put(self.called, row, width, from, observed);
                 }
             },
             World::Environment(environment) => {
@@ -108,6 +112,20 @@ impl<T: Number> Part<'_, '_, '_, T> {
                     let states = &mut self.columns.states[states];
                     environment.act(self.tick.moment, ids, states, actions);
                 }
+            }
+        }
+    }
+}
+
+/// Copies rows of those who are called from the caller's order to their places; `row` is the first
+/// agent's where all are called.
+fn put<N: Copy>(called: Called<'_>, row: usize, width: usize, from: &[N], to: &mut [N]) {
+    match called {
+        Called::All => to.copy_from_slice(&from[row * width..][..to.len()]),
+        Called::Some(calls) => {
+            for call in calls {
+                let from = &from[call.row as usize * width..][..width];
+                to[call.place as usize * width..][..width].copy_from_slice(from);
             }
         }
     }
