@@ -56,7 +56,7 @@ impl ObservationBuffer {
     /// Its slots are no whole outcomes of 4 bytes.
     pub fn over(file: SlotFile) -> Result<Self> {
         let bytes = file.slot_bytes();
-        if bytes % size_of::<i32>() != 0 {
+        if !bytes.is_multiple_of(size_of::<i32>()) {
             return Err(Error::invalid(format!(
                 "observation buffer: slots of {bytes} bytes are no whole outcomes of 4 bytes"
             )));

@@ -60,6 +60,9 @@ impl<T: Number> Population<T> {
 
     fn dismiss(&mut self, ids: &[u64], to: Lifecycle) -> Result<()> {
         check_once(ids)?;
+        if let Some(store) = &mut self.life.store {
+            store.revive();
+        }
         let (awake, asleep): (Vec<u64>, Vec<u64>) =
             ids.iter().copied().partition(|&id| self.find_id(id).is_some());
         self.check_asleep(&asleep, ids)?;
@@ -67,7 +70,7 @@ impl<T: Number> Population<T> {
         let before = self.lifecycles_if_told(&calls);
         // What is on disk goes first: that can be refused.
         if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty()) {
-            store.forget(&asleep, true)?;
+            store.dismiss(&asleep)?;
         }
         self.take_out(&calls)?;
         for (id, from) in before {
@@ -124,11 +127,12 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    fn store_or(&self, what: &str) -> Result<()> {
-        if self.life.store.is_some() {
-            return Ok(());
-        }
-        Err(Error::invalid(format!("{what}: the population has no hibernation file")))
+    fn store_or(&mut self, what: &str) -> Result<()> {
+        let Some(store) = &mut self.life.store else {
+            return Err(Error::invalid(format!("{what}: the population has no hibernation file")));
+        };
+        store.revive();
+        Ok(())
     }
 
     /// Writes agents to the file, all or none, and gives their memory back.
@@ -180,6 +184,11 @@ impl<T: Number> Population<T> {
         self.admit_before_history(|population| population.admit_back(&ids))?;
         let woken = self.wake_all(&ids);
         self.settle();
+        if let (Err(error), Some(store)) = (&woken, &mut self.life.store)
+            && error.kind() == ErrorKind::System
+        {
+            store.mend();
+        }
         woken
     }
 
@@ -207,7 +216,7 @@ impl<T: Number> Population<T> {
             let awake: Vec<u64> =
                 batch.iter().copied().filter(|&id| self.find_id(id).is_some()).collect();
             if let Some(store) = &mut self.life.store {
-                store.forget(&awake, false)?;
+                store.release(&awake);
             }
             for id in if self.life.is_told() { awake } else { Vec::new() } {
                 let Some(call) = self.find_id(id) else { continue };

@@ -135,6 +135,10 @@ impl<T: Number> Population<T> {
                 "agents come and go here, and so far only those that stay can be kept on disk";
             return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
         }
+        if settings.history.is_some() && settings.spill.is_some() {
+            let why = "history is kept in memory, and so far not beside agents that are on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
+        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -267,6 +271,7 @@ impl<T: Number> Population<T> {
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
+        let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
         population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
@@ -332,7 +337,11 @@ impl<T: Number> Population<T> {
     /// were admitted, all of them.
     fn free_for_chunks(&self, agents: u64) -> u64 {
         match self.spill {
-            Some(_) => self.memory.free_bytes().saturating_sub(most_idle_bytes(agents)),
+            Some(_) => {
+                let history = self.history.as_ref().map_or(0, Archive::room_bytes);
+                let free = self.memory.free_bytes().saturating_sub(most_idle_bytes(agents));
+                free.saturating_sub(history)
+            }
             None => u64::MAX,
         }
     }
@@ -384,7 +393,9 @@ impl<T: Number> Population<T> {
         }
         let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
         let fixed = u128::from(self.fixed.total());
-        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)))
+        let history = self.history.as_ref();
+        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
+        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
     }
 
     /// Bytes of the kept arrays: two, each in whole pages.

@@ -133,13 +133,6 @@ impl<T: Number> Population<T> {
         if needed > u128::from(budget) {
             return Err(Error::over_budget(most, needed, budget, self.most_agents(budget, false)));
         }
-        if let Some(history) = &mut self.history {
-            // History has what is left when there are most agents.
-            let left = budget - u64::try_from(needed).unwrap_or(budget);
-            let least = history.least_bytes(most, self.chunk_agents);
-            let least = u64::try_from(least).unwrap_or(u64::MAX);
-            history.set_room(history.room_bytes().min(left.saturating_add(least)));
-        }
         self.life.schedule = Some(schedule.clone());
         Ok(())
     }

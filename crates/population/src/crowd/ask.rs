@@ -98,9 +98,7 @@ impl<T: Number> Population<T> {
             _ => error,
         })?;
         let taken = self.memory.split().total() - before.total();
-        if self.worst_bytes() + taken > self.budget_bytes {
-            return Err(self.refused_bytes("policies", taken));
-        }
+        self.admit_bytes("policies", taken)?;
         self.enumerator = Some(enumerator);
         self.note_fixed(&before);
         self.note_peak();

@@ -116,16 +116,22 @@ impl Archive {
         self.terms.room_bytes
     }
 
+    /// Whether its agents come and go.
+    pub(super) fn changes(&self) -> bool {
+        self.terms.changes
+    }
+
     /// Changes what history may take; blocks go when room is made next.
-    pub(crate) fn set_room(&mut self, bytes: u64) {
+    pub(super) fn set_room(&mut self, bytes: u64) {
         self.terms.room_bytes = bytes;
     }
 
     /// Makes room for the next tick, after `now` of them, and rings for those who may be stepped: runs
-    /// of ids, ascending.
-    pub(crate) fn prepare(
+    /// of ids, ascending. Where agents come and go, history may take `free` bytes from now on.
+    pub(super) fn prepare(
         &mut self,
         now: u64,
+        free: Option<u64>,
         runs: impl Iterator<Item = (u64, usize)>,
     ) -> Result<()> {
         let size = self.ring_agents as u64;
@@ -160,6 +166,10 @@ impl Archive {
         let least = sizes(rings, &|agents| terms.ring_bytes(agents, LEAST_BLOCKS));
         let most = sizes(rings, &|agents| terms.most_ring_bytes(agents));
         (terms.least_bytes, terms.most_bytes) = (least, most);
+        if let Some(free) = free {
+            let bound = terms.settings.bytes.unwrap_or(u64::MAX);
+            terms.room_bytes = free.min(bound).min(u64::try_from(most).unwrap_or(u64::MAX));
+        }
         for ring in rings {
             let ring = unlocked(ring);
             ring.part_bytes = terms.part_bytes(ring.agents);

@@ -40,14 +40,24 @@ impl<T: Number> Population<T> {
         }
     }
 
-    /// Makes room and rings for the next tick.
+    /// Makes room and rings for the next tick. Where agents come and go, history has anew what they
+    /// leave of the budget.
     pub(crate) fn prepare_history(&mut self) -> Result<()> {
+        let changes = self.history.as_ref().filter(|history| history.changes());
+        let free = changes.map(|history| {
+            let others = self.worst_bytes() - history.room_bytes();
+            self.budget_bytes.saturating_sub(others)
+        });
+        self.make_history_room(free)
+    }
+
+    fn make_history_room(&mut self, free: Option<u64>) -> Result<()> {
         let Some(history) = &mut self.history else { return Ok(()) };
         let runs = self
             .chunks
             .iter()
             .flat_map(|chunk| chunk.members.runs().map(|(places, first)| (first, places.len())));
-        history.prepare(self.tick, runs)
+        history.prepare(self.tick, free, runs)
     }
 
     /// Asks for memory; where it is refused, history gives way as far as it takes, if that helps.
@@ -68,7 +78,7 @@ impl<T: Number> Population<T> {
             }
             match admit(self) {
                 Ok(()) => {
-                    self.prepare_history()?;
+                    self.make_history_room(None)?;
                     self.memory.trim();
                     return Ok(());
                 }
