@@ -72,8 +72,9 @@ def has_avx512():
 
 
 def numpy_on(threads, milliseconds):
-    """A process that measures NumPy; whatever the caller's environment says of OpenBLAS is set aside."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    """A process that measures NumPy; whatever the caller's environment says of its libraries is set aside."""
+    theirs = ("OPENBLAS_", "OMP_", "GOTO_", "MKL_", "BLIS_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
     environment["OPENBLAS_NUM_THREADS"] = str(threads)
     if has_avx512():
         environment["OPENBLAS_CORETYPE"] = "SkylakeX"

@@ -65,7 +65,7 @@ CASES = {
     "learning": Case("T-maze, learning A and B", (20_000, 50),
                      {"pymdp 1.0.4": 200, "pymdp 0.0.7.1": 20}, "benches/tmaze-learning.safetensors"),
     "sophisticated": Case("T-maze, searched three steps deep", (20_000, 20),
-                          {"pymdp 1.0.4": 10}, "benches/tmaze-sophisticated.safetensors"),
+                          {"pymdp 1.0.4": 4}, "benches/tmaze-sophisticated.safetensors"),
     "mmp-0": Case("T-maze, messages over 3 + 2 steps by each of 25 policies", (20_000, 20),
                   {"pymdp 0.0.7.1": 5}, "benches/tmaze-mmp-0.safetensors"),
 }

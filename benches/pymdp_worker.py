@@ -126,15 +126,24 @@ class Batch:
 class Searches:
     """pymdp 1.x's sophisticated inference: one agent object, and each agent's prior in turn."""
 
+    # Compiling a search takes longer than many of its steps: it is done once for all.
+    jitted: Any = None
+
     def __init__(self, model: Model, agents: int) -> None:
-        import equinox
         import jax
         import jax.numpy as jnp
-        from pymdp.planning.si import si_policy_search
 
         self.jax, self.jnp = jax, jnp
         self.agent = agent_1(model, 1)
         self.priors, self.beliefs = [self.agent.D] * agents, [None] * agents
+        if Searches.jitted is None:
+            Searches.jitted = staticmethod(self.compiled(model))
+
+    @staticmethod
+    def compiled(model: Model) -> Any:
+        import equinox
+        from pymdp.planning.si import si_policy_search
+
         search = si_policy_search(**model.search)
 
         @equinox.filter_jit
@@ -143,7 +152,7 @@ class Searches:
             action = agent.sample_action(search(agent, beliefs)[0])
             return action, agent.update_empirical_prior(action, beliefs), beliefs
 
-        self.jitted = step
+        return step
 
     def step(self, observations: list[np.ndarray]) -> tuple[np.ndarray, float]:
         """The actions, and the seconds it took to choose them."""

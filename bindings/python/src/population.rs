@@ -197,6 +197,15 @@ impl Population {
         dict.set_item("dense", tiers.dense)?;
         dict.set_item("sparse", tiers.sparse)?;
         dict.set_item("initial", tiers.initial)?;
+        let asked_for = [
+            ("dense_f16", tiers.dense_f16),
+            ("sparse_f16", tiers.sparse_f16),
+            ("dense_log8", tiers.dense_log8),
+            ("sparse_log8", tiers.sparse_log8),
+        ];
+        for (name, count) in asked_for.into_iter().filter(|&(_, count)| count > 0) {
+            dict.set_item(name, count)?;
+        }
         Ok(dict)
     }
 

@@ -20,10 +20,21 @@ pub(crate) fn settings(
         "auto" => Belief::Auto,
         "dense" => Belief::Dense,
         "sparse" => Belief::Sparse,
-        other => return Err(unknown("belief", other, "auto, dense or sparse")),
+        "f16" => Belief::F16,
+        "log8" => Belief::Log8,
+        other => return Err(unknown("belief", other, "auto, dense, sparse, f16 or log8")),
     };
     let precision = self::precision(precision)?;
-    Ok(Settings { agents, budget_bytes, threads, chunk, seed, belief, precision })
+    Ok(Settings {
+        agents,
+        budget_bytes,
+        threads,
+        chunk,
+        seed,
+        belief,
+        precision,
+        ..Settings::default()
+    })
 }
 
 /// A precision by its name.

@@ -85,7 +85,7 @@ def test_other_mistakes() -> None:
     model = pp.Model.grid(side=5)
     with pytest.raises(ValueError, match=r"ids\[1\]: 2 is out of range, there are 2 agents"):
         pp.Population(model, 2, budget="8MiB").beliefs([0, 2])
-    with pytest.raises(ValueError, match=r"belief: \"thick\" is not auto, dense or sparse"):
+    with pytest.raises(ValueError, match=r"belief: \"thick\" is not auto, dense, sparse, f16 or log8"):
         pp.Population(model, 2, belief="thick")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"budget: 'much' is no size"):
         pp.Population(model, 2, budget="much")

@@ -152,7 +152,7 @@ fn without(tensor: &Tensor, removed: &[&[usize]]) -> Result<Tensor> {
         let entries: Vec<(u32, f64)> =
             tensor.column(old).filter_map(|(row, p)| Some((place[row]?, p))).collect();
         let sum: f64 = entries.iter().map(|(_, p)| p).sum();
-        if !(sum > 0.0) {
+        if sum.is_nan() || sum <= 0.0 {
             return Err(Error::invalid(format!(
                 "nothing is left of column {}",
                 tuple(&tensor.column_index(old))

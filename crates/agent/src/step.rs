@@ -1,6 +1,7 @@
 //! One step of a block of agents: observe, infer states, weigh policies, choose an action.
 
 mod act;
+mod bound;
 mod by_policy;
 mod door;
 mod exact_joint;

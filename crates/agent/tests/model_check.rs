@@ -109,6 +109,7 @@ fn every_rule_has_its_line() {
         ("agent.num_iter: is 1000001, and at most 1000000 are made", |m| m.arguments.num_iter = 1_000_001),
         ("agent.gamma: is NaN, not a finite number", |m| m.arguments.gamma = f64::NAN),
         ("agent.inference_horizon: is 0, not at least 1", |m| m.arguments.inference_horizon = Some(0)),
+        ("agent.inference_horizon: is 2000000, and a window holds at most 1048576 steps", |m| m.arguments.inference_horizon = Some(2_000_000)),
         ("agent.lr_pA: is -1, not at least 0", |m| m.arguments.lr_pa = -1.0),
         ("agent.inference_algo: pymdp-1 has no \"VANILLA\", only fpi, mmp, vmp, ovf, exact, exact-joint", |m| m.arguments.inference_algo = InferenceAlgorithm::Vanilla),
         ("agent.inference_algo: \"exact\" is for one factor, and there are 2", |m| m.arguments.inference_algo = InferenceAlgorithm::Exact),

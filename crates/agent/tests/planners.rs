@@ -174,8 +174,7 @@ fn on_grids_certain_and_slipping() {
 #[test]
 fn on_epistemic_chaining() {
     // Enumeration at 7 steps weighs 16,384 policies.
-    let longest = if std::env::var_os("POPULACE_LONG").is_some() { 7 } else { 5 };
-    for policy_len in 4..=longest {
+    for policy_len in 4..=7 {
         let model = epistemic_chaining(policy_len).unwrap();
         for seed in 0..3 {
             assert!(compare(&model, seed));

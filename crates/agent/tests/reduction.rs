@@ -82,7 +82,7 @@ fn pruning_is_the_oracles_dense_and_sparse() {
         let tensor = Tensor::dense(shape, array.data.clone()).unwrap();
         let lists =
             [some(&draws, shape[0]), some(&draws[9..], shape[1]), some(&draws[20..], shape[2])];
-        let want = populace_oracle::prune_a(&array, &lists[0], &lists[1..].to_vec());
+        let want = populace_oracle::prune_a(&array, &lists[0], &lists[1..]);
         for tensor in [tensor.clone(), tensor.to_sparse()] {
             let got = prune_a(&tensor, &lists[0], &[&lists[1], &lists[2]]).unwrap();
             assert_eq!((got.shape(), got.is_sparse()), (&want.shape[..], tensor.is_sparse()));

@@ -1,5 +1,7 @@
 //! The flags that commands share, and their values.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -16,6 +18,10 @@ pub(crate) enum Belief {
     Dense,
     /// The states that are possible, and their probabilities
     Sparse,
+    /// As auto, in half precision: small, and not quite exact
+    F16,
+    /// As auto, in eight bits: smallest, and least exact
+    Log8,
 }
 
 /// The arithmetic.
@@ -37,6 +43,9 @@ pub(crate) struct Flags {
     /// Memory that the engine may take, such as 512MiB [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<ByteSize>,
+    /// Where agents go that do not fit the budget: a directory, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill: Option<PathBuf>,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
@@ -49,9 +58,18 @@ pub(crate) struct Flags {
     /// How beliefs are stored [default: auto]
     #[arg(long, value_name = "TIER")]
     pub(crate) belief: Option<Belief>,
-    /// The arithmetic
-    #[arg(long, default_value = "f32")]
-    pub(crate) precision: Precision,
+    /// Mass that a step may drop from a belief, smallest entries first [default: 0]
+    #[arg(long, value_name = "M")]
+    pub(crate) mass: Option<f64>,
+    /// An agent whose error may be larger drops nothing until it is smaller [default: 1, no limit]
+    #[arg(long, value_name = "TV")]
+    pub(crate) tolerance: Option<f64>,
+    /// The arithmetic [default: f32]
+    #[arg(long)]
+    pub(crate) precision: Option<Precision>,
+    /// Keep what every agent observed and did in the last N ticks [default: nothing]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) history: Option<u64>,
 }
 
 /// A whole number as people write it, `100000` or `100_000`.
@@ -63,6 +81,11 @@ pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
 pub(crate) fn threads(text: &str) -> Result<usize, &'static str> {
     let threads = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
     threads.ok_or("a whole number from 1 to 1024 is needed")
+}
+
+/// A number of ticks between two commits.
+pub(crate) fn every(text: &str) -> Result<u64, &'static str> {
+    count(text).ok().filter(|&ticks| ticks > 0).ok_or("a whole number from 1 on is needed")
 }
 
 fn chunk(text: &str) -> Result<usize, &'static str> {
@@ -78,12 +101,23 @@ pub(crate) fn at_least_one(what: &str, count: u64) -> Outcome {
     }
 }
 
+/// Every way of storing beliefs, by its name in tables and JSON.
+pub(crate) const BELIEFS: [(&str, populace_population::Belief); 5] = [
+    ("auto", populace_population::Belief::Auto),
+    ("dense", populace_population::Belief::Dense),
+    ("sparse", populace_population::Belief::Sparse),
+    ("f16", populace_population::Belief::F16),
+    ("log8", populace_population::Belief::Log8),
+];
+
 impl From<Belief> for populace_population::Belief {
     fn from(belief: Belief) -> Self {
         match belief {
             Belief::Auto => Self::Auto,
             Belief::Dense => Self::Dense,
             Belief::Sparse => Self::Sparse,
+            Belief::F16 => Self::F16,
+            Belief::Log8 => Self::Log8,
         }
     }
 }

@@ -15,20 +15,23 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct Progress {
     bar: ProgressBar,
     budget_bytes: u64,
+    /// Steps that were made before the bar: by the run that is resumed.
+    before: u64,
     start: Instant,
     drawn: Instant,
 }
 
 impl Progress {
     /// A bar for so many ticks.
-    pub(crate) fn new(steps: u64, settings: &Settings) -> Self {
+    pub(crate) fn new(steps: u64, settings: &Settings, simulation: &Simulation) -> Self {
         // indicatif draws on standard error and stays silent where that is no terminal.
         let bar = ProgressBar::new(steps);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} ticks  {msg}") {
             bar.set_style(style);
         }
         let now = Instant::now();
-        Self { bar, budget_bytes: settings.budget_bytes, start: now, drawn: now }
+        let (budget_bytes, before) = (settings.budget_bytes, simulation.agent_steps());
+        Self { bar, budget_bytes, before, start: now, drawn: now }
     }
 
     /// Draws how far a simulation is, if it is time to.
@@ -38,7 +41,7 @@ impl Progress {
         }
         self.drawn = Instant::now();
         let ticks = simulation.ticks();
-        let steps = simulation.agent_steps() as f64;
+        let steps = (simulation.agent_steps() - self.before) as f64;
         self.bar.set_message(format!(
             "{} agent-steps/s  {} of {}",
             figures::rate(steps / self.start.elapsed().as_secs_f64()),

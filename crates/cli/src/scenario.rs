@@ -2,6 +2,7 @@
 //!
 //! Every key is optional; what is left out is as in the default run. Flags go before the file.
 
+mod history;
 mod lifecycle;
 mod model;
 
@@ -17,6 +18,7 @@ use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
+use history::History;
 use lifecycle::Lifecycle;
 use model::Model;
 
@@ -28,6 +30,7 @@ pub(crate) struct Scenario {
     pub(crate) environment: Environment,
     pub(crate) population: Population,
     pub(crate) memory: Memory,
+    pub(crate) history: History,
     pub(crate) run: Run,
     pub(crate) lifecycle: Option<Lifecycle>,
 }
@@ -60,6 +63,8 @@ pub(crate) struct Population {
 pub(crate) struct Memory {
     pub(crate) budget: Option<ByteSize>,
     pub(crate) belief: Option<Belief>,
+    pub(crate) mass: Option<f64>,
+    pub(crate) tolerance: Option<f64>,
 }
 
 /// `[run]`.

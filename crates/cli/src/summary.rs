@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use populace_agent::Planner;
 use populace_pool::Bytes;
-use populace_population::{Memory, Simulation, Tiers};
+use populace_population::{HistoryTotals, Memory, Simulation, Tiers};
 use serde::Serialize;
 
 use crate::figures::{bar, grouped, percent, rate, seconds};
@@ -20,6 +20,8 @@ pub(crate) struct Summary {
     version: u32,
     agents: u64,
     steps: u64,
+    /// How many of them were run before, by the run that left the checkpoint.
+    resumed_steps: u64,
     seconds: f64,
     agent_steps_per_second: f64,
     bytes_per_agent: f64,
@@ -29,7 +31,16 @@ pub(crate) struct Summary {
     resident_bytes_peak: Option<u64>,
     resident_bytes_baseline: Option<u64>,
     tiers: BTreeMap<&'static str, u64>,
+    /// Bounds on how far beliefs are from the exact ones.
+    error_bound_max: f64,
+    error_bound_mean: f64,
+    above_tolerance: u64,
     hibernated: u64,
+    /// Agents on disk at the end, and what went there and back.
+    spilled: u64,
+    spilled_bytes: u64,
+    spill_read_bytes: u64,
+    spill_written_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle: Option<Lifecycle>,
     allocations: u64,
@@ -37,6 +48,8 @@ pub(crate) struct Summary {
     threads: usize,
     precision: &'static str,
     planner: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Kept>,
     #[serde(skip)]
     title: String,
     #[serde(skip)]
@@ -54,6 +67,43 @@ struct Lifecycle {
     hibernated: u64,
     retired: u64,
     agent_steps: u64,
+}
+
+/// What was kept of the past, where any was.
+#[derive(Debug, Serialize)]
+pub(crate) struct Kept {
+    /// Of how many of the last ticks everything is there.
+    ticks: u64,
+    blocks: u64,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    open_bytes: u64,
+    ratio: f64,
+    dropped: u64,
+}
+
+impl From<HistoryTotals> for Kept {
+    fn from(totals: HistoryTotals) -> Self {
+        let ratio = totals.ratio();
+        let HistoryTotals { ticks, blocks, raw_bytes, stored_bytes, open_bytes, dropped } = totals;
+        Self { ticks, blocks, raw_bytes, stored_bytes, open_bytes, ratio, dropped }
+    }
+}
+
+impl Kept {
+    /// `the last 100 ticks in 12.1 MiB, 6.3 × smaller than int32`.
+    fn text(&self) -> String {
+        let mut text = format!(
+            "the last {} in {}, {:.1} × smaller than int32",
+            counted(self.ticks, "tick"),
+            Bytes(self.stored_bytes),
+            self.ratio
+        );
+        if self.dropped > 0 {
+            text.push_str(&format!("; {} dropped for room", counted(self.dropped, "block")));
+        }
+        text
+    }
 }
 
 /// Engine bytes by class.
@@ -110,14 +160,17 @@ impl Summary {
     pub(crate) fn new(
         job: &Job,
         simulation: &mut Simulation,
+        resumed_steps: u64,
         seconds: f64,
         allocations: u64,
         resident_bytes_baseline: Option<u64>,
     ) -> Self {
-        let peak = simulation.peak();
+        let bounds = simulation.bounds();
+        let (peak, spilled) = (simulation.peak(), simulation.spilled());
         let (agents, steps) = (job.settings.agents, simulation.ticks());
         let counts = simulation.lifecycle_counts();
-        let agent_steps = simulation.agent_steps();
+        let before = agents.saturating_mul(resumed_steps);
+        let agent_steps = simulation.agent_steps().saturating_sub(before);
         let lifecycle = job.schedule.is_some().then(|| Lifecycle {
             active: counts.initialising + counts.active + counts.idle,
             hibernated: counts.hibernated,
@@ -128,6 +181,7 @@ impl Summary {
             version: 1,
             agents,
             steps,
+            resumed_steps,
             seconds,
             agent_steps_per_second: agent_steps as f64 / seconds,
             bytes_per_agent: simulation.bytes_per_agent(),
@@ -137,7 +191,14 @@ impl Summary {
             resident_bytes_peak: prim::resident_bytes_peak(),
             resident_bytes_baseline,
             tiers: named(simulation.tiers()),
+            error_bound_max: bounds.max,
+            error_bound_mean: bounds.mean,
+            above_tolerance: bounds.above,
             hibernated: counts.hibernated,
+            spilled: spilled.agents,
+            spilled_bytes: spilled.bytes,
+            spill_read_bytes: spilled.read_bytes,
+            spill_written_bytes: spilled.written_bytes,
             lifecycle,
             agent_steps,
             allocations,
@@ -145,10 +206,26 @@ impl Summary {
             threads: simulation.threads(),
             precision: job.precision_name(),
             planner: named_planner(simulation.planner()),
+            history: simulation.history_totals().map(Into::into),
             title: job.title.clone(),
             planned: job.steps,
             seed: job.settings.seed,
         }
+    }
+
+    /// How far beliefs may be from the exact ones, for a person.
+    fn error(&self) -> String {
+        let Self { error_bound_mean: mean, error_bound_max: most, above_tolerance, .. } = self;
+        let above = match above_tolerance {
+            0 => String::new(),
+            above => format!(", {} above the tolerance", counted(*above, "agent")),
+        };
+        if *mean == 1.0 {
+            return format!("no bound is known for a model like this{above}");
+        }
+        format!(
+            "a belief is within {mean:.1e} of the exact one on average, {most:.1e} at most{above}"
+        )
     }
 
     /// For a person: how fast, how large, and where every byte is.
@@ -158,11 +235,15 @@ impl Summary {
         } else {
             format!("{} ticks", grouped(self.steps))
         };
+        let ticks = match self.resumed_steps {
+            0 => ticks,
+            before => format!("{ticks}, {} of them before", grouped(before)),
+        };
         let tiers: Vec<String> = self
             .tiers
             .iter()
             .filter(|(_, count)| **count > 0)
-            .map(|(tier, count)| format!("{} {tier}", grouped(*count)))
+            .map(|(tier, count)| format!("{} {}", grouped(*count), tier.replace('_', " ")))
             .collect();
         let resident = match (self.resident_bytes_peak, self.resident_bytes_baseline) {
             (Some(peak), Some(baseline)) => {
@@ -184,7 +265,25 @@ impl Summary {
         ]);
         facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
         facts.row(["beliefs", &tiers.join(", ")]);
+        if self.error_bound_max > 0.0 {
+            facts.row(["error", &self.error()]);
+        }
+        if self.spill_written_bytes > 0 {
+            facts.row([
+                "spilled",
+                &format!(
+                    "{} agents on disk, {}; {} read, {} written",
+                    grouped(self.spilled),
+                    Bytes(self.spilled_bytes),
+                    Bytes(self.spill_read_bytes),
+                    Bytes(self.spill_written_bytes),
+                ),
+            ]);
+        }
         facts.row(["planner", self.planner]);
+        if let Some(history) = &self.history {
+            facts.row(["history", &history.text()]);
+        }
         if let Some(lifecycle) = &self.lifecycle {
             let [active, hibernated, retired] =
                 [lifecycle.active, lifecycle.hibernated, lifecycle.retired].map(grouped);
@@ -222,12 +321,17 @@ pub(crate) fn named_planner(planner: Planner) -> &'static str {
     }
 }
 
-/// How many beliefs are stored how; beliefs before their first tick only while there are any.
+/// How many beliefs are stored how; only dense and sparse are told where there are none.
 fn named(tiers: Tiers) -> BTreeMap<&'static str, u64> {
     let mut named = BTreeMap::from([("dense", tiers.dense), ("sparse", tiers.sparse)]);
-    if tiers.initial > 0 {
-        named.insert("initial", tiers.initial);
-    }
+    let asked_for = [
+        ("dense_f16", tiers.dense_f16),
+        ("sparse_f16", tiers.sparse_f16),
+        ("dense_log8", tiers.dense_log8),
+        ("sparse_log8", tiers.sparse_log8),
+        ("initial", tiers.initial),
+    ];
+    named.extend(asked_for.into_iter().filter(|&(_, count)| count > 0));
     named
 }
 

@@ -4,6 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static TAKEN_BYTES: AtomicU64 = AtomicU64::new(0);
+static GIVEN_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// The system's allocator, counting every allocation and reallocation of the process.
 ///
@@ -25,29 +27,46 @@ impl CountingAllocator {
     pub fn allocations() -> u64 {
         ALLOCATIONS.load(Ordering::Relaxed)
     }
+
+    /// Heap bytes of the process now, as they were asked for; 0 where it is not the global allocator.
+    pub fn live_bytes() -> u64 {
+        let given = GIVEN_BYTES.load(Ordering::Relaxed);
+        TAKEN_BYTES.load(Ordering::Relaxed).saturating_sub(given)
+    }
+
+    fn took(bytes: usize) {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        TAKEN_BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn gave(bytes: usize) {
+        GIVEN_BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        Self::took(layout.size());
         // SAFETY: the caller's contract, passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        Self::took(layout.size());
         // SAFETY: the caller's contract, passed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::gave(layout.size());
         // SAFETY: the caller's contract, passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        Self::took(size);
+        Self::gave(layout.size());
         // SAFETY: the caller's contract, passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }

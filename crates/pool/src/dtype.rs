@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::{Error, ErrorKind};
 
-/// The type of a matrix's elements.
+/// The type of a matrix's or tensor's elements.
 ///
 /// ```
 /// # use populace_pool::Dtype;
@@ -15,6 +15,8 @@ use crate::{Error, ErrorKind};
 /// ```
 #[allow(missing_docs)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dtype {
     Bool,
@@ -49,14 +51,65 @@ const NAMES: &[(Dtype, &[&str])] = &[
     (Dtype::F64, &["float64", "f8", "d", "double", "float", "float_", "f64"]),
 ];
 
+/// By what they hold: every type comes after all that cast to it safely.
+const ASCENDING: [Dtype; 13] = {
+    use Dtype::*;
+    [Bool, U8, I8, U16, I16, U32, I32, U64, I64, F16, Bf16, F32, F64]
+};
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Bool,
+    Unsigned,
+    Signed,
+    Float,
+}
+
 impl Dtype {
     /// Bytes of one element.
-    pub fn item_bytes(self) -> usize {
+    pub const fn item_bytes(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
             Self::I16 | Self::U16 | Self::F16 | Self::Bf16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
+        }
+    }
+
+    /// The smallest type that both cast to safely: NumPy's promotion (ml_dtypes' for bf16).
+    ///
+    /// ```
+    /// use populace_pool::Dtype::{Bf16, F16, F32, F64, I8, I16, I64, U8, U64};
+    /// assert_eq!(U8.promote(F16), F16);
+    /// assert_eq!(F16.promote(Bf16), F32);
+    /// assert_eq!(I8.promote(U8), I16);
+    /// assert_eq!(I64.promote(U64), F64);
+    /// ```
+    pub fn promote(self, other: Self) -> Self {
+        let both = |to: &&Self| self.casts_safely(**to) && other.casts_safely(**to);
+        ASCENDING.iter().find(both).copied().unwrap_or(Self::F64)
+    }
+
+    /// Whether every value survives the conversion to `to`, by NumPy's rules: 64-bit integers count as
+    /// safe in f64, which rounds them.
+    pub fn casts_safely(self, to: Self) -> bool {
+        let (from_bytes, to_bytes) = (self.item_bytes(), to.item_bytes());
+        match (self.kind(), to.kind()) {
+            _ if self == to => true,
+            (Kind::Bool, _) => true,
+            (_, Kind::Bool) | (Kind::Signed, Kind::Unsigned) => false,
+            (Kind::Float, Kind::Signed | Kind::Unsigned) => false,
+            (Kind::Signed | Kind::Unsigned, Kind::Float) if to == Self::F64 => true,
+            _ => from_bytes < to_bytes,
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Bool => Kind::Bool,
+            Self::I8 | Self::I16 | Self::I32 | Self::I64 => Kind::Signed,
+            Self::U8 | Self::U16 | Self::U32 | Self::U64 => Kind::Unsigned,
+            Self::F16 | Self::Bf16 | Self::F32 | Self::F64 => Kind::Float,
         }
     }
 
@@ -126,8 +179,35 @@ mod tests {
             }
             assert_eq!(dtype.to_string().parse::<Dtype>().unwrap(), *dtype);
         }
-        for wrong in ["", "<", "float", "int128", ">f4"].iter().filter(|name| **name != "float") {
+        for wrong in ["", "<", "int128", ">f4"] {
             assert!(wrong.parse::<Dtype>().is_err(), "{wrong}");
         }
+    }
+
+    /// NumPy 2.3's `promote_types`, for the types in this order.
+    #[test]
+    fn promotion_is_numpys() {
+        use Dtype::*;
+        let types = [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64];
+        let expected = [
+            [Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64],
+            [I8, I8, I16, I32, I64, I16, I32, I64, F64, F16, F32, F64],
+            [I16, I16, I16, I32, I64, I16, I32, I64, F64, F32, F32, F64],
+            [I32, I32, I32, I32, I64, I32, I32, I64, F64, F64, F64, F64],
+            [I64, I64, I64, I64, I64, I64, I64, I64, F64, F64, F64, F64],
+            [U8, I16, I16, I32, I64, U8, U16, U32, U64, F16, F32, F64],
+            [U16, I32, I32, I32, I64, U16, U16, U32, U64, F32, F32, F64],
+            [U32, I64, I64, I64, I64, U32, U32, U32, U64, F64, F64, F64],
+            [U64, F64, F64, F64, F64, U64, U64, U64, U64, F64, F64, F64],
+            [F16, F16, F32, F64, F64, F16, F32, F64, F64, F16, F32, F64],
+            [F32, F32, F32, F64, F64, F32, F32, F64, F64, F32, F32, F64],
+            [F64; 12],
+        ];
+        for (first, row) in types.iter().zip(expected) {
+            for (second, expected) in types.iter().zip(row) {
+                assert_eq!(first.promote(*second), expected, "{first} and {second}");
+            }
+        }
+        assert_eq!([U8, F16, I16, F32].map(|other| Bf16.promote(other)), [Bf16, F32, F32, F32]);
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with memory.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// The result of an operation on memory.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -95,6 +96,22 @@ pub enum ErrorKind {
         offset_bytes: u64,
         /// What is wrong there.
         problem: String,
+    },
+    /// A file is not what it is opened as.
+    BadFile {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A slot that a file does not have.
+    NoSlot {
+        /// Which was asked for, from 0.
+        slot: usize,
+        /// How many there are.
+        slots: usize,
+        /// Bytes of each.
+        slot_bytes: usize,
     },
     /// A failure that was asked for.
     Injected {
@@ -227,6 +244,10 @@ impl fmt::Display for Error {
             }
             ErrorKind::BadTrace { offset_bytes, problem } => {
                 write!(f, "the trace is not readable at byte {offset_bytes}: {problem}")
+            }
+            ErrorKind::BadFile { path, problem } => write!(f, "{}: {problem}", path.display()),
+            ErrorKind::NoSlot { slot, slots, slot_bytes } => {
+                write!(f, "slot {slot} is out of range, there are {slots} of {slot_bytes} bytes")
             }
             ErrorKind::Injected { requested_bytes, allocation } => write!(
                 f,

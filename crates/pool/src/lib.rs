@@ -4,7 +4,7 @@
 //! be memory that the host can read.
 //!
 //! - *Root* resources obtain memory from the system: [`HostHeap`], [`Pages`], [`HugePages`], [`SharedMemory`],
-//!   [`MappedFile`] (and [`NullResource`], which only pretends).
+//!   [`MappedFile`] (and [`NullResource`], which only pretends). A [`SlotFile`] is a mapped file cut into slots.
 //! - *Adaptors* are resources over an upstream resource and add one property each: [`Limit`], [`Budgeted`],
 //!   [`Charge`], [`Statistics`], [`Tracking`], [`Record`], [`Fail`].
 //! - A [`Pool`] is a resource that caches. [`Buffer`], [`SharedBuffer`] and [`Scope`] say how long memory is held,
@@ -32,12 +32,16 @@
 //! release takes about as long as a good `malloc` and `free` of the same size. A pool pays where memory is
 //! large, must stay within bounds, must be accounted for, or lives on a device.
 //!
+//! **Panics.** A sink or a resource that panics loses nothing and poisons nothing: no lock is held while one is
+//! called, and the pool goes on.
+//!
 //! The crate knows nothing of agents.
 //!
 //! [`Layout`]: std::alloc::Layout
 #![warn(rust_2018_idioms)]
 
 mod adaptor;
+mod biased;
 mod budget;
 mod buffer;
 mod census;
@@ -51,10 +55,10 @@ mod matrix;
 mod object;
 mod pool;
 mod prim;
+mod read_ahead;
 mod resource;
 mod scope;
 mod shared_buffer;
-mod spin;
 mod sync;
 mod trace;
 pub mod workload;
@@ -82,6 +86,7 @@ pub use object::{ObjectPool, Pooled};
 pub use pool::{
     ClassStatistics, Cleaner, Contents, Pool, PoolBuilder, PoolStatistics, SizeClasses,
 };
+pub use read_ahead::read_ahead;
 pub use resource::{
     Block, CACHE_LINE_BYTES, Resource, SharedResource,
     host::HostHeap,
@@ -90,6 +95,7 @@ pub use resource::{
     null::NullResource,
     pages::Pages,
     shared_memory::{SharedMemory, SharedView},
+    slot_file::SlotFile,
 };
 pub use scope::Scope;
 pub use shared_buffer::SharedBuffer;

@@ -8,6 +8,7 @@ mod mapping;
 pub(crate) mod null;
 pub(crate) mod pages;
 pub(crate) mod shared_memory;
+pub(crate) mod slot_file;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;

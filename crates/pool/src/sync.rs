@@ -22,10 +22,53 @@ pub(crate) use std::{
     thread,
 };
 
-/// A lock that outlives the panics of its holders.
+/// The two halves of a barrier that costs only those who come rarely.
 ///
-/// No critical section of this crate can leave its value half-changed (none calls foreign code),
-/// so a poisoned lock is taken like any other instead of failing every later caller.
+/// Between what a thread does before and after [`light`](barrier::light), and what another does before and after
+/// [`heavy`](barrier::heavy), one of the two sees what the other did before: as if both were fences
+/// `SeqCst`. But `light` only keeps the compiler from moving things, and `heavy` has the system
+/// run a full fence in every thread of the process that is running.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod barrier {
+    use std::sync::atomic::{Ordering, compiler_fence};
+
+    #[inline(always)]
+    pub(crate) fn light() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() {
+        crate::prim::barrier_in_all_threads();
+    }
+
+    /// Whether the system can do it; asked before the first use.
+    pub(crate) fn heavy_works() -> bool {
+        crate::prim::may_bar_all_threads()
+    }
+}
+
+/// In models: fences, which loom explores and shuttle, whose memory is one, does not need.
+#[cfg(any(loom, shuttle))]
+pub(crate) mod barrier {
+    pub(crate) fn light() {
+        super::atomic::fence(super::atomic::Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() {
+        light();
+    }
+
+    pub(crate) fn heavy_works() -> bool {
+        true
+    }
+}
+
+/// A lock that outlives the panics of its holders, so that there is no such thing as a poisoned pool.
+///
+/// Upstreams, event sinks and values' constructors are called with no lock held, so what panics in them finds
+/// every value whole; and no critical section of this crate can leave its value half-changed. A poisoned lock is
+/// therefore taken like any other. The alternative, an error for every later caller, would lose what the pool
+/// holds for a panic that did not touch it.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(raw::Mutex<T>);
 

@@ -50,18 +50,19 @@ impl Trace {
     /// The most bytes that were live at a time, as requested.
     pub fn peak_requested_bytes(&self) -> u64 {
         let mut sizes = Vec::new();
-        let (mut live, mut peak) = (0, 0);
+        // A file may ask for more than there is, and so for more than 2^64 bytes.
+        let (mut live, mut peak) = (0_u128, 0);
         for operation in &self.operations {
             match *operation {
                 TraceOperation::Allocate { layout } => {
-                    sizes.push(layout.size() as u64);
-                    live += layout.size() as u64;
+                    sizes.push(layout.size() as u128);
+                    live += layout.size() as u128;
                     peak = peak.max(live);
                 }
                 TraceOperation::Free { number } => live -= sizes[number as usize],
             }
         }
-        peak
+        u64::try_from(peak).unwrap_or(u64::MAX)
     }
 
     /// What rounding up to `classes` adds: padding bytes over taken bytes, summed over all allocations.

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use populace_pool::{
-    Budget, Budgeted, Dtype, Fail, HostHeap, MatrixPool, Pool, Record, Result, Scope,
-    SharedResource, Statistics,
+    Budget, Budgeted, Buffer, Charge, Class, Contents, Dtype, Fail, HostHeap, Ledger, Limit,
+    MatrixPool, Pool, Record, Region, Result, Scope, SharedBuffer, SharedResource, Statistics,
+    Tracking,
 };
 
 type Counted = Arc<Statistics<HostHeap>>;
@@ -55,6 +56,64 @@ fn pools() {
         drop(pool.acquire(70 << 20)?);
         drop(pool.acquire_shared(100)?);
         Ok(())
+    });
+}
+
+#[test]
+fn pools_over_pools_of_every_content() {
+    for contents in [Contents::AsIs, Contents::Zeroed, Contents::Wiped] {
+        each_allocation_fails(|resource| {
+            let below = Pool::builder(resource).max_idle_bytes(30_000).build()?;
+            let pool =
+                Pool::builder(below.resource()).contents(contents).max_idle_share(0.1).build()?;
+            let held = [pool.acquire(5000)?, pool.acquire(700)?, pool.acquire(100_000)?];
+            drop(held);
+            pool.trim_to(1000);
+            below.cleanup();
+            drop(pool.acquire(700)?);
+            pool.release(pool.acquire(5000)?)?;
+            pool.trim();
+            drop(pool.acquire_region(40_000, 128)?);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn buffers_that_another_thread_releases() {
+    each_allocation_fails(|resource| {
+        let pool = Pool::builder(resource).max_idle_bytes(20_000).build()?;
+        let mut outcome = Ok(());
+        for _ in 0..3 {
+            let sizes = 1..30_usize;
+            let buffers: Result<Vec<_>> = sizes.map(|size| pool.acquire(size * 300)).collect();
+            match buffers {
+                Ok(buffers) => std::thread::spawn(move || drop(buffers)).join().unwrap(),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    });
+}
+
+#[test]
+fn adaptors_one_over_the_other() {
+    each_allocation_fails(|resource| {
+        let ledger = Arc::new(Ledger::default());
+        let limit: SharedResource = Arc::new(Limit::new(resource, 1 << 20, 64));
+        let charge = Charge::new(limit, ledger.clone(), Class(3));
+        let stack: SharedResource = Arc::new(Tracking::new(Statistics::new(Record::new(charge))));
+        let outcome = (|| {
+            let region = Region::new(&stack, 100, 64)?;
+            let shared = SharedBuffer::new(Buffer::new(&stack, 5000, 128)?);
+            let clone = shared.clone();
+            drop((region, shared));
+            drop(Buffer::new(&stack, 64, 64)?);
+            drop(clone);
+            Ok(())
+        })();
+        assert_eq!((ledger.used_bytes(Class(3)), ledger.padding_bytes()), (0, 0));
+        outcome
     });
 }
 

@@ -25,3 +25,8 @@ pub use populace_tensor as tensor;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 pub struct Readme;
+
+/// The examples of docs/pymdp-0.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pymdp-0.md")]
+pub struct Pymdp0;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! members   ids, and when last stepped                        (nothing, as long as two numbers say it)
-//! columns   lengths of variable beliefs (agent, factor) | last actions | states in the world
+//! columns   lengths of variable beliefs (agent, factor) | last actions | bounds | states in the world
 //! beliefs   record of agent 0 | record of agent 1 | …          (whole words; `used_words` of them)
 //! ```
 //!
@@ -12,16 +12,21 @@
 //! between ticks. Agents come and go between ticks too ([`change`]).
 
 mod change;
+mod spare;
 
 pub(crate) use change::{AtRest, Starts};
+use spare::Borrowed;
+pub(crate) use spare::Spare;
 
+use populace_agent::CompiledModel;
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
-use crate::Result;
+use crate::bound::{self, BOUND_BYTES};
 use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
-use crate::record::{DENSE, RecordLayout, width_for};
+use crate::record::{DENSE, Number, RecordLayout, width_for};
+use crate::{Error, ErrorKind, Result};
 
 /// The code of an agent that has not acted yet.
 pub(crate) const NOT_BORN: u32 = 0;
@@ -37,12 +42,38 @@ pub(crate) struct ChunkLayout {
     actions: Vec<usize>,
     length_bytes: usize,
     action_bytes: usize,
+    /// Of the bound on a belief's error; 0 where none is carried.
+    bound_bytes: usize,
     state_bytes: usize,
     /// Bytes that an agent's line among the members may take: 0 where nobody ever leaves.
     member_bytes: usize,
 }
 
 impl ChunkLayout {
+    /// Of agents of a model, with so many bytes of state in their world, who may come and go or not.
+    pub(crate) fn of<T: Number>(
+        record: RecordLayout,
+        model: &CompiledModel<T>,
+        state_bytes: usize,
+        changes: bool,
+    ) -> Result<Self> {
+        let actions = model.num_actions();
+        Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
+            let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
+            Error::new(ErrorKind::Unsupported, what)
+        })
+    }
+
+    /// How far an agent's belief may be from the exact one: 0 where nothing is lost, 1 where nothing is
+    /// known.
+    pub(crate) fn bound(&self, columns: &Columns<'_>, agent: usize) -> f64 {
+        match self.record.bounded {
+            true => columns.bound(agent),
+            false if self.record.is_lossy() && columns.action(agent) != NOT_BORN => 1.0,
+            false => 0.0,
+        }
+    }
+
     /// The layout of a population whose agents may come and go (`changes`), or not. `None` where
     /// joint actions do not fit 4 bytes.
     pub(crate) fn new(
@@ -56,6 +87,7 @@ impl ChunkLayout {
         Some(Self {
             length_bytes: record.length_bytes(),
             action_bytes: width_for(codes),
+            bound_bytes: if record.bounded { BOUND_BYTES } else { 0 },
             state_bytes,
             member_bytes: if changes { MEMBER_BYTES } else { 0 },
             actions: actions.to_vec(),
@@ -64,8 +96,9 @@ impl ChunkLayout {
     }
 
     /// Bytes of an agent in every column, in the columns' order.
-    pub(crate) fn widths(&self) -> [usize; 3] {
-        [self.record.variable() * self.length_bytes, self.action_bytes, self.state_bytes]
+    pub(crate) fn widths(&self) -> [usize; 4] {
+        let lengths = self.record.variable() * self.length_bytes;
+        [lengths, self.action_bytes, self.bound_bytes, self.state_bytes]
     }
 
     /// Bytes of the columns of `agents` agents.
@@ -128,12 +161,18 @@ pub(crate) struct Chunk {
     pub(crate) beliefs: Array<u64>,
     /// Words of the stream in use.
     used_words: usize,
+    /// Whether its memory, or a part of it, is a [`Spare`].
+    borrows: Borrowed,
+    /// Whether it has been through the tick that is being run.
+    pub(crate) ahead: bool,
 }
 
 /// The columns of a chunk, to read and write.
 pub(crate) struct Columns<'a> {
     lengths: Packed<'a>,
     actions: Packed<'a>,
+    /// Empty where none are carried.
+    bounds: Packed<'a>,
     pub(crate) states: &'a mut [u8],
 }
 
@@ -192,21 +231,51 @@ impl Columns<'_> {
     pub(crate) fn set_action(&mut self, agent: usize, code: u32) {
         self.actions.set(agent, code);
     }
+
+    /// How far an agent's belief may be from the exact one; only where that is carried.
+    #[inline]
+    pub(crate) fn bound(&self, agent: usize) -> f64 {
+        bound::decode(self.bounds.get(agent))
+    }
+
+    #[inline]
+    pub(crate) fn set_bound(&mut self, agent: usize, bound: f64) {
+        self.bounds.set(agent, bound::encode(bound));
+    }
 }
 
 impl Chunk {
+    /// A chunk of agents that nobody has stepped; what they are in the world is left to be set.
     pub(crate) fn new(
         layout: &ChunkLayout,
         members: Members,
         memory: &SharedResource,
     ) -> Result<Self> {
-        Ok(Self {
-            row: 0,
-            columns: Array::zeroed(memory, layout.column_bytes(members.len()))?,
-            members,
-            beliefs: Array::unspecified(memory, 0)?,
-            used_words: 0,
-        })
+        let columns = Array::zeroed(memory, layout.column_bytes(members.len()))?;
+        Ok(Self { columns, ..Self::away(members) })
+    }
+
+    /// A chunk that is still to be filled, its stream `words` long.
+    pub(crate) fn unfilled(
+        layout: &ChunkLayout,
+        members: Members,
+        words: usize,
+        memory: &SharedResource,
+    ) -> Result<Self> {
+        let columns = Array::unspecified(memory, layout.column_bytes(members.len()))?;
+        let beliefs = Array::unspecified(memory, words)?;
+        Ok(Self { columns, beliefs, used_words: words, ..Self::away(members) })
+    }
+
+    /// All that a chunk is, besides its members: its columns, and the stream in use.
+    pub(crate) fn contents(&self, layout: &ChunkLayout) -> (&[u8], &[u64]) {
+        (&self.columns[..layout.column_bytes(self.len())], &self.beliefs[..self.used_words])
+    }
+
+    /// As [`Chunk::contents`], to be filled.
+    pub(crate) fn contents_mut(&mut self, layout: &ChunkLayout) -> (&mut [u8], &mut [u64]) {
+        let columns = layout.column_bytes(self.len());
+        (&mut self.columns[..columns], &mut self.beliefs[..self.used_words])
     }
 
     /// How many agents it has.
@@ -223,24 +292,28 @@ impl Chunk {
     /// The members, the columns, and the stream in use.
     pub(crate) fn split(&mut self, layout: &ChunkLayout) -> (&Members, Columns<'_>, &mut [u64]) {
         let len = self.members.len();
-        let [lengths, actions, _] = layout.widths();
+        let [lengths, actions, bounds, _] = layout.widths();
         let columns = &mut self.columns[..layout.column_bytes(len)];
         let (lengths, rest) = columns.split_at_mut(len * lengths);
-        let (actions, states) = rest.split_at_mut(len * actions);
+        let (actions, rest) = rest.split_at_mut(len * actions);
+        let (bounds, states) = rest.split_at_mut(len * bounds);
         let columns = Columns {
             lengths: Packed { bytes: lengths, width: layout.length_bytes },
             actions: Packed { bytes: actions, width: layout.action_bytes },
+            bounds: Packed { bytes: bounds, width: layout.bound_bytes },
             states,
         };
         (&self.members, columns, &mut self.beliefs[..self.used_words])
     }
 
     /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
+    /// Where memory is refused, the stream of `spare` is borrowed.
     pub(crate) fn resize(
         &mut self,
         layout: &ChunkLayout,
         words: usize,
         memory: &SharedResource,
+        spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
             let most = layout.most_words(self.len());
@@ -248,7 +321,14 @@ impl Chunk {
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;
-            self.beliefs = Array::unspecified(memory, room)?;
+            match (Array::unspecified(memory, room), spare) {
+                (Ok(beliefs), _) => self.beliefs = beliefs,
+                (Err(_), Some(spare)) if words <= spare.stream.len() => {
+                    std::mem::swap(&mut self.beliefs, &mut spare.stream);
+                    self.borrows.stream = true;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
         }
         self.used_words = words;
         Ok(())
@@ -258,6 +338,9 @@ impl Chunk {
     /// for the smaller copy is to be had.
     pub(crate) fn shrink(&mut self, memory: &SharedResource) {
         let page_words = page_bytes() as usize / WORD;
+        if self.borrows() {
+            return;
+        }
         if self.beliefs.len() <= page_words || 2 * self.used_words >= self.beliefs.len() {
             return;
         }

@@ -171,6 +171,16 @@ impl Crowd {
         })
     }
 
+    /// How far what agents believe may be from the exact beliefs: total-variation distances, 0 where
+    /// nothing is lost, 1 where nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// There is no such agent in memory.
+    pub fn error_bounds(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
+        with!(&mut self.0, population => population.error_bounds(ids))
+    }
+
     /// The counts that agents have now, and the arrays that they expect of them.
     ///
     /// # Errors

@@ -12,21 +12,28 @@
 //! - Agents are committed, all of a call at once and durably, before their memory is given back.
 //! - An agent is in the file or in memory; where a process died between the two, what is in the file
 //!   is how it was when it was hibernated last.
-//! - Any change of a byte of an agent is found when it is woken: its checksum covers its id too.
+//! - Any change of a byte of an agent is found, when the file is opened or when it is woken: its
+//!   checksum covers its id too.
+//! - A file that fails is opened again: what was committed is there, and the agents that were on their
+//!   way to it are in memory.
 //! - What the store takes on the heap is charged to the budget ([`STORE_BYTES`]).
 
+mod doubt;
 mod fingerprint;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Builder, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition,
+    Builder, Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, RepairSession, TableDefinition,
 };
 use twox_hash::XxHash3_64;
 
 use crate::{Error, ErrorKind, Result};
+use doubt::Doubted;
 pub(crate) use fingerprint::fingerprint;
 
 const ABOUT: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("about");
@@ -43,41 +50,81 @@ pub(crate) const BATCH_BYTES: usize = 256 << 10;
 /// What is charged for a store: its cache, as much again for its tables, and a batch of agents.
 pub(crate) const STORE_BYTES: usize = 2 * CACHE_BYTES + BATCH_BYTES;
 
+/// The most agents that are forgotten before that is made durable.
+const MOST_WOKEN: usize = 4096;
+
+/// Opens the store of a file.
+type Opener = Box<dyn Fn() -> Result<Database> + Send + Sync>;
+
 /// A file of hibernated agents.
 pub(crate) struct Hibernation {
     path: PathBuf,
-    database: Database,
+    open: Opener,
+    /// None after the file has failed and could not be opened again.
+    database: Option<Database>,
     count: u64,
+    /// Agents that were forgotten since the last durable change: the file still has them.
+    woken: Vec<u64>,
 }
 
 impl Hibernation {
     /// Opens a file, or creates it, readable by its owner alone, for agents of this `fingerprint`.
     pub(crate) fn open(path: &Path, fingerprint: u64) -> Result<Self> {
-        let within = |error: Error| error.within(path.display());
-        Self::open_in(path, fingerprint).map_err(within)
+        let file = path.to_owned();
+        Self::open_with(path, fingerprint, Box::new(move || open_store(&file)))
     }
 
-    fn open_in(path: &Path, fingerprint: u64) -> Result<Self> {
-        let file = owned(path).map_err(|error| Error::new(ErrorKind::System, error.to_string()))?;
-        let metadata = file.metadata();
-        let new = metadata.is_ok_and(|metadata| metadata.len() == 0);
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        let mut database = builder.create_file(file).map_err(refused)?;
-        if !new && !database.check_integrity().map_err(refused)? {
-            return Err(Error::invalid("is damaged"));
+    fn open_with(path: &Path, fingerprint: u64, open: Opener) -> Result<Self> {
+        let begin = || {
+            let database = Some(open()?);
+            let path = path.to_owned();
+            let mut store = Self { path, open, database, count: 0, woken: Vec::new() };
+            if store.is_new()? {
+                store.introduce(fingerprint)
+            } else {
+                store.recognise(fingerprint)
+            }?;
+            Ok(store)
+        };
+        begin().map_err(|error: Error| error.within(path.display()))
+    }
+
+    /// Tries anew, where a file that had failed could not be opened again.
+    pub(crate) fn revive(&mut self) {
+        if self.database.is_none() {
+            self.mend();
         }
-        let mut store = Self { path: path.to_owned(), database, count: 0 };
-        if new {
-            store.introduce(fingerprint)?;
-        } else {
-            store.recognise(fingerprint)?;
+    }
+
+    /// Opens the file again after it has failed: what was committed is there, and nothing else.
+    pub(crate) fn mend(&mut self) {
+        self.database = None;
+        self.database = (self.open)().ok();
+        let woken = std::mem::take(&mut self.woken);
+        match self.forget_in(&woken, false).and_then(|()| self.len()) {
+            Ok(count) => self.count = count,
+            Err(_) => self.database = None,
         }
-        Ok(store)
+        self.woken = woken;
+    }
+
+    fn database(&self) -> std::result::Result<&Database, redb::Error> {
+        self.database.as_ref().ok_or(redb::Error::PreviousIo)
+    }
+
+    fn len(&self) -> std::result::Result<u64, redb::Error> {
+        Ok(self.database()?.begin_read()?.open_table(AGENTS)?.len()?)
+    }
+
+    /// Whether nothing was ever committed.
+    fn is_new(&self) -> Result<bool> {
+        let transaction = self.database().map_err(refused)?.begin_read().map_err(refused)?;
+        let tables = transaction.list_tables().map_err(refused)?;
+        Ok(tables.count() == 0)
     }
 
     fn introduce(&mut self, fingerprint: u64) -> Result<()> {
-        let transaction = self.database.begin_write().map_err(refused)?;
+        let transaction = self.database().map_err(refused)?.begin_write().map_err(refused)?;
         {
             let mut about = transaction.open_table(ABOUT).map_err(refused)?;
             about.insert("about", &about_bytes(fingerprint)[..]).map_err(refused)?;
@@ -87,7 +134,7 @@ impl Hibernation {
     }
 
     fn recognise(&mut self, fingerprint: u64) -> Result<()> {
-        let transaction = self.database.begin_read().map_err(refused)?;
+        let transaction = self.database().map_err(refused)?.begin_read().map_err(refused)?;
         let foreign = |_| Error::invalid("holds no hibernated agents");
         let about = transaction.open_table(ABOUT).map_err(foreign)?;
         let agents = transaction.open_table(AGENTS).map_err(foreign)?;
@@ -109,7 +156,7 @@ impl Hibernation {
 
     /// The id of its last agent.
     pub(crate) fn last_id(&self) -> Result<Option<u64>> {
-        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let transaction = self.reading()?;
         let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
         let last = agents.last().map_err(|error| self.name(error))?;
         Ok(last.map(|(id, _)| id.value()))
@@ -120,7 +167,7 @@ impl Hibernation {
         if self.count == 0 {
             return Ok(ids.into_iter().map(|_| false).collect());
         }
-        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let transaction = self.reading()?;
         let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
         let held = |id| agents.get(id).map(|found| found.is_some());
         ids.into_iter().map(held).collect::<std::result::Result<_, _>>().map_err(|e| self.name(e))
@@ -128,7 +175,7 @@ impl Hibernation {
 
     /// Shows the ids of its agents, in their order.
     pub(crate) fn each_id(&self, mut show: impl FnMut(u64)) -> Result<()> {
-        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let transaction = self.reading()?;
         let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
         for entry in agents.iter().map_err(|error| self.name(error))? {
             show(entry.map_err(|error| self.name(error))?.0.value());
@@ -136,32 +183,57 @@ impl Hibernation {
         Ok(())
     }
 
+    fn reading(&self) -> Result<ReadTransaction> {
+        let database = self.database().map_err(|error| self.name(error))?;
+        database.begin_read().map_err(|error| self.name(error))
+    }
+
     /// Takes agents in, all that `show` puts or none, durably: (id, image), the image is overwritten.
     pub(crate) fn take_in(
         &mut self,
         show: impl FnOnce(&mut dyn FnMut(u64, &mut Vec<u8>) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
-        let transaction = self.database.begin_write().map_err(|error| self.name(error))?;
-        let mut count = 0;
+        let mut taken = Vec::new();
+        let result = self.put_all(show, &mut taken);
+        match &result {
+            Ok(()) => {
+                self.count += taken.len() as u64;
+                self.woken.clear();
+            }
+            // Whatever the file has of them is not theirs any more: they are in memory.
+            Err(error) if error.kind() == ErrorKind::System => {
+                self.woken.append(&mut taken);
+                self.mend();
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn put_all(
+        &self,
+        show: impl FnOnce(&mut dyn FnMut(u64, &mut Vec<u8>) -> Result<()>) -> Result<()>,
+        taken: &mut Vec<u64>,
+    ) -> Result<()> {
+        let database = self.database().map_err(|error| self.name(error))?;
+        let transaction = database.begin_write().map_err(|error| self.name(error))?;
         {
             let mut agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
             show(&mut |id, image| {
                 let sum = checksum(id, image);
                 image.extend_from_slice(&sum.to_le_bytes());
-                let before = agents.insert(id, &image[..]).map_err(|error| self.name(error))?;
-                count += u64::from(before.is_none());
+                taken.push(id);
+                agents.insert(id, &image[..]).map_err(|error| self.name(error))?;
                 Ok(())
             })?;
         }
-        transaction.commit().map_err(|error| self.name(error))?;
-        self.count += count;
-        Ok(())
+        transaction.commit().map_err(|error| self.name(error))
     }
 
     /// Appends the bytes of agents to `bytes`, in the order of `ids`, as long as these are fewer than
     /// [`BATCH_BYTES`]: answers where each one ends.
     pub(crate) fn read(&self, ids: &[u64], bytes: &mut Vec<u8>) -> Result<Vec<usize>> {
-        let transaction = self.database.begin_read().map_err(|error| self.name(error))?;
+        let transaction = self.reading()?;
         let agents = transaction.open_table(AGENTS).map_err(|error| self.name(error))?;
         let mut ends = Vec::new();
         for &id in ids {
@@ -182,15 +254,40 @@ impl Hibernation {
         Ok(ends)
     }
 
-    /// Forgets agents: durably, or with the next durable change.
-    pub(crate) fn forget(&mut self, ids: &[u64], durably: bool) -> Result<()> {
-        self.forget_in(ids, durably).map_err(|error| self.name(error))?;
-        self.count -= ids.len() as u64;
-        Ok(())
+    /// Forgets agents that are gone, durably.
+    pub(crate) fn dismiss(&mut self, ids: &[u64]) -> Result<()> {
+        match self.forget_in(ids, true) {
+            Ok(()) => {
+                self.count -= ids.len() as u64;
+                self.woken.clear();
+                Ok(())
+            }
+            Err(error) => {
+                let error = self.name(error);
+                self.mend();
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets agents that are awake: durably with the next durable change. Until then the file, were it
+    /// all that is left, has them as they were.
+    pub(crate) fn release(&mut self, ids: &[u64]) {
+        self.woken.extend_from_slice(ids);
+        let durably = self.woken.len() > MOST_WOKEN;
+        match self.forget_in(ids, durably) {
+            Ok(()) => {
+                self.count -= ids.len() as u64;
+                if durably {
+                    self.woken.clear();
+                }
+            }
+            Err(_) => self.mend(),
+        }
     }
 
     fn forget_in(&self, ids: &[u64], durably: bool) -> std::result::Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
+        let mut transaction = self.database()?.begin_write()?;
         transaction.set_durability(match durably {
             true => Durability::Immediate,
             false => Durability::None,
@@ -227,6 +324,32 @@ fn checksum(id: u64, image: &[u8]) -> u64 {
     XxHash3_64::oneshot_with_seed(id, image)
 }
 
+/// Opens the store of a file, or creates it.
+fn open_store(path: &Path) -> Result<Database> {
+    let file = owned(path).map_err(|error| Error::new(ErrorKind::System, error.to_string()))?;
+    let new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    let database = match new {
+        true => builder.create_file(file),
+        false => Doubted::new(file).and_then(|file| {
+            if file.is_finished() {
+                builder.set_repair_callback(stay);
+            }
+            builder.create_with_backend(file)
+        }),
+    };
+    database.map_err(refused)
+}
+
+/// Refuses to go back to the commit before the last: that is for a writer that was killed.
+fn stay(repair: &mut RepairSession) {
+    // It is called with 0, then with less than a half only if the last commit is not whole.
+    if (0.1..0.5).contains(&repair.progress()) {
+        repair.abort();
+    }
+}
+
 /// Opens a file for its owner alone.
 fn owned(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
@@ -240,6 +363,7 @@ fn owned(path: &Path) -> std::io::Result<File> {
 fn refused(error: impl Into<redb::Error>) -> Error {
     let error = error.into();
     let kind = match error {
+        redb::Error::RepairAborted => return Error::invalid("is damaged"),
         redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => ErrorKind::Invalid,
         _ => ErrorKind::System,
     };

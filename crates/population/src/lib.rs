@@ -6,19 +6,28 @@
 //! what the worst case needs is checked before the first tick.
 #![forbid(unsafe_code)]
 
+mod bound;
+mod checkpoint;
 mod chunk;
 mod crowd;
 mod environment;
 mod error;
 mod experience;
+#[cfg(test)]
+mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gaps;
 mod generative;
 mod hibernation;
+pub mod history;
+mod image;
 mod infer;
 mod lifecycle;
 mod members;
 mod membership;
 mod memory;
+mod observation_buffer;
 mod passage;
 mod plan;
 mod population;
@@ -28,18 +37,24 @@ mod roster;
 mod schedule;
 mod settings;
 mod simulation;
+mod spill;
 mod tick;
 mod trajectory;
 
+pub use bound::Bounds;
+pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
 pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;
+pub use history::{History, HistoryTotals, Past};
 pub use infer::{Inference, infer};
 pub use lifecycle::{Lifecycle, LifecycleCounts, LifecyclePolicy};
 pub use memory::{Memory, Tiers};
-pub use plan::{Plan, plan};
+pub use observation_buffer::ObservationBuffer;
+pub use plan::{Plan, PlannedHistory, most_bytes_per_agent, plan};
 pub use schedule::Schedule;
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;
+pub use spill::Spilled;
 pub use trajectory::trajectory_term;

@@ -108,9 +108,8 @@ impl Members {
     /// Notes that all were stepped, after which `ticks` ticks have been run.
     pub(crate) fn step_all(&mut self, ticks: u64) {
         self.stepped = ticks;
-        for place in 0..if self.is_uniform() { 0 } else { self.len } {
-            self.each[2 * place + 1] = ticks;
-        }
+        let stepped = self.each.iter_mut().skip(1).step_by(2);
+        stepped.for_each(|stepped| *stepped = ticks);
     }
 
     /// Notes that some were stepped.

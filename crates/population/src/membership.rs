@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! ids ascend within a chunk, and from chunk to chunk; no chunk is empty
-//! fixed + idle + Σ over chunks of max(held, worst case of its agents) ≤ budget
+//! fixed + idle + history's room + Σ over chunks of max(held, worst case of its agents) ≤ budget
 //! ```
 //!
 //! By the second no tick can be refused memory. It is asked for before anybody comes, together with
@@ -13,6 +13,7 @@
 use populace_pool::{Bytes, SharedResource};
 
 use crate::chunk::{AtRest, Chunk, Starts};
+use crate::history::Archive;
 use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
 use crate::population::Population;
@@ -28,7 +29,7 @@ impl<T: Number> Population<T> {
         let Some(next) = first.checked_add(count) else {
             return Err(Error::invalid(format!("spawn: {first} + {count} ids are more than 2^64")));
         };
-        self.admit(count)?;
+        self.admit_before_history(|population| population.admit(count))?;
         let joining = self.joining(count);
         let (stepped, memory) = (self.stamp(), self.chunk_memory.clone());
         let mut born = Vec::new();
@@ -75,7 +76,8 @@ impl<T: Number> Population<T> {
     /// Engine bytes at most, while nobody comes.
     pub(crate) fn worst_bytes(&self) -> u64 {
         let chunks = self.chunks.iter().map(|chunk| self.worst_of(chunk));
-        self.fixed_memory().total() + self.idle_bytes + chunks.sum::<u64>()
+        let history = self.history.as_ref().map_or(0, Archive::room_bytes);
+        self.fixed_memory().total() + self.idle_bytes + history + chunks.sum::<u64>()
     }
 
     fn worst_of(&self, chunk: &Chunk) -> u64 {

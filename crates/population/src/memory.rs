@@ -10,6 +10,7 @@ use populace_pool::{
 };
 
 use crate::Result;
+use crate::record::Code;
 
 const AGENTS: Class = Class(0);
 const SHARED: Class = Class(1);
@@ -47,8 +48,30 @@ pub struct Tiers {
     pub dense: u64,
     /// Beliefs that keep the states of their support.
     pub sparse: u64,
+    /// The same in half precision.
+    pub dense_f16: u64,
+    /// The same in half precision.
+    pub sparse_f16: u64,
+    /// The same in eight bits.
+    pub dense_log8: u64,
+    /// The same in eight bits.
+    pub sparse_log8: u64,
     /// Beliefs of agents that have not observed anything: D itself, stored once for all.
     pub initial: u64,
+}
+
+impl Tiers {
+    /// How many beliefs are coded so, in that form.
+    pub(crate) fn of(&mut self, code: Code, dense: bool) -> &mut u64 {
+        match (code, dense) {
+            (Code::Exact, true) => &mut self.dense,
+            (Code::Exact, false) => &mut self.sparse,
+            (Code::F16, true) => &mut self.dense_f16,
+            (Code::F16, false) => &mut self.sparse_f16,
+            (Code::Log8, true) => &mut self.dense_log8,
+            (Code::Log8, false) => &mut self.sparse_log8,
+        }
+    }
 }
 
 /// The root resource with its limit, the pool over it, and the classes charged to what they give:
@@ -129,6 +152,11 @@ impl EngineMemory {
 
     pub(crate) fn scratch(&self) -> SharedResource {
         self.charged(self.pooled.clone(), SCRATCH)
+    }
+
+    /// What may still be taken, in bytes: what the pool keeps counts as free.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        self.root.limit_bytes() - self.root.used_bytes() + self.pool.idle_bytes()
     }
 
     /// What libraries take on the heap is charged by taking as much here and never touching it: it

@@ -52,9 +52,7 @@ impl<T: Number> Population<T> {
         let copied = self.chunks.last().map_or(0, Chunk::held_bytes);
         let slack = 3 * page_bytes() * rounded as u64 + copied;
         let needed = slack + asleep * self.layout.most_agent_bytes();
-        if self.worst_bytes() + needed > self.budget_bytes {
-            return Err(self.refused_bytes("recycle", needed));
-        }
+        self.admit_bytes("recycle", needed)?;
         self.dismiss(ids, Lifecycle::Recycled)?;
         self.life.recycled += ids.len() as u64;
         self.give_birth(ids.len() as u64)
@@ -62,6 +60,9 @@ impl<T: Number> Population<T> {
 
     fn dismiss(&mut self, ids: &[u64], to: Lifecycle) -> Result<()> {
         check_once(ids)?;
+        if let Some(store) = &mut self.life.store {
+            store.revive();
+        }
         let (awake, asleep): (Vec<u64>, Vec<u64>) =
             ids.iter().copied().partition(|&id| self.find_id(id).is_some());
         self.check_asleep(&asleep, ids)?;
@@ -69,7 +70,7 @@ impl<T: Number> Population<T> {
         let before = self.lifecycles_if_told(&calls);
         // What is on disk goes first: that can be refused.
         if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty()) {
-            store.forget(&asleep, true)?;
+            store.dismiss(&asleep)?;
         }
         self.take_out(&calls)?;
         for (id, from) in before {
@@ -102,6 +103,7 @@ impl<T: Number> Population<T> {
         if self.life.store.is_some() {
             return Err(Error::invalid("the population has a hibernation file already"));
         }
+        self.admit_bytes("a hibernation file", STORE_BYTES as u64)?;
         let before = self.memory.split();
         let reserve = Array::unspecified(&self.memory.overhead(), STORE_BYTES)?;
         let taken = self.memory.split().total() - before.total();
@@ -125,16 +127,20 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    fn store_or(&self, what: &str) -> Result<()> {
-        if self.life.store.is_some() {
-            return Ok(());
-        }
-        Err(Error::invalid(format!("{what}: the population has no hibernation file")))
+    fn store_or(&mut self, what: &str) -> Result<()> {
+        let Some(store) = &mut self.life.store else {
+            return Err(Error::invalid(format!("{what}: the population has no hibernation file")));
+        };
+        store.revive();
+        Ok(())
     }
 
     /// Writes agents to the file, all or none, and gives their memory back.
     pub(crate) fn hibernate(&mut self, ids: &[u64]) -> Result<()> {
         self.store_or("hibernate")?;
+        if ids.is_empty() {
+            return Ok(());
+        }
         let calls = self.locate(ids, false)?;
         let before = self.lifecycles_if_told(&calls);
         let Self { life, chunks, layout, workers, .. } = self;
@@ -165,6 +171,9 @@ impl<T: Number> Population<T> {
     /// Brings agents back, as they were.
     pub(crate) fn wake(&mut self, ids: &[u64]) -> Result<()> {
         self.store_or("wake")?;
+        if ids.is_empty() {
+            return Ok(());
+        }
         if let Some(row) = ids.iter().position(|&id| self.find_id(id).is_some()) {
             return Err(Error::invalid(format!("ids[{row}]: {} is not hibernated", ids[row])));
         }
@@ -172,9 +181,14 @@ impl<T: Number> Population<T> {
         self.check_asleep(ids, ids)?;
         let mut ids = ids.to_vec();
         ids.sort_unstable();
-        self.admit_back(&ids)?;
+        self.admit_before_history(|population| population.admit_back(&ids))?;
         let woken = self.wake_all(&ids);
         self.settle();
+        if let (Err(error), Some(store)) = (&woken, &mut self.life.store)
+            && error.kind() == ErrorKind::System
+        {
+            store.mend();
+        }
         woken
     }
 
@@ -202,10 +216,12 @@ impl<T: Number> Population<T> {
             let awake: Vec<u64> =
                 batch.iter().copied().filter(|&id| self.find_id(id).is_some()).collect();
             if let Some(store) = &mut self.life.store {
-                store.forget(&awake, false)?;
+                store.release(&awake);
             }
-            for id in awake {
-                self.life.tell(id, Some(Lifecycle::Hibernated), Lifecycle::Active);
+            for id in if self.life.is_told() { awake } else { Vec::new() } {
+                let Some(call) = self.find_id(id) else { continue };
+                let to = self.awake_lifecycle(call);
+                self.life.tell(id, Some(Lifecycle::Hibernated), to);
             }
             back?;
             rest = after;
@@ -220,9 +236,6 @@ impl<T: Number> Population<T> {
         }
         self.store_or("sweep")?;
         let idle = self.idle();
-        if idle.is_empty() {
-            return Ok(0);
-        }
         if self.life.is_told() {
             for call in self.locate(&idle, false)? {
                 let id = self.chunks[call.chunk as usize].members.id(call.place as usize);
@@ -244,6 +257,14 @@ impl<T: Number> Population<T> {
             (id, self.lifecycle(call))
         };
         calls.iter().map(lifecycle).collect()
+    }
+
+    /// Asks for bytes that the worst case of the agents must leave.
+    pub(crate) fn admit_bytes(&mut self, what: &str, bytes: u64) -> Result<()> {
+        self.admit_before_history(|population| {
+            let over = population.worst_bytes() + bytes > population.budget_bytes;
+            if over { Err(population.refused_bytes(what, bytes)) } else { Ok(()) }
+        })
     }
 
     /// That something needs bytes that the worst case of the agents does not leave.

@@ -1,5 +1,8 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
+mod streaming;
+
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
@@ -8,17 +11,21 @@ use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::chunk::{Chunk, ChunkLayout, NOT_BORN};
+use crate::checkpoint::{Resumed, store_bytes};
+use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
+use crate::history::Archive;
+use crate::image::most_image_bytes;
 use crate::lifecycle::Life;
-use crate::members::Members;
 use crate::membership::begin;
 use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::roster::{Call, Called, by_chunk};
-use crate::tick::{Kept, Tick, Worker, World};
-use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::spill::Spill;
+use crate::tick::{Kept, Sharing, Tick, Worker, World};
+use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use streaming::{Room, Stepping};
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
 /// a core's cache.
@@ -48,6 +55,13 @@ pub(crate) struct Population<T: Number> {
     batch: usize,
     /// The chunk that the settings ask for.
     asked: Option<usize>,
+    /// The chunks that a checkpoint is cut into.
+    given: Option<usize>,
+    /// Whether room is kept for a checkpoint's store, and that room.
+    checkpoint: bool,
+    _store: Option<Array<u8>>,
+    /// The file of agents that memory cannot hold.
+    spill: Option<Spill>,
     pub(crate) seed: u64,
     pub(crate) budget_bytes: u64,
     /// The most that the pool keeps, as far as this population can let it.
@@ -57,7 +71,9 @@ pub(crate) struct Population<T: Number> {
     pub(crate) first_agents: u64,
     pub(crate) chunks: Vec<Chunk>,
     kept: Option<KeptArrays>,
-    tick: u64,
+    pub(crate) history: Option<Archive>,
+    sharing: Sharing,
+    pub(crate) tick: u64,
     hash: u64,
     /// How many steps agents have made, all counted.
     agent_steps: u64,
@@ -91,46 +107,71 @@ pub(crate) struct Source<'a> {
 impl<T: Number> Population<T> {
     /// Everything but the agents: what does not grow with their number.
     pub(crate) fn prepare(source: &Source<'_>, settings: &Settings) -> Result<Self> {
-        Self::prepare_in(
-            EngineMemory::new(settings.budget_bytes, settings.agents)?,
-            source,
-            settings,
-        )
+        let memory = EngineMemory::new(settings.budget_bytes, settings.agents)?;
+        Self::prepare_in(memory, source, settings, None)
     }
 
-    fn prepare_in(memory: EngineMemory, source: &Source<'_>, settings: &Settings) -> Result<Self> {
+    /// In that memory, and in the chunks that are given.
+    fn prepare_in(
+        memory: EngineMemory,
+        source: &Source<'_>,
+        settings: &Settings,
+        given: Option<usize>,
+    ) -> Result<Self> {
         if settings.agents == 0 && !source.changes {
             return Err(Error::invalid("agents: 0 are no population"));
         }
         if settings.chunk == Some(0) {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
+        settings.check()?;
         if settings.threads > MOST_THREADS {
             let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
             return Err(Error::invalid(message));
+        }
+        if source.changes && (settings.checkpoint || settings.spill.is_some()) {
+            let what = if settings.checkpoint { "checkpoint" } else { "spill" };
+            let why =
+                "agents come and go here, and so far only those that stay can be kept on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
+        }
+        if settings.history.is_some() && settings.spill.is_some() {
+            let why = "history is kept in memory, and so far not beside agents that are on disk";
+            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
         }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
-        let record = RecordLayout::new(&model, settings.belief, source.steps, soft)?;
-        let (actions, state_bytes) = (model.num_actions(), environment.state_bytes());
-        let layout =
-            ChunkLayout::new(record, actions, state_bytes, source.changes).ok_or_else(|| {
-                let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
-                Error::new(ErrorKind::Unsupported, what)
-            })?;
+        let record = RecordLayout::new(&model, settings, source.steps, soft)?;
+        let layout = ChunkLayout::of(record, &model, environment.state_bytes(), source.changes)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
             .thread_name(|index| format!("populace-{index}"))
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
         let count = threads.current_num_threads();
-        let (chunk_agents, batch) =
-            chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count));
-        let workers = new_workers(count, &model, &layout, chunk_agents, soft, &memory)?;
-        // Only records that change their length, and agents that go, come back to the pool.
-        let returns = source.changes || !layout.record.fixed();
+        let (chunk_agents, batch) = match given {
+            None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
+            Some(agents) => (agents, settings.chunk.unwrap_or(agents).min(agents)),
+        };
+        let history = settings.history.as_ref().map(|history| {
+            if soft {
+                let message = "history: of observations that are distributions none is kept yet";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let sizes = (settings.agents, chunk_agents, source.changes);
+            Archive::new(history, &model, sizes, memory.agents(), &memory.scratch())
+        });
+        let history = history.transpose()?;
+        let mut workers =
+            new_workers(count, &model, &layout, chunk_agents, soft, history.as_ref(), &memory)?;
+        for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
+            let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
+            worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
+        }
+        // Only records that change their length, and agents that go, and history come back to the pool.
+        let returns = source.changes || !layout.record.fixed() || history.is_some();
         let asked = source.changes && model.planner() == Planner::Graph;
         Ok(Self {
             source: asked.then(|| Box::new(source.model.clone())),
@@ -144,6 +185,10 @@ impl<T: Number> Population<T> {
             chunk_agents,
             batch,
             asked: settings.chunk,
+            given,
+            checkpoint: settings.checkpoint,
+            _store: None,
+            spill: None,
             seed: settings.seed,
             budget_bytes: settings.budget_bytes,
             idle_bytes: if returns { most_idle_bytes(settings.agents) } else { 0 },
@@ -151,6 +196,8 @@ impl<T: Number> Population<T> {
             life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
             chunks: Vec::new(),
             kept: None,
+            history,
+            sharing: Sharing::default(),
             tick: 0,
             hash: 0,
             agent_steps: 0,
@@ -163,23 +210,57 @@ impl<T: Number> Population<T> {
 
     /// A population at its first tick: everything that the worst case needs fits the budget.
     pub(crate) fn new(source: &Source<'_>, settings: &Settings) -> Result<Self> {
+        let mut population = Self::admitted(source, settings, None)?;
+        population.fill(settings.agents, source.keep_arrays)?;
+        Ok(population)
+    }
+
+    /// A population where a checkpoint left off.
+    pub(crate) fn resumed(
+        source: &Source<'_>,
+        settings: &Settings,
+        from: &mut Resumed,
+    ) -> Result<Self> {
+        // The checkpoint's store takes memory while it is read.
+        let settings = Settings { checkpoint: true, ..settings.clone() };
+        let mut population = Self::admitted(source, &settings, Some(from.chunk_agents))?;
+        population.refill(settings.agents, from)?;
+        Ok(population)
+    }
+
+    /// Everything but the agents, of whom the worst case fits the budget.
+    fn admitted(source: &Source<'_>, settings: &Settings, given: Option<usize>) -> Result<Self> {
         let (agents, budget) = (settings.agents, settings.budget_bytes);
-        let mut population = match Self::prepare(source, settings) {
+        let prepare = |settings: &Settings| {
+            let memory = EngineMemory::new(settings.budget_bytes, settings.agents)?;
+            Self::prepare_in(memory, source, settings, given)
+        };
+        let mut population = match prepare(settings) {
             // Not even the model and the threads fit: say what would.
             Err(error) if error.kind() == ErrorKind::Budget => {
                 let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
-                let whole = Self::prepare(source, &unlimited)?;
-                let needed = whole.needed_bytes(agents, source.keep_arrays);
+                let whole = prepare(&unlimited)?;
+                let needed = whole.asked_bytes(settings, source.keep_arrays);
                 return Err(Error::over_budget(agents, needed, budget, 0));
             }
             prepared => prepared?,
         };
-        let needed = population.needed_bytes(agents, source.keep_arrays);
+        let needed = population.asked_bytes(settings, source.keep_arrays);
         if needed > u128::from(budget) {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
         }
-        population.fill(agents, source.keep_arrays)?;
+        population.begin_history(source.keep_arrays);
+        if settings.checkpoint {
+            let bytes = population.kept_free(agents);
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let room = Array::unspecified(&population.memory.overhead(), bytes)?;
+            population._store = Some(room);
+            population.fixed = population.memory.split();
+        }
+        if let Some(directory) = &settings.spill {
+            population.open_spill(directory, agents)?;
+        }
         Ok(population)
     }
 
@@ -190,25 +271,14 @@ impl<T: Number> Population<T> {
         settings: &Settings,
     ) -> Result<(Self, Arc<Record<Pool>>)> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
-        let mut population = Self::prepare_in(memory, source, settings)?;
+        let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
+        let mut population = Self::prepare_in(memory, source, settings, None)?;
+        population.begin_history(source.keep_arrays);
         population.fill(settings.agents, source.keep_arrays)?;
         Ok((population, record))
     }
 
     fn fill(&mut self, agents: u64, keep_arrays: bool) -> Result<()> {
-        let step = self.chunk_agents as u64;
-        for first in (0..agents).step_by(self.chunk_agents) {
-            let len = step.min(agents - first) as usize;
-            let members = Members::new(first, len, 0, &self.chunk_memory)?;
-            self.chunks.push(Chunk::new(&self.layout, members, &self.chunk_memory)?);
-        }
-        self.number_rows();
-        self.life.next_id = agents;
-        let (environment, layout, seed) = (&*self.environment, &self.layout, self.seed);
-        self.threads.install(|| {
-            let chunks = self.chunks.par_iter_mut();
-            chunks.for_each(|chunk| begin(environment, seed, layout, chunk, 0));
-        });
         if keep_arrays {
             let memory = self.memory.scratch();
             let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
@@ -217,8 +287,75 @@ impl<T: Number> Population<T> {
                 actions: Array::zeroed(&memory, agents as usize * factors)?,
             });
         }
+        let (seed, free_bytes) = (self.seed, self.free_for_chunks(agents));
+        let Self { layout, chunk_memory, spill, workers, environment, chunks, .. } = self;
+        let (layout, environment) = (&*layout, &**environment);
+        let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);
+        for first in (0..agents).step_by(self.chunk_agents) {
+            let len = (self.chunk_agents as u64).min(agents - first) as usize;
+            chunks.push(room.chunk(chunks.len(), first, len, 0, &mut |chunk| {
+                chunk.contents_mut(layout).0.fill(0);
+                if chunk.borrows() {
+                    begin(environment, seed, layout, chunk, 0);
+                }
+                Ok(())
+            })?);
+        }
+        let spill = spill.as_ref();
+        self.threads.install(|| {
+            let chunks = chunks.par_iter_mut().enumerate();
+            let here = chunks.filter(|&(place, _)| spill.is_none_or(|spill| !spill.is_away(place)));
+            here.for_each(|(_, chunk)| begin(environment, seed, layout, chunk, 0));
+        });
+        self.number_rows();
+        self.life.next_id = agents;
         self.note_peak();
         Ok(())
+    }
+
+    /// Fills the population with the agents of a checkpoint.
+    fn refill(&mut self, agents: u64, from: &mut Resumed) -> Result<()> {
+        let free_bytes = self.free_for_chunks(agents);
+        let Self { layout, chunk_memory, spill, workers, chunks, .. } = self;
+        let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);
+        for first in (0..agents).step_by(self.chunk_agents) {
+            let len = (self.chunk_agents as u64).min(agents - first) as usize;
+            let chunk = from.chunk(layout, first, len, |words, fill| {
+                room.chunk(chunks.len(), first, len, words, fill)
+            })?;
+            chunks.push(chunk);
+        }
+        self.number_rows();
+        self.life.next_id = agents;
+        (self.tick, self.hash) = (from.tick, from.hash);
+        self.agent_steps = agents.saturating_mul(from.tick);
+        self.note_peak();
+        Ok(())
+    }
+
+    /// What the worst case leaves for chunks of `agents` agents, in bytes; without bound where they
+    /// were admitted, all of them.
+    fn free_for_chunks(&self, agents: u64) -> u64 {
+        match self.spill {
+            Some(_) => {
+                let history = self.history.as_ref().map_or(0, Archive::room_bytes);
+                let free = self.memory.free_bytes().saturating_sub(most_idle_bytes(agents));
+                free.saturating_sub(history)
+            }
+            None => u64::MAX,
+        }
+    }
+
+    /// What has to be kept free for the store of checkpoints of `agents` agents.
+    pub(crate) fn store_bytes(&self, agents: u64) -> u64 {
+        let images = most_image_bytes(&self.layout, self.chunk_agents) as u128;
+        let chunks = agents.div_ceil(self.chunk_agents as u64);
+        store_bytes(images * u128::from(chunks)).next_multiple_of(page_bytes())
+    }
+
+    /// The same, where checkpoints will be written.
+    fn kept_free(&self, agents: u64) -> u64 {
+        if self.checkpoint { self.store_bytes(agents) } else { 0 }
     }
 
     /// Bytes of one row of the kept arrays.
@@ -229,22 +366,41 @@ impl<T: Number> Population<T> {
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
     pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
-        let (chunk, _) =
-            chunk_size(&self.layout, agents, self.asked, parts(&self.model, self.workers.len()));
+        let parts = parts(&self.model, self.workers.len());
+        let (chunk, _) = match self.given {
+            None => chunk_size(&self.layout, agents, self.asked, parts),
+            Some(chunk) => (chunk, chunk),
+        };
         let step = chunk as u64;
         let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
         let rest = match (agents % step) as usize {
             0 => 0,
             rest => u128::from(self.layout.most_bytes(rest)),
         };
-        let kept = if keep_arrays {
-            // Two arrays, each in whole pages.
-            u128::from(agents) * u128::from(self.kept_row_bytes()) + 2 * u128::from(page_bytes())
-        } else {
-            0
-        };
+        let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
+        let store = u128::from(self.kept_free(agents));
+        let past = self.history.as_ref().map_or(0, |history| history.least_bytes(agents, chunk));
         let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
-        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle)
+        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store + past
+    }
+
+    /// Engine bytes that are asked of the budget: where agents may be on disk, what has to be in memory
+    /// whatever they need.
+    pub(crate) fn asked_bytes(&self, settings: &Settings, keep_arrays: bool) -> u128 {
+        let whole = self.needed_bytes(settings.agents, keep_arrays);
+        if settings.spill.is_none() {
+            return whole;
+        }
+        let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
+        let fixed = u128::from(self.fixed.total());
+        let history = self.history.as_ref();
+        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
+        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
+    }
+
+    /// Bytes of the kept arrays: two, each in whole pages.
+    fn kept_bytes(&self, agents: u64) -> u128 {
+        u128::from(agents) * u128::from(self.kept_row_bytes()) + 2 * u128::from(page_bytes())
     }
 
     /// What was taken before there was any agent.
@@ -278,6 +434,8 @@ impl<T: Number> Population<T> {
         calls: Option<&[Call]>,
         probe: Option<Probe<'_, T>>,
     ) -> Result<()> {
+        self.prepare_history()?;
+        self.finish_writing()?;
         let tick = Tick {
             model: &self.model,
             layout: &self.layout,
@@ -286,22 +444,26 @@ impl<T: Number> Population<T> {
             batch: self.batch,
             memory: &self.chunk_memory,
             ticks: self.life.dated().then_some(self.tick + 1),
+            history: self.history.as_ref(),
             probe,
+            saved: self.sharing.tries().then(AtomicU64::default),
         };
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
-        let step = |chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
+        let hash = AtomicU64::new(0);
+        let (spill, memory) = (self.spill.as_ref(), &self.memory);
+        let stepping = Stepping { tick: &tick, spill, memory, hash: &hash };
+        let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-            tick.chunk(chunk, called, &mut worker, kept)
+            stepping.step(place, chunk, called, &mut worker, kept)
         };
-        let sum = |a: u64, b: u64| Ok(a.wrapping_add(b));
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let hash: Result<u64> = self.threads.install(|| match (kept, calls) {
+        let stepped: Result<()> = self.threads.install(|| match (kept, calls) {
             (None, None) => {
-                let chunks = chunks.par_iter_mut().with_max_len(1);
-                chunks.map(|chunk| step(chunk, Called::All, None)).try_reduce(|| 0, sum)
+                let chunks = chunks.par_iter_mut().with_max_len(1).enumerate();
+                chunks.try_for_each(|(place, chunk)| step(place, chunk, Called::All, None))
             }
             (_, Some(calls)) => {
                 let mut rest = &mut chunks[..];
@@ -310,31 +472,34 @@ impl<T: Number> Population<T> {
                 for (index, calls) in by_chunk(calls) {
                     let (chunk, after) =
                         std::mem::take(&mut rest)[index - before..].split_at_mut(1);
-                    called.push((&mut chunk[0], calls));
+                    called.push((index, &mut chunk[0], calls));
                     (rest, before) = (after, index + 1);
                 }
-                called
-                    .into_par_iter()
-                    .with_max_len(1)
-                    .map(|(chunk, calls)| step(chunk, Called::Some(calls), None))
-                    .try_reduce(|| 0, sum)
+                called.into_par_iter().with_max_len(1).try_for_each(|(place, chunk, calls)| {
+                    step(place, chunk, Called::Some(calls), None)
+                })
             }
             (Some(kept), None) => chunks
                 .par_iter_mut()
                 .with_max_len(1)
+                .enumerate()
                 .zip(kept.observations.par_chunks_mut(rows * modalities))
                 .zip(kept.actions.par_chunks_mut(rows * factors))
-                .map(|((chunk, observations), actions)| {
-                    step(chunk, Called::All, Some(Kept { observations, actions }))
-                })
-                .try_reduce(|| 0, sum),
+                .try_for_each(|(((place, chunk), observations), actions)| {
+                    step(place, chunk, Called::All, Some(Kept { observations, actions }))
+                }),
         });
-        self.hash = self.hash.wrapping_add(hash?);
-        self.agent_steps += calls.map_or(self.agents(), |calls| calls.len() as u64);
+        // Also of a tick that fails: the chunks that were stepped are not stepped again.
+        self.hash = self.hash.wrapping_add(hash.into_inner());
+        stepped?;
+        let stepped = calls.map_or(self.agents(), |calls| calls.len() as u64);
+        self.sharing.found(tick.saved.map_or(0, AtomicU64::into_inner), stepped);
+        self.agent_steps += stepped;
         self.tick += 1;
         // Within a tick chunks only grow, and what the pool keeps is bounded: here is the peak.
         self.note_peak();
         for chunk in &mut self.chunks {
+            chunk.ahead = false;
             chunk.shrink(&self.chunk_memory);
         }
         Ok(())
@@ -358,7 +523,8 @@ impl<T: Number> Population<T> {
     /// Workers for chunks of that many agents, as many as there are.
     pub(crate) fn new_workers(&self, chunk_agents: usize) -> Result<Vec<Mutex<Worker<T>>>> {
         let (count, soft) = (self.workers.len(), self.environment.is_soft());
-        new_workers(count, &self.model, &self.layout, chunk_agents, soft, &self.memory)
+        let history = self.history.as_ref();
+        new_workers(count, &self.model, &self.layout, chunk_agents, soft, history, &self.memory)
     }
 
     /// Puts other workers in the place of those there are; `before` is what was taken before they were
@@ -437,28 +603,60 @@ impl<T: Number> Population<T> {
     /// How beliefs are stored now.
     pub(crate) fn tiers(&mut self) -> Tiers {
         let mut tiers = Tiers::default();
-        let record = &self.layout.record;
-        let variable = record.variable();
-        for chunk in &mut self.chunks {
-            let len = chunk.len();
-            let (columns, _) = chunk.parts(&self.layout);
-            for agent in 0..len {
-                if columns.action(agent) == NOT_BORN {
-                    tiers.initial += record.factors.len() as u64;
-                    continue;
-                }
-                let mut place = agent * variable;
-                for factor in &record.factors {
-                    let mut length = DENSE;
-                    if factor.keep != Keep::Dense {
-                        length = columns.length(place);
-                        place += 1;
-                    }
-                    if length == DENSE { tiers.dense += 1 } else { tiers.sparse += 1 }
-                }
-            }
+        for place in 0..self.chunks.len() {
+            // Agents that cannot be read back are not counted; the next tick will say why.
+            let _ = self.with_chunk(place, |layout, chunk| {
+                tiers.count(layout, chunk);
+                Ok(())
+            });
         }
         tiers
+    }
+
+    /// How far beliefs may be from the exact ones now.
+    pub(crate) fn bounds(&mut self) -> Bounds {
+        let (mut bounds, mut sum, mut agents) = (Bounds::default(), 0.0, 0);
+        for place in 0..self.chunks.len() {
+            // As for tiers.
+            let _ = self.with_chunk(place, |layout, chunk| {
+                let len = chunk.len();
+                let (columns, _) = chunk.parts(layout);
+                for bound in (0..len).map(|agent| layout.bound(&columns, agent)) {
+                    bounds.max = bounds.max.max(bound);
+                    bounds.above += u64::from(bound > layout.record.shedding.tolerance);
+                    sum += bound;
+                }
+                agents += len;
+                Ok(())
+            });
+        }
+        bounds.mean = if agents > 0 { sum / agents as f64 } else { 0.0 };
+        bounds
+    }
+}
+
+impl Tiers {
+    /// Counts the beliefs of a chunk.
+    fn count(&mut self, layout: &ChunkLayout, chunk: &mut Chunk) {
+        let record = &layout.record;
+        let variable = record.variable();
+        let len = chunk.len();
+        let (columns, _) = chunk.parts(layout);
+        for agent in 0..len {
+            if columns.action(agent) == NOT_BORN {
+                self.initial += record.factors.len() as u64;
+                continue;
+            }
+            let mut place = agent * variable;
+            for factor in &record.factors {
+                let mut length = DENSE;
+                if factor.keep != Keep::Dense {
+                    length = columns.length(place);
+                    place += 1;
+                }
+                *self.of(factor.code, length == DENSE) += 1;
+            }
+        }
     }
 }
 
@@ -469,11 +667,12 @@ fn new_workers<T: Number>(
     layout: &ChunkLayout,
     chunk_agents: usize,
     soft: bool,
+    history: Option<&Archive>,
     memory: &EngineMemory,
 ) -> Result<Vec<Mutex<Worker<T>>>> {
     let scratch = memory.scratch();
-    let worker = |_| Worker::new(model, layout, chunk_agents, soft, &scratch).map(Mutex::new);
-    (0..count).map(worker).collect()
+    let worker = |_| Worker::new(model, layout, chunk_agents, soft, history, &scratch);
+    (0..count).map(|index| worker(index).map(Mutex::new)).collect()
 }
 
 /// Into how many chunks a small population is cut: a few a thread even out the load, more where

@@ -76,9 +76,52 @@ macro_rules! accessors {
                 with!(&self.0, population => population.bytes_per_agent())
             }
 
+            /// What agent `id` observed and chose at `ticks`, oldest first, as far as it is kept: of
+            /// the last [`History::ticks`](crate::History) ticks those at which it was stepped. Who
+            /// rests or is gone can be asked about as long as its ticks are not too old.
+            ///
+            /// # Errors
+            ///
+            /// There never was such an agent, or the settings asked for no history.
+            ///
+            /// ```
+            /// use populace_agent::models::{GridOptions, grid};
+            /// use populace_population::{History, Settings, Simulation};
+            ///
+            /// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
+            /// let history = Some(History { ticks: 4, ..History::default() });
+            /// let settings = Settings { agents: 50, history, ..Settings::default() };
+            /// let mut simulation = Simulation::new(&model, None, &settings, 10, false)?;
+            /// while simulation.ticks() < 10 {
+            ///     simulation.tick()?;
+            /// }
+            /// let past = simulation.history(7, 0..9)?;
+            /// assert_eq!(past.ticks, [6, 7, 8]);
+            /// assert_eq!((past.observations.len(), past.actions.len()), (3, 3));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn history(
+                &self,
+                id: u64,
+                ticks: std::ops::Range<u64>,
+            ) -> $crate::Result<$crate::Past> {
+                with!(&self.0, population => population.past(id, ticks))
+            }
+
+            /// How much history there is; `None` where the settings asked for none.
+            pub fn history_totals(&self) -> Option<$crate::HistoryTotals> {
+                with!(&self.0, population => population.history_totals())
+            }
+
             /// How beliefs are stored now.
             pub fn tiers(&mut self) -> $crate::Tiers {
                 with!(&mut self.0, population => population.tiers())
+            }
+
+            /// How far beliefs may be from the exact ones now; the agents' own bounds are
+            /// [`Crowd::error_bounds`](crate::Crowd::error_bounds).
+            pub fn bounds(&mut self) -> $crate::Bounds {
+                with!(&mut self.0, population => population.bounds())
             }
 
             /// How agents weigh their policies.

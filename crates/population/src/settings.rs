@@ -1,9 +1,17 @@
 //! What a run is given besides its model.
 
+use std::path::PathBuf;
+
 use populace_agent::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
+use crate::record::MOST_MASS;
+use crate::{Error, Result};
 
 /// How beliefs are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Belief {
     /// Sparse where the support is small, dense where it is not; per agent, as beliefs change.
     #[default]
@@ -12,10 +20,14 @@ pub enum Belief {
     Dense,
     /// The states above a threshold far below what can matter, and their probabilities.
     Sparse,
+    /// As `Auto`, probabilities in half precision: off by a thousandth at most where they matter.
+    F16,
+    /// As `Auto`, probabilities in eight bits: off by two hundredths where they matter most.
+    Log8,
 }
 
 /// The settings of a population.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// How many agents.
     pub agents: u64,
@@ -29,8 +41,20 @@ pub struct Settings {
     pub seed: u64,
     /// How beliefs are stored.
     pub belief: Belief,
+    /// The most mass that a step may drop from a stored belief, smallest entries first; from 0
+    /// (nothing is dropped) to ½. Only beliefs that may be sparse drop anything.
+    pub mass: f64,
+    /// An agent whose belief may be further than this from the exact one drops nothing until it is
+    /// nearer: a total-variation distance; 1 is no limit.
+    pub tolerance: f64,
     /// In what precision agents compute.
     pub precision: Precision,
+    /// The directory where agents go that memory cannot hold; none: all of them are in memory.
+    pub spill: Option<PathBuf>,
+    /// Whether room is kept in the budget for writing checkpoints.
+    pub checkpoint: bool,
+    /// What is kept of the past; by default nothing.
+    pub history: Option<History>,
 }
 
 impl Default for Settings {
@@ -42,7 +66,27 @@ impl Default for Settings {
             chunk: None,
             seed: 1,
             belief: Belief::Auto,
+            mass: 0.0,
+            tolerance: 1.0,
             precision: Precision::F32,
+            spill: None,
+            checkpoint: false,
+            history: None,
         }
+    }
+}
+
+impl Settings {
+    /// Refuses what beliefs cannot be stored by.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !(0.0..=MOST_MASS).contains(&self.mass) {
+            let message = format!("mass: {} is not between 0 and {MOST_MASS}", self.mass);
+            return Err(Error::invalid(message));
+        }
+        if !(self.tolerance > 0.0 && self.tolerance <= 1.0) {
+            let message = format!("tolerance: {} is not above 0 and at most 1", self.tolerance);
+            return Err(Error::invalid(message));
+        }
+        Ok(())
     }
 }

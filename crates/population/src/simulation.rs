@@ -5,10 +5,12 @@ use std::sync::Arc;
 use populace_agent::{Answers, Model, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
+use crate::checkpoint::Resumed;
+use crate::chunk::{Chunk, ChunkLayout};
 use crate::generative::MOST_FACTORS;
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
-use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings};
+use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings, Spilled};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -77,6 +79,27 @@ impl Simulation {
             };
             with!(&mut either, population => population.live(schedule, steps))?;
             Ok(Self(either))
+        })
+    }
+
+    /// As [`Simulation::new`], where a checkpoint left off.
+    pub(crate) fn resumed(
+        model: &Model,
+        process: Option<&Model>,
+        settings: &Settings,
+        steps: u64,
+        from: &mut Resumed,
+    ) -> Result<Self> {
+        Self::in_world(model, process, steps, false, |source| {
+            let precision = settings.precision;
+            Ok(Self(match precision {
+                Precision::F32 => {
+                    Either::F32(Box::new(Population::resumed(source, settings, from)?))
+                }
+                Precision::F64 => {
+                    Either::F64(Box::new(Population::resumed(source, settings, from)?))
+                }
+            }))
         })
     }
 
@@ -150,7 +173,8 @@ impl Simulation {
     /// # Errors
     ///
     /// The operating system refuses memory that the budget would allow; or, before anybody is stepped,
-    /// the budget does not hold who comes, or the store cannot be written.
+    /// the budget does not hold who comes, or the store cannot be written; or the directory that agents
+    /// spill to fails, and then nothing is lost: once it is mended, the next call finishes this tick.
     pub fn tick(&mut self) -> Result<()> {
         with!(&mut self.0, population => {
             population.change()?;
@@ -163,6 +187,24 @@ impl Simulation {
     pub fn on_worker<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
         let threads = with!(&self.0, population => population.threads());
         threads.install(|| work(self))
+    }
+
+    /// What is on disk, where the settings let agents go there.
+    pub fn spilled(&self) -> Spilled {
+        with!(&self.0, population => population.spilled())
+    }
+
+    /// Shows every chunk, by its place.
+    pub(crate) fn each_chunk(
+        &mut self,
+        show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
+    ) -> Result<()> {
+        with!(&mut self.0, population => population.each_chunk(show))
+    }
+
+    /// Agents of a chunk; the last may have fewer.
+    pub(crate) fn chunk_agents(&self) -> u64 {
+        with!(&self.0, population => population.chunk_agents as u64)
     }
 
     /// The observations of the last tick, (agents, modalities); empty unless kept.

@@ -1,22 +1,29 @@
 //! One tick of one chunk: observe, step in blocks, act.
 
+mod beliefs;
 mod experience;
+mod sharing;
 mod world;
+
+use std::sync::atomic::AtomicU64;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use populace_agent::random::{Purpose, Stream};
 use populace_agent::{CompiledModel, Scratch};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, deinterleave, interleave};
+use populace_tensor::lanes::LANES;
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
+use crate::history::{Archive, Deeds, Writer};
 use crate::members::Members;
 use crate::population::Probe;
-use crate::record::{DENSE, Factor, Keep, Number};
+use crate::record::{DENSE, Number};
 use crate::roster::Called;
 use crate::{Moment, Result, trajectory_term};
 pub(crate) use experience::{Records, read_counts};
+use sharing::Positions;
+pub(crate) use sharing::Sharing;
 pub(crate) use world::{Observed, Rows, World};
 
 /// What all workers of a tick share.
@@ -30,8 +37,12 @@ pub(crate) struct Tick<'a, T: Number> {
     pub(crate) memory: &'a SharedResource,
     /// How many ticks will have been run, where it matters when agents were last stepped.
     pub(crate) ticks: Option<u64>,
+    /// Where what agents do is kept.
+    pub(crate) history: Option<&'a Archive>,
     /// An agent whose results are wanted, and where to.
     pub(crate) probe: Option<Probe<'a, T>>,
+    /// Where agents in the same position are stepped once: how many that saved.
+    pub(crate) saved: Option<AtomicU64>,
 }
 
 /// What a worker works with; a thread has one.
@@ -51,18 +62,35 @@ pub(crate) struct Worker<T: Number> {
     /// The records that the tick writes.
     records: Array<u64>,
     records_len: usize,
+    positions: Positions,
     states: Array<u32>,
-    values: Array<T>,
+    /// Room for a belief of every lane.
+    pub(crate) values: Array<T>,
+    /// What lossy beliefs are worked on in; empty where none are.
+    room: Array<T>,
     /// An observation as an agent's past keeps it; empty where none is kept.
     packed: Array<u8>,
+    /// What it lends to chunks that have no memory of their own, where agents may be on disk.
+    pub(crate) spare: Option<Spare>,
+    /// Makes blocks of history, where it is kept.
+    history: Option<Writer>,
 }
 
 impl<T: Number> Worker<T> {
+    /// Takes the actions that a lane chose for an agent's.
+    fn take_actions(&mut self, lane: usize, agent: usize, factors: usize) {
+        let chosen = &mut self.actions[agent * factors..][..factors];
+        for (factor, chosen) in chosen.iter_mut().enumerate() {
+            *chosen = self.scratch.action(factor, lane) as i32;
+        }
+    }
+
     pub(crate) fn new(
         model: &CompiledModel<T>,
         layout: &ChunkLayout,
         agents: usize,
         soft: bool,
+        history: Option<&Archive>,
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
@@ -72,8 +100,12 @@ impl<T: Number> Worker<T> {
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
         let prior = model.keeps_prior().then(|| model.belief_len());
         let widest = beliefs.chain(blocks).chain(prior).max().unwrap_or(0);
+        let mut scratch = model.scratch(record.experience.window(), memory)?;
+        if record.bounded {
+            model.carry_bounds(&mut scratch, memory)?;
+        }
         Ok(Self {
-            scratch: model.scratch(record.experience.window(), memory)?,
+            scratch,
             observations: Array::zeroed(memory, agents * model.num_obs().len())?,
             soft: Array::zeroed(memory, if soft { agents * outcomes } else { 0 })?,
             soft_lane: Array::zeroed(memory, if soft { outcomes } else { 0 })?,
@@ -87,9 +119,13 @@ impl<T: Number> Worker<T> {
                 if variable > 0 { layout.most_words(agents) } else { 0 },
             )?,
             records_len: 0,
+            positions: Positions::new(model, record, agents, soft, memory)?,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
+            room: Array::zeroed(memory, if record.is_lossy() { 2 * widest } else { 0 })?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
+            spare: None,
+            history: history.map(|history| history.writer(agents, memory)).transpose()?,
         })
     }
 }
@@ -115,7 +151,7 @@ impl<T: Number> Tick<'_, T> {
         let fixed = self.layout.record.fixed();
         if fixed {
             let words = self.layout.most_words(len);
-            chunk.resize(self.layout, words, self.memory)?;
+            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
         }
         let row = chunk.row;
         let (members, columns, stream) = chunk.split(self.layout);
@@ -142,6 +178,11 @@ impl<T: Number> Tick<'_, T> {
             kept.observations.copy_from_slice(&part.worker.observations[..len * modalities]);
             kept.actions.copy_from_slice(&part.worker.actions[..len * factors]);
         }
+        if let (Some(history), Some(writer)) = (self.history, &mut part.worker.history) {
+            let (observations, actions) = (&part.worker.observations, &part.worker.actions);
+            let deeds = Deeds { tick: self.moment.tick, called, observations, actions };
+            history.record(deeds, members, writer);
+        }
         part.act(row);
         for k in 0..count {
             let agent = called.place(k);
@@ -167,7 +208,7 @@ impl<T: Number> Tick<'_, T> {
     }
 
     /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &Worker<T>) -> Result<()> {
+    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
         let record = &self.layout.record;
         let variable = self.variable();
         let len = chunk.len();
@@ -186,7 +227,9 @@ impl<T: Number> Tick<'_, T> {
                 + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
         };
         let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
-        chunk.resize(self.layout, total.div_ceil(WORD), self.memory)?;
+        let words = total.div_ceil(WORD);
+        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+        let records: &[u8] = cast_slice(&worker.records);
         let (columns, stream) = chunk.parts(self.layout);
         let stream: &mut [u8] = cast_slice_mut(stream);
         if total == worker.records_len && worker.after[..len].is_sorted() {
@@ -288,8 +331,15 @@ impl<T: Number> Part<'_, '_, '_, T> {
 
     /// Steps some of the called agents, in blocks of those that are stepped alike.
     fn batch(&mut self, calls: std::ops::Range<usize>) {
-        let len = calls.len();
         let called = self.called;
+        // Who asks for what each agent computed has each of them compute it; distributions observed are
+        // hardly ever the same.
+        let asked = self.tick.probe.is_some()
+            || self.tick.history.is_some_and(Archive::keeps_beliefs)
+            || self.tick.world.is_soft();
+        let saved = self.tick.saved.as_ref().filter(|_| !asked);
+        let shared = saved.is_some_and(|saved| self.find_leaders(calls.clone(), saved));
+        let steps = |part: &Self, agent: usize| !shared || part.leads(agent);
         let sparse = |part: &Self, agent: usize| {
             // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
@@ -299,15 +349,15 @@ impl<T: Number> Part<'_, '_, '_, T> {
         };
         let mut count = 0;
         for agent in calls.clone().map(|k| called.place(k)) {
-            if sparse(self, agent) {
+            if sparse(self, agent) && steps(self, agent) {
                 self.worker.order[count] = agent as u32;
                 count += 1;
             }
         }
         let sparse_count = count;
-        if count < len {
-            for agent in calls.map(|k| called.place(k)) {
-                if !sparse(self, agent) {
+        if count < calls.len() {
+            for agent in calls.clone().map(|k| called.place(k)) {
+                if !sparse(self, agent) && steps(self, agent) {
                     self.worker.order[count] = agent as u32;
                     count += 1;
                 }
@@ -315,8 +365,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
             self.sort(sparse_count..count);
         }
         let mut start = 0;
-        while start < len {
-            let end = if start < sparse_count { sparse_count } else { len };
+        while start < count {
+            let end = if start < sparse_count { sparse_count } else { count };
             let mut end = end.min(start + LANES);
             if self.tick.model.infers_windows() {
                 let past = self.records().past(self.worker.order[start] as usize);
@@ -327,7 +377,13 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let block = &mut block[..end - start];
             block.copy_from_slice(&self.worker.order[start..end]);
             self.block(block, start < sparse_count);
+            if shared && self.tick.model.draws_actions() {
+                self.draw_followers(block);
+            }
             start = end;
+        }
+        if shared {
+            self.follow(calls);
         }
     }
 
@@ -354,6 +410,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
             let code = self.columns.action(agent);
             if code != NOT_BORN {
                 scratch.took_last_first(lane, layout.decode_action(code));
+            }
+            if layout.record.bounded {
+                // A sparse D leaves out what any sparse belief does.
+                let left_out = model.sparse_threshold().to_f64() * model.belief_len() as f64;
+                let born = code != NOT_BORN;
+                scratch.set_bound(lane, if born { self.columns.bound(agent) } else { left_out });
             }
             if soft {
                 let width = self.worker.soft_lane.len();
@@ -400,6 +462,10 @@ impl<T: Number> Part<'_, '_, '_, T> {
             model.learn(&mut self.worker.scratch);
         }
         model.sample_action(&mut self.worker.scratch);
+        let Worker { scratch, history, .. } = &mut *self.worker;
+        if let (Some(history), Some(writer)) = (self.tick.history, history) {
+            history.note(scratch, agents, sparse, writer);
+        }
         if let Some(probe) = self.tick.probe {
             self.probe(probe, agents, sparse);
         }
@@ -411,12 +477,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 self.write_experience(agents);
             }
         }
-        let Worker { scratch, actions, .. } = &mut *self.worker;
         for (lane, &agent) in agents.iter().enumerate() {
-            let chosen = &mut actions[agent as usize * factors..][..factors];
-            for (factor, chosen) in chosen.iter_mut().enumerate() {
-                *chosen = scratch.action(factor, lane) as i32;
-            }
+            self.worker.take_actions(lane, agent as usize, factors);
         }
     }
 
@@ -428,142 +490,6 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
         for (lane, &agent) in agents.iter().enumerate() {
             probe(self.members.id(agent as usize), lane, self.tick.model, scratch);
-        }
-    }
-
-    fn length(&self, agent: usize, variable: usize) -> u32 {
-        self.columns.length(agent * self.tick.layout.record.variable() + variable)
-    }
-
-    fn read_sparse(&mut self, agents: &[u32]) {
-        let factor = self.tick.layout.record.factors[0];
-        for (lane, &agent) in agents.iter().enumerate() {
-            let agent = agent as usize;
-            if self.columns.action(agent) == NOT_BORN {
-                continue;
-            }
-            let n = self.length(agent, 0);
-            let bytes = self.tick.layout.record.part_bytes(&factor, n);
-            let part = &self.stream[self.worker.before[agent] as usize..][..bytes];
-            let Some(sparse) = self.worker.scratch.sparse() else { continue };
-            let (states, values, len) = sparse.belief_mut(lane);
-            factor.read_sparse(part, n as usize, states, values);
-            *len = n;
-        }
-    }
-
-    fn write_sparse(&mut self, agents: &[u32]) {
-        let record = &self.tick.layout.record;
-        let factor = record.factors[0];
-        let Worker { scratch, records, records_len, after, lengths, .. } = &mut *self.worker;
-        let Some(sparse) = scratch.sparse() else { return };
-        for (lane, &agent) in agents.iter().enumerate() {
-            let (states, values) = sparse.belief(lane);
-            let length = factor.choose(states.len(), states.len() as u32);
-            let bytes = record.part_bytes(&factor, length);
-            let part = &mut cast_slice_mut(records)[*records_len..*records_len + bytes];
-            if length == DENSE {
-                let dense: &mut [T] = cast_slice_mut(part);
-                dense.fill(T::ZERO);
-                for (&s, &value) in states.iter().zip(values) {
-                    dense[s as usize] = value;
-                }
-            } else {
-                factor.write_sparse(states, values, part);
-            }
-            lengths[agent as usize] = length;
-            after[agent as usize] = *records_len as u32;
-            *records_len += bytes;
-        }
-    }
-
-    /// Reads the beliefs of a block into the rows. Lanes that were not born yet take another's: their
-    /// prior is D.
-    fn read_dense(&mut self, agents: &[u32]) {
-        let born = |agent: u32| self.columns.action(agent as usize) != NOT_BORN;
-        let Some(some) = agents.iter().copied().find(|&agent| born(agent)) else { return };
-        let mut from = [some as usize; LANES];
-        for (from, &agent) in from.iter_mut().zip(agents) {
-            *from = if born(agent) { agent as usize } else { *from };
-        }
-        let record = &self.tick.layout.record;
-        let isa = self.tick.model.isa();
-        let mut at = from.map(|agent| self.worker.before[agent] as usize);
-        let (mut variable, mut row) = (0, 0);
-        for factor in &record.factors {
-            let mut lengths = [DENSE; LANES];
-            if factor.keep != Keep::Dense {
-                lengths = from.map(|agent| self.length(agent, variable));
-                variable += 1;
-            }
-            let rows = &mut self.worker.scratch.beliefs_mut()[row..row + factor.states];
-            row += factor.states;
-            let part = |lane: usize| {
-                let bytes = record.part_bytes(factor, lengths[lane]);
-                &self.stream[at[lane]..at[lane] + bytes]
-            };
-            if lengths == [DENSE; LANES] {
-                let parts: [&[T]; LANES] = std::array::from_fn(|lane| cast_slice(part(lane)));
-                interleave(isa, &parts, rows);
-            } else {
-                for (lane, &length) in lengths.iter().enumerate() {
-                    factor.read_rows(part(lane), length, rows, lane);
-                }
-            }
-            for (at, &length) in at.iter_mut().zip(&lengths) {
-                *at += record.part_bytes(factor, length);
-            }
-        }
-    }
-
-    /// Writes the beliefs of a block from the rows.
-    fn write_dense(&mut self, agents: &[u32]) {
-        let record = &self.tick.layout.record;
-        let isa = self.tick.model.isa();
-        let threshold = self.tick.model.sparse_threshold();
-        let Worker {
-            scratch, records, records_len, after, lengths, states, values, before, ..
-        } = &mut *self.worker;
-        let to: &mut [u8] =
-            if self.fixed { &mut *self.stream } else { cast_slice_mut(&mut *records) };
-        if !self.fixed {
-            // Every agent has room for the longest record: its length is not known before all its
-            // factors are written.
-            for &agent in agents {
-                after[agent as usize] = *records_len as u32;
-                *records_len += record.most_bytes();
-            }
-        }
-        let starts = if self.fixed { before } else { after };
-        let mut at = [0; LANES];
-        for (at, &agent) in at.iter_mut().zip(agents) {
-            *at = starts[agent as usize] as usize;
-        }
-        let (mut variable, mut row) = (0, 0);
-        for factor in &record.factors {
-            let values = &mut values[..LANES * factor.states];
-            deinterleave(isa, &scratch.beliefs()[row..row + factor.states], values);
-            row += factor.states;
-            for (lane, &agent) in agents.iter().enumerate() {
-                let belief = &mut values[lane * factor.states..(lane + 1) * factor.states];
-                let mut length = DENSE;
-                let mut n = 0;
-                if factor.keep != Keep::Dense {
-                    n = belief.iter().filter(|&&q| q > threshold).count();
-                    length = factor.choose(n, DENSE);
-                    lengths[agent as usize * record.variable() + variable] = length;
-                }
-                let bytes = record.part_bytes(factor, length);
-                let part = &mut to[at[lane]..at[lane] + bytes];
-                if length == DENSE {
-                    cast_slice_mut(part).copy_from_slice(belief);
-                } else {
-                    Factor::gather(belief, threshold, states);
-                    factor.write_sparse(&states[..n], &belief[..n], part);
-                }
-                at[lane] += bytes;
-            }
-            variable += usize::from(factor.keep != Keep::Dense);
         }
     }
 }

@@ -7,6 +7,9 @@ use populace_population::{Belief, ErrorKind, Settings, Simulation};
 
 const STEPS: u64 = 12;
 
+const BELIEFS: [Belief; 5] =
+    [Belief::Auto, Belief::Dense, Belief::Sparse, Belief::F16, Belief::Log8];
+
 fn models() -> Vec<(&'static str, Model)> {
     let slip = grid(&GridOptions { side: 12, slip: 0.1, ..GridOptions::default() }).unwrap();
     vec![
@@ -39,7 +42,7 @@ fn smallest_budget(model: &Model, settings: &Settings) -> u64 {
 #[test]
 fn classes_add_up_to_what_is_mapped_within_the_smallest_budget() {
     for (name, model) in models() {
-        for belief in [Belief::Auto, Belief::Dense, Belief::Sparse] {
+        for belief in BELIEFS {
             for precision in [Precision::F32, Precision::F64] {
                 let settings =
                     Settings { agents: 3000, threads: 2, belief, precision, ..Settings::default() };
@@ -60,7 +63,7 @@ fn classes_add_up_to_what_is_mapped_within_the_smallest_budget() {
 #[test]
 fn a_trajectory_does_not_depend_on_threads_chunks_or_the_budget() {
     for (name, model) in models() {
-        for belief in [Belief::Auto, Belief::Dense, Belief::Sparse] {
+        for belief in BELIEFS {
             let hash = |threads, chunk, budget_bytes| {
                 let settings = Settings {
                     agents: 500,

@@ -4,10 +4,14 @@
 
 use std::sync::Arc;
 
-use populace_agent::Model;
-use populace_agent::models::{Builtin, GridOptions, grid};
+use populace_agent::models::{Builtin, GridOptions, TmazeForm, TmazeOptions, grid, tmaze};
+use populace_agent::{
+    Dialect, InferenceAlgorithm, Model, Observations, Planner, Precision, Reals, Recording, Tensor,
+};
 use populace_pool::{Pages, SharedResource};
-use populace_population::{Belief, Crowd, Environment, Generative, Moment, Settings, Simulation};
+use populace_population::{
+    Belief, Crowd, Environment, Generative, Inference, Moment, Settings, Simulation, infer,
+};
 
 const AGENTS: u64 = 333;
 const STEPS: u64 = 12;
@@ -121,4 +125,105 @@ fn what_is_wrong_steps_nobody() {
     assert_eq!(error, "actions[1, 0]: is 5, not between 0 and 4");
     let error = crowd.beliefs(&[0, 2]).unwrap_err().to_string();
     assert_eq!(error, "ids[1]: 2 is out of range, there are 2 agents");
+}
+
+#[test]
+fn pymdp_0_observes_something_and_weighs_policies_as_it_observes() {
+    let options = TmazeOptions { form: TmazeForm::Simplified, ..TmazeOptions::default() };
+    let maze = tmaze(&options).unwrap();
+    let mut model = Model::new(Dialect::Pymdp0, maze.a, maze.b);
+    model.d = maze.d;
+    model.arguments.inference_algo = InferenceAlgorithm::Mmp;
+    model.arguments.inference_horizon = Some(2);
+    let settings = Settings { agents: 2, budget_bytes: 8 << 20, ..Settings::default() };
+    let mut crowd = Crowd::new(&model, &settings).unwrap();
+    let mut actions = [0; 4];
+    let error = crowd.step(&[0, 0, 0, -1], &mut actions).unwrap_err().to_string();
+    let says =
+        "observations[1, 1]: is -1, not between 0 and 2; pymdp-0 knows no missing observations";
+    assert_eq!(error, says);
+    crowd.step(&[0; 4], &mut actions).unwrap();
+    // The centre of the maze, where agents begin.
+    assert!(crowd.beliefs(&[1]).unwrap()[0].get(0) > 0.9);
+    let error = crowd.policies(&[0]).unwrap_err().to_string();
+    assert!(error.contains("beliefs by policy"), "{error}");
+}
+
+/// What an agent recorded of these observations computes, in f64.
+fn inferred(model: &Model, seen: &[i32]) -> Inference {
+    let steps = seen.len() / model.modalities();
+    let observations = Observations::Discrete(seen.to_vec());
+    let recording = Recording { steps, observations, actions: None };
+    let settings =
+        Settings { agents: 1, precision: Precision::F64, threads: 1, ..Settings::default() };
+    infer(model, &recording, &settings).unwrap()
+}
+
+/// A crowd of one that has seen this.
+fn alone(model: &Model, seen: &[i32]) -> Crowd {
+    let settings =
+        Settings { agents: 1, precision: Precision::F64, threads: 1, ..Settings::default() };
+    let mut crowd = Crowd::new(model, &settings).unwrap();
+    for observed in seen.chunks_exact(model.modalities()) {
+        crowd.step(observed, &mut vec![0; model.factors()]).unwrap();
+    }
+    crowd
+}
+
+fn close(found: &Reals, expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (place, &expected) in expected.iter().enumerate() {
+        let found = found.get(place);
+        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{found} {expected}");
+    }
+}
+
+#[test]
+fn policies_are_enumerated_for_those_who_act_without() {
+    let mut model = grid(&GridOptions { side: 5, slip: 0.1, ..GridOptions::default() }).unwrap();
+    model.arguments.policy_len = 4;
+    let seen = [7, 7, 12, 6];
+    let mut crowd = alone(&model, &seen);
+    assert_eq!(crowd.planner(), Planner::Graph, "there are few policies");
+    let before = crowd.memory().shared;
+    let weighed = crowd.policies(&[0]).unwrap();
+    assert!(crowd.memory().shared > before && crowd.memory().total() == crowd.engine_bytes());
+    let expected = inferred(&model, &seen);
+    let last = expected.q_pi.len() - weighed.policies..;
+    close(&weighed.q_pi, &expected.q_pi[last.clone()]);
+    close(&weighed.neg_efe, &expected.neg_efe[last]);
+}
+
+#[test]
+fn a_learner_weighs_policies_by_what_it_has_learnt() {
+    let mut model = Builtin::Tmaze.model().unwrap();
+    model.p_a = model.a.clone();
+    model.arguments.learn_a = true;
+    let seen = [0, 0, 0, 3, 1, 0, 4, 0, 1];
+    let weighed = alone(&model, &seen).policies(&[0]).unwrap();
+    // Another agent, who has not learnt: it was born with what the first one believes and counts.
+    let learnt = inferred(&model, &seen);
+    let mut born = model.clone();
+    born.arguments.learn_a = false;
+    born.p_a.clear();
+    for (m, a) in born.a.iter_mut().enumerate() {
+        let size = a.to_f64().len();
+        let counts = &learnt.p_a_after[m];
+        let counts = &counts[counts.len() - size..];
+        let columns = size / a.rows();
+        let sum = |column: usize| -> f64 { counts.iter().skip(column).step_by(columns).sum() };
+        let expected: Vec<f64> = (0..size).map(|at| counts[at] / sum(at % columns)).collect();
+        *a = Tensor::dense(a.shape().to_vec(), expected).unwrap();
+    }
+    for (f, d) in born.d.iter_mut().enumerate() {
+        let states = d.rows();
+        let qs = &learnt.qs[f];
+        *d = Tensor::vector(qs[qs.len() - states..].to_vec());
+    }
+    let expected = alone(&born, &[]).policies(&[0]).unwrap();
+    let all = |reals: &Reals| reals.iter().collect::<Vec<f64>>();
+    close(&weighed.q_pi, &all(&expected.q_pi));
+    close(&weighed.neg_efe, &all(&expected.neg_efe));
+    let fresh = alone(&model, &[]).policies(&[0]).unwrap();
+    assert_ne!(weighed, fresh);
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
-use populace_agent::models::{TmazeOptions, tmaze};
-use populace_agent::{ActionSelection, InferenceAlgorithm, Model};
+use populace_agent::models::{TmazeForm, TmazeOptions, tmaze};
+use populace_agent::{ActionSelection, Dialect, InferenceAlgorithm, Model};
 use populace_population::{ErrorKind, Settings, Simulation};
 
 /// A T-maze whose agents learn A and B.
@@ -30,6 +30,25 @@ fn beyond_tmaze() -> Model {
     model
 }
 
+/// Agents of `pymdp-0` that pass messages over `horizon` steps and the planned ones, and learn all they
+/// can.
+fn by_policy_tmaze(horizon: usize) -> Model {
+    let options = TmazeOptions { form: TmazeForm::Simplified, ..TmazeOptions::default() };
+    let maze = tmaze(&options).unwrap();
+    let mut model = Model::new(Dialect::Pymdp0, maze.a, maze.b);
+    (model.c, model.d) = (maze.c, maze.d);
+    (model.p_a, model.p_b, model.p_d) = (model.a.clone(), model.b.clone(), model.d.clone());
+    let agent = &mut model.arguments;
+    agent.inference_algo = InferenceAlgorithm::Mmp;
+    agent.inference_horizon = Some(horizon);
+    agent.policy_len = 2;
+    (agent.learn_a, agent.learn_b, agent.learn_d) = (true, true, true);
+    agent.use_param_info_gain = true;
+    agent.action_selection = ActionSelection::Stochastic;
+    agent.alpha = 1.0;
+    model
+}
+
 #[test]
 fn ten_thousand_learning_agents_stay_in_64_mib() {
     let ticks = if std::env::var_os("POPULACE_LONG").is_some() { 1000 } else { 40 };
@@ -50,7 +69,7 @@ fn ten_thousand_learning_agents_stay_in_64_mib() {
 
 #[test]
 fn what_is_learnt_does_not_depend_on_threads_chunks_or_neighbours() {
-    for model in [learning_tmaze(), beyond_tmaze()] {
+    for model in [learning_tmaze(), beyond_tmaze(), by_policy_tmaze(1), by_policy_tmaze(3)] {
         let run = |agents, threads, chunk| {
             let settings = Settings { agents, threads, chunk, ..Settings::default() };
             let mut simulation = Simulation::new(&model, None, &settings, 12, true).unwrap();

@@ -24,11 +24,20 @@ impl Dice {
         populace_agent::random::mix(self.0) % sides
     }
 
-    /// Some of these, in any order.
+    /// Mostly `few`, many now and then.
+    fn most(&mut self, few: u64) -> u64 {
+        if self.roll(4) == 0 { 60 } else { few }
+    }
+
+    /// Some of these, in any order, at most `most`.
     fn some(&mut self, from: &[u64], most: u64) -> Vec<u64> {
         let mut from = from.to_vec();
         let count = self.roll(most + 1).min(from.len() as u64);
-        (0..count).map(|_| from.swap_remove(self.roll(from.len() as u64) as usize)).collect()
+        let mut take = || {
+            let place = self.roll(from.len() as u64);
+            from.swap_remove(place as usize)
+        };
+        (0..count).map(|_| take()).collect()
     }
 }
 
@@ -185,7 +194,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 believed.ticks += 1;
             }
             6..8 => {
-                let count = dice.roll(if dice.roll(4) == 0 { 60 } else { 4 });
+                let most = dice.most(4);
+                let count = dice.roll(most);
                 match crowd.spawn(count) {
                     Ok(born) => assert_eq!(born, believed.born(count)),
                     Err(error) => assert!(!accept(Err(error))),
@@ -193,7 +203,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
             }
             8..10 => {
                 let everyone: Vec<u64> = awake.iter().chain(&asleep).copied().collect();
-                let ids = dice.some(&everyone, if dice.roll(4) == 0 { 60 } else { 4 });
+                let most = dice.most(4);
+                let ids = dice.some(&everyone, most);
                 crowd.retire(&ids).unwrap();
                 for id in ids {
                     assert!(believed.awake.remove(&id) || believed.asleep.remove(&id));
@@ -217,7 +228,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 }
             }
             11..13 => {
-                let ids = dice.some(&awake, if dice.roll(4) == 0 { 60 } else { 8 });
+                let most = dice.most(8);
+                let ids = dice.some(&awake, most);
                 crowd.hibernate(&ids).unwrap();
                 for id in ids {
                     believed.awake.remove(&id);
@@ -225,7 +237,8 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
                 }
             }
             13..15 => {
-                let ids = dice.some(&asleep, if dice.roll(3) == 0 { 60 } else { 8 });
+                let most = dice.most(8);
+                let ids = dice.some(&asleep, most);
                 if accept(crowd.wake(&ids)) {
                     for id in ids {
                         believed.asleep.remove(&id);
@@ -468,7 +481,7 @@ fn every_passage_is_told() {
         (3, Some(Idle), Hibernated),
     ]);
     crowd.step_subset(&[3], &[0; 3], &mut [0; 2]).unwrap();
-    told(&[(3, Some(Hibernated), Active)]);
+    told(&[(3, Some(Hibernated), Initialising), (3, Some(Initialising), Active)]);
     crowd.retire(&[2, 0]).unwrap();
     told(&[(0, Some(Active), Retired), (2, Some(Hibernated), Retired)]);
     crowd.recycle(&[1]).unwrap();

@@ -121,6 +121,13 @@ impl<T: Plain> Array<T> {
     }
 }
 
+/// An empty array, which takes no memory.
+impl<T: Plain> Default for Array<T> {
+    fn default() -> Self {
+        Self::over(None, 0)
+    }
+}
+
 impl<T: Plain> Deref for Array<T> {
     type Target = [T];
 

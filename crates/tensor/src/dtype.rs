@@ -6,76 +6,21 @@
 use std::fmt;
 
 use half::{bf16, f16};
+pub use populace_pool::Dtype;
 
-/// An element type.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// Unsigned bytes.
-    U8,
-    /// IEEE half precision.
-    F16,
-    /// The upper half of an f32.
-    Bf16,
-    /// IEEE single precision.
-    F32,
-    /// IEEE double precision.
-    F64,
-}
+use crate::{Error, ErrorKind, Result};
 
-impl Dtype {
-    /// Bytes an element takes.
-    pub const fn size_bytes(self) -> usize {
-        match self {
-            Self::U8 => 1,
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-
-    /// The smallest type that holds both, by NumPy's rules (ml_dtypes' for bf16).
-    ///
-    /// ```
-    /// use populace_tensor::Dtype::{Bf16, F16, F32, F64, U8};
-    /// assert_eq!(U8.promote(F16), F16);
-    /// assert_eq!(F16.promote(Bf16), F32);
-    /// assert_eq!(F32.promote(F64), F64);
-    /// ```
-    pub const fn promote(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::F16, Self::Bf16) | (Self::Bf16, Self::F16) => Self::F32,
-            _ if self as u8 >= other as u8 => self,
-            _ => other,
-        }
-    }
-
-    /// The type that sums and products of this type are calculated in: u8 in f64, where products
-    /// of bytes are exact, the halves in f32.
-    pub(crate) const fn arithmetic(self) -> Self {
-        match self {
-            Self::U8 | Self::F64 => Self::F64,
-            Self::F16 | Self::Bf16 | Self::F32 => Self::F32,
-        }
-    }
-
-    /// Whether every value survives the conversion to `to` (NumPy's `safe` casting).
-    pub(crate) fn casts_safely(self, to: Self) -> bool {
-        self.promote(to) == to
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::U8 => "u8",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-        })
+/// The type that sums and products of this type are calculated in: u8 in f64, where products
+/// of bytes are exact, the halves in f32.
+///
+/// # Errors
+///
+/// Other integers are not calculated with.
+pub(crate) fn arithmetic(dtype: Dtype) -> Result<Dtype> {
+    match dtype {
+        Dtype::U8 | Dtype::F64 => Ok(Dtype::F64),
+        Dtype::F16 | Dtype::Bf16 | Dtype::F32 => Ok(Dtype::F32),
+        dtype => Err(Error::new(ErrorKind::NotCalculated { dtype })),
     }
 }
 
@@ -212,6 +157,7 @@ macro_rules! with_element {
                 type $name = f64;
                 $body
             }
+            other => unreachable!("a plan was made for {other}, which is not calculated with"),
         }
     };
 }

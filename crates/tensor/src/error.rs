@@ -112,6 +112,11 @@ pub enum ErrorKind {
         /// The type of `out`.
         out: Dtype,
     },
+    /// A type that tensors do not have: of the integers, only bytes are calculated with.
+    NotCalculated {
+        /// The type.
+        dtype: Dtype,
+    },
     /// `out` shares memory with an operand.
     Aliased {
         /// Which operand, from 0.
@@ -229,6 +234,10 @@ impl fmt::Display for ErrorKind {
             Self::OutputDtype { result, out } => {
                 write!(f, "a result of type {result} cannot be stored in out of type {out}")
             }
+            Self::NotCalculated { dtype } => write!(
+                f,
+                "{dtype} is not calculated with; float64, float32, float16, bfloat16 and uint8 are"
+            ),
             Self::Aliased { operand } => write!(f, "out shares memory with operand {operand}"),
             Self::OutOfBounds { available, needed } => {
                 write!(f, "the view reaches over {needed} elements, but {available} are there")

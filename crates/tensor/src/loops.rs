@@ -143,7 +143,9 @@ impl Loops {
             outer.size = part.len();
             at = outer.strides.map(|stride| part.start as isize * stride);
         }
-        let pass = Pass::<T, A, D, TWO> { first, second, out, isa: Isa::best() };
+        let reads = self.kept.iter().chain(&self.summed).filter(|dim| dim.strides[0] != 0);
+        let bytes = reads.map(|dim| dim.size).product::<usize>() * size_of::<A>();
+        let pass = Pass::<T, A, D, TWO> { first, second, out, bytes, isa: Isa::best() };
         // SAFETY: the caller's promises.
         unsafe {
             if self.reduces {
@@ -214,6 +216,8 @@ struct Pass<T, A, D, const TWO: bool> {
     first: *const A,
     second: *const T,
     out: *mut D,
+    /// How much all loops read of `first`.
+    bytes: usize,
     isa: Isa,
 }
 

@@ -104,7 +104,7 @@ impl Output<'_> {
 /// The addresses that a layout spans, the end excluded.
 fn bytes(first: *const u8, dtype: Dtype, layout: &Layout) -> Option<(usize, usize)> {
     let (lowest, highest) = layout.extent()?;
-    let size = dtype.size_bytes() as isize;
+    let size = dtype.item_bytes() as isize;
     let address = |offset: isize| first.addr().wrapping_add_signed(offset * size);
     Some((address(lowest), address(highest + 1)))
 }

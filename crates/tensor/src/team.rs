@@ -39,6 +39,8 @@ struct Team {
     calls: AtomicU64,
     /// Parts that are taken and not done; the caller looks at it before it goes to sleep.
     running: AtomicUsize,
+    /// Workers that have started.
+    present: AtomicUsize,
     wake: Condvar,
     done: Condvar,
 }
@@ -75,14 +77,20 @@ fn team() -> &'static Team {
         call: Mutex::new(Call { work: None, taken: 0, parts: 0, panicked: false }),
         calls: AtomicU64::new(0),
         running: AtomicUsize::new(0),
+        present: AtomicUsize::new(0),
         wake: Condvar::new(),
         done: Condvar::new(),
     });
     ASSEMBLED.get_or_init(|| {
-        for index in 1..size() {
+        let spawn = |index| {
             let name = format!("populace-tensor-{index}");
-            // Where a thread cannot be had, those that are there do its parts.
-            let _ = std::thread::Builder::new().name(name).spawn(|| team.worker());
+            std::thread::Builder::new().name(name).spawn(|| team.worker())
+        };
+        // Where a thread cannot be had, those that are there do its parts.
+        let spawned = (1..size()).filter(|&index| spawn(index).is_ok()).count();
+        // A thread allocates while it starts, and a busy machine may let it start late.
+        while team.present.load(Ordering::Acquire) < spawned {
+            std::thread::yield_now();
         }
     });
     team
@@ -90,6 +98,7 @@ fn team() -> &'static Team {
 
 impl Team {
     fn worker(&self) {
+        self.present.fetch_add(1, Ordering::Release);
         let mut seen = 0;
         loop {
             look(|| self.calls.load(Ordering::Acquire) != seen);

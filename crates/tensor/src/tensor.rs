@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use populace_pool::{Buffer, SharedResource};
 
+use crate::dtype::arithmetic;
 use crate::layout::{Layout, element_count};
 use crate::{Dtype, Element, Error, ErrorKind, Result, View, ViewMut};
 
@@ -24,11 +25,12 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// The shape cannot be addressed, or the resource gives no memory.
+    /// The type is not calculated with, the shape cannot be addressed, or the resource gives no memory.
     pub fn uninit(resource: &SharedResource, dtype: Dtype, shape: &[usize]) -> Result<Self> {
+        arithmetic(dtype)?;
         let layout = Layout::row_major(shape)?;
         // A buffer holds at least a byte, so an empty tensor takes one element.
-        let size_bytes = element_count(shape)?.max(1) * dtype.size_bytes();
+        let size_bytes = element_count(shape)?.max(1) * dtype.item_bytes();
         Ok(Self { buffer: Buffer::new(resource, size_bytes, ALIGN_BYTES)?, dtype, layout })
     }
 

@@ -184,3 +184,19 @@ fn views_stay_inside_their_memory() {
     let overlapping = ViewMut::with_strides(&mut memory, &[3, 2], &[1, 1], 0);
     assert_eq!(overlapping.unwrap_err().kind(), &ErrorKind::SelfOverlap);
 }
+
+#[test]
+fn integers_but_bytes_are_not_calculated_with() {
+    let error = Tensor::uninit(&resource(), Dtype::I32, &[2]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "int32 is not calculated with; float64, float32, float16, bfloat16 and uint8 are"
+    );
+    let array = r#"{"dtype": "i64", "shape": [2], "strides": [1]}"#;
+    let file = format!(
+        r#"{{"version": 1, "plans": [{{"operation": "dot", "operands": [{array}, {array}]}}]}}"#
+    );
+    let planner = Planner::new(&resource());
+    let error = planner.warm(file.as_bytes()).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::NotCalculated { dtype: Dtype::I64 });
+}

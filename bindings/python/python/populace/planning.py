@@ -38,7 +38,7 @@ def plan(
     steps: int = 100,
     threads: int = 0,
     chunk: int | None = None,
-    belief: Literal["auto", "dense", "sparse"] = "auto",
+    belief: Literal["auto", "dense", "sparse", "f16", "log8"] = "auto",
     precision: Literal["f32", "f64"] = "f32",
 ) -> Plan:
     """Say what ``steps`` ticks of a population in the model's own world would take.

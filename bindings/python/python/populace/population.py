@@ -69,7 +69,7 @@ class Population:
         seed: int = 1,
         threads: int = 0,
         chunk: int | None = None,
-        belief: Literal["auto", "dense", "sparse"] = "auto",
+        belief: Literal["auto", "dense", "sparse", "f16", "log8"] = "auto",
         precision: Literal["f32", "f64"] = "f32",
     ) -> None:
         self.model = model
@@ -239,7 +239,7 @@ class Population:
 
     @property
     def tiers(self) -> dict[str, int]:
-        """How many beliefs are stored how: dense, sparse, or still D."""
+        """How many beliefs are stored how: dense, sparse (and in which numbers), or still D."""
         return self._native.tiers()
 
     @property

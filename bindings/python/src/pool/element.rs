@@ -54,7 +54,11 @@ pub(crate) fn number(dtype: populace_tensor::Dtype) -> PyResult<c_int> {
         Dtype::F16 => NPY_TYPES::NPY_HALF as c_int,
         Dtype::F32 => NPY_TYPES::NPY_FLOAT as c_int,
         Dtype::F64 => NPY_TYPES::NPY_DOUBLE as c_int,
-        Dtype::Bf16 => return Err(PyNotImplementedError::new_err("dtype: NumPy has no bfloat16")),
+        other => {
+            return Err(PyNotImplementedError::new_err(format!(
+                "dtype: NumPy has no tensor of {other}"
+            )));
+        }
     })
 }
 

@@ -138,7 +138,7 @@ unsafe fn operand<'a>(name: &str, array: &'a Bound<'_, PyUntypedArray>) -> Resul
             Dtype::F16 => View::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
             Dtype::F32 => View::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
             Dtype::F64 => View::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::Bf16 => View::<half::bf16>::from_raw(first.cast(), shape, &strides)?.into(),
+            other => unreachable!("{other} is not calculated with"),
         })
     }
 }
@@ -163,7 +163,7 @@ unsafe fn output<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Result<Output<'a>>
             Dtype::F16 => ViewMut::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
             Dtype::F32 => ViewMut::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
             Dtype::F64 => ViewMut::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::Bf16 => ViewMut::<half::bf16>::from_raw(first.cast(), shape, &strides)?.into(),
+            other => unreachable!("{other} is not calculated with"),
         })
     }
 }

@@ -72,6 +72,11 @@ impl<T: Real> Rows<T> {
         &self.values
     }
 
+    /// The most entries of a row.
+    pub(crate) fn longest(&self) -> usize {
+        self.starts.windows(2).map(|row| (row[1] - row[0]) as usize).max().unwrap_or(0)
+    }
+
     /// The entries of rows that have one each.
     #[inline(always)]
     pub(crate) fn single(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, T)> + '_ {

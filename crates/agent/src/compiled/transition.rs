@@ -185,6 +185,15 @@ impl<T: Real> Transition<T> {
         }
     }
 
+    /// The most products that an entry of q' is a sum of.
+    pub(crate) fn most_terms(&self) -> usize {
+        match &self.table {
+            Table::Sparse(rows) => rows.longest(),
+            Table::Dense(table) => table.len() / (self.states * self.actions),
+            Table::Learnt { .. } => self.states,
+        }
+    }
+
     /// Where an agent's own B starts in what a block has learnt, if it is its own.
     pub(crate) fn learnt(&self) -> Option<usize> {
         match &self.table {

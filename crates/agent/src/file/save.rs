@@ -1,13 +1,14 @@
 //! A model to a file.
 
+use std::io;
 use std::path::Path;
 
 use serde_json::{Map, json};
 
 use super::metadata::Metadata;
 use super::recording::{Observations, Recording};
-use super::writer::{Data, Item, write};
-use crate::{Error, Model, Result, Tensor};
+use super::writer::{Data, Item, write, write_to};
+use crate::{Error, ErrorKind, Model, Result, Tensor};
 
 impl Model {
     /// Writes the model to a file, whole or not at all: what stood there stays until the new file
@@ -19,7 +20,30 @@ impl Model {
     /// The model breaks a rule of [`Model::check`]; or
     /// [`ErrorKind::Io`](crate::ErrorKind::Io), naming the path and the cause.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.save_all(path.as_ref(), None)
+        self.save_all(None, |metadata, items| write(path.as_ref(), metadata, items))
+    }
+
+    /// Writes the bytes that [`save`](Self::save) would put into a file: equal where models are.
+    ///
+    /// ```
+    /// use populace_agent::{ModelFile, models::Builtin};
+    ///
+    /// let (model, mut bytes) = (Builtin::Tmaze.model()?, Vec::new());
+    /// model.write(&mut bytes)?;
+    /// let mut again = Vec::new();
+    /// ModelFile::from_bytes("tmaze", bytes.clone())?.model()?.write(&mut again)?;
+    /// assert_eq!(again, bytes);
+    /// # Ok::<(), populace_agent::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The model breaks a rule of [`Model::check`], or [`ErrorKind::Io`].
+    pub fn write(&self, out: &mut impl io::Write) -> Result<()> {
+        self.save_all(None, |metadata, items| {
+            write_to(out, metadata, items)
+                .map_err(|error| Error::new(ErrorKind::Io, format!("cannot be written: {error}")))
+        })
     }
 
     /// Writes the model together with what was recorded of it.
@@ -28,10 +52,14 @@ impl Model {
     ///
     /// As [`save`](Self::save); also where the recording does not fit the model.
     pub fn save_with(&self, path: impl AsRef<Path>, recording: &Recording) -> Result<()> {
-        self.save_all(path.as_ref(), Some(recording))
+        self.save_all(Some(recording), |metadata, items| write(path.as_ref(), metadata, items))
     }
 
-    fn save_all(&self, path: &Path, recording: Option<&Recording>) -> Result<()> {
+    fn save_all(
+        &self,
+        recording: Option<&Recording>,
+        write: impl FnOnce(Option<&str>, Vec<Item<'_>>) -> Result<()>,
+    ) -> Result<()> {
         self.check()?;
         let mut items = Vec::new();
         let mut sparse = Map::new();
@@ -69,7 +97,7 @@ impl Model {
             recording.check(self)?;
             self.push_recording(&mut items, recording, &taken);
         }
-        write(path, Some(&Metadata::write(self, sparse)), items)
+        write(Some(&Metadata::write(self, sparse)), items)
     }
 
     fn push_recording<'a>(

@@ -88,29 +88,29 @@ pub(super) fn header<'a>(
 }
 
 /// Writes tensors to a file, whole or not at all.
-pub(super) fn write(path: &Path, metadata: Option<&str>, mut items: Vec<Item<'_>>) -> Result<()> {
+pub(super) fn write(path: &Path, metadata: Option<&str>, items: Vec<Item<'_>>) -> Result<()> {
+    let mut out = AtomicFile::create(path)?;
+    write_to(out.file(), metadata, items).map_err(|error| out.error(&error))?;
+    out.commit()
+}
+
+/// Writes the bytes of a file of tensors.
+pub(super) fn write_to(
+    file: &mut impl std::io::Write,
+    metadata: Option<&str>,
+    mut items: Vec<Item<'_>>,
+) -> std::io::Result<()> {
     items.sort_by(|one, other| {
         let width = |item: &Item<'_>| item.data.dtype().1;
         width(other).cmp(&width(one)).then_with(|| one.name.cmp(&other.name))
     });
-    let mut out = AtomicFile::create(path)?;
     let tensors = items.iter().map(|item| {
         let (dtype, width) = item.data.dtype();
         (item.name.as_str(), dtype, item.shape.as_slice(), width)
     });
-    let header = header(tensors, metadata, 0);
-    write_all(out.file(), &header, &items).map_err(|error| out.error(&error))?;
-    out.commit()
-}
-
-fn write_all(
-    file: &mut impl std::io::Write,
-    header: &[u8],
-    items: &[Item<'_>],
-) -> std::io::Result<()> {
-    file.write_all(header)?;
+    file.write_all(&header(tensors, metadata, 0))?;
     let mut scratch = Vec::new();
-    for item in items {
+    for item in &items {
         let write = |bytes: &[u8]| file.write_all(bytes);
         match &item.data {
             Data::F32(values) => write_numbers(values, &mut scratch, write)?,

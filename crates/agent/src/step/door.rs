@@ -7,6 +7,7 @@ use populace_pool::SharedResource;
 use populace_tensor::simd::Real;
 
 use super::act::SampleAction;
+use super::bound::CarryBounds;
 use super::by_policy::InferByPolicy;
 use super::learn::{Expect, Learn};
 use super::plan::InferPolicies;
@@ -35,6 +36,7 @@ pub trait Number: Real {
 pub enum Stage {
     Predict,
     InferStates,
+    CarryBounds,
     InferSequence,
     InferSparse { agents: usize },
     InferPolicies,
@@ -68,6 +70,7 @@ fn run<T: Number>(stage: Stage, model: &CompiledModel<T>, scratch: &mut Scratch<
     match stage {
         Stage::Predict => isa.dispatch(Predict { model, scratch }),
         Stage::InferStates => isa.dispatch(InferStates { model, scratch }),
+        Stage::CarryBounds => isa.dispatch(CarryBounds { scratch }),
         Stage::InferSequence => {
             if let Some(by_policy) = &model.by_policy {
                 isa.dispatch(InferByPolicy { model, by_policy, scratch });

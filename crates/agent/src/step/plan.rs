@@ -17,7 +17,8 @@ use crate::{CompiledModel, EPSILON, Planner};
 
 impl<T: Number> CompiledModel<T> {
     /// Weighs the policies of a block by its beliefs: −EFE and the posterior over policies (pymdp's
-    /// `infer_policies`).
+    /// `infer_policies`). Where [`CompiledModel::infers_by_policy`], inference has weighed them by the
+    /// beliefs of each, and here that becomes their posterior.
     pub fn infer_policies(&self, scratch: &mut Scratch<T>) {
         T::run(Stage::InferPolicies, self, scratch);
     }

@@ -5,6 +5,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::Real;
 
+use super::bound::Bounds;
 use super::by_policy::PolicyScratch;
 use super::learn::LearningScratch;
 use super::search::Trees;
@@ -63,6 +64,8 @@ pub struct Scratch<T: Real> {
     pub(crate) sequence: SequenceScratch<T>,
     pub(crate) policies: PolicyScratch<T>,
     pub(crate) sparse: Option<SparseScratch<T>>,
+    /// How far beliefs may be from the exact ones, where that is carried.
+    pub(crate) bounds: Option<Bounds<T>>,
     /// The first row of each factor.
     first_row: Vec<usize>,
     pub(crate) use_soft: bool,
@@ -124,6 +127,7 @@ impl<T: Real> CompiledModel<T> {
             sequence: SequenceScratch::new(self, window, memory)?,
             policies: PolicyScratch::new(self, window, memory)?,
             sparse: self.sparse_scratch(memory)?,
+            bounds: None,
             first_row: self.first_row.clone(),
             use_soft: false,
             agents: 0,
@@ -145,6 +149,9 @@ impl<T: Real> Scratch<T> {
         self.use_soft = false;
         self.agents = 0;
         self.learning.start();
+        if let Some(bounds) = &mut self.bounds {
+            bounds.lanes.fill(0.0);
+        }
     }
 
     /// The action of every factor that led an agent here, the last factor's first; without, it has

@@ -8,6 +8,7 @@ use populace_tensor::Array;
 use populace_tensor::lanes::{LANES, Lane};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
+use super::bound::{Bounds, Spread};
 use super::door::{Number, Stage};
 use super::kernels::x_ln_x;
 use super::plan::{Words, combine, weigh};
@@ -179,13 +180,14 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let Self { model, support, scratch, agents } = self;
-        let Scratch { sparse: Some(sparse), rows, observations, taken, .. } = scratch else {
+        let Scratch { sparse: Some(sparse), rows, observations, taken, bounds, .. } = scratch
+        else {
             panic!("the scratch is another model's");
         };
         let agents = agents.min(LANES);
         for lane in 0..agents {
             sparse.predict(support, lane, taken[0][lane]);
-            sparse.observe(model, lane, |m| observations[m][lane]);
+            sparse.observe(model, lane, |m| observations[m][lane], bounds.as_mut());
             if sparse.certain(lane).is_some_and(|worth| !worth[0].to_f64().is_nan()) {
                 continue;
             }
@@ -249,13 +251,23 @@ impl<T: Real> SparseScratch<T> {
 
     /// The posterior of a lane, from `room` to its belief; `slots` are 0 again.
     #[inline(always)]
-    fn observe(&mut self, model: &CompiledModel<T>, lane: usize, observed: impl Fn(usize) -> i32) {
+    fn observe(
+        &mut self,
+        model: &CompiledModel<T>,
+        lane: usize,
+        observed: impl Fn(usize) -> i32,
+        mut bounds: Option<&mut Bounds<T>>,
+    ) {
         let (states, values, len) = self.room.whole_mut(0);
         let epsilon = T::from_f64(EPSILON);
         let mut count = *len as usize;
         for value in &mut values[..count] {
             *value = if *value > epsilon { *value } else { epsilon };
         }
+        if let Some(bounds) = &mut bounds {
+            bounds.prior[..count].copy_from_slice(&values[..count]);
+        }
+        let held = count;
         // What a state outside the list weighs.
         let mut outside = epsilon;
         for (m, evidence) in model.evidence.iter().enumerate() {
@@ -292,6 +304,10 @@ impl<T: Real> SparseScratch<T> {
             sum += value;
         }
         let scale = T::ONE / sum;
+        if let Some(bounds) = bounds {
+            bounds.prior[held..count].fill(epsilon);
+            carry(bounds, lane, &values[..count], held, scale, (missing, outside), model.threshold);
+        }
         let (kept_states, kept_values, kept) = self.beliefs.whole_mut(lane);
         let mut k = 0;
         for (&s, &value) in states[..count].iter().zip(&values[..count]) {
@@ -438,6 +454,39 @@ impl<T: Real> SparseScratch<T> {
         self.pending_len = 0;
         self.jobs_len = 0;
     }
+}
+
+/// Carries the bound of a lane: `values` are its unscaled posterior, of which the prior held the first
+/// `held`; besides there are `missing` states of `outside` each.
+#[inline(always)]
+fn carry<T: Real>(
+    bounds: &mut Bounds<T>,
+    lane: usize,
+    values: &[T],
+    held: usize,
+    scale: T,
+    (missing, outside): (T, T),
+    threshold: T,
+) {
+    let bound = bounds.lanes[lane];
+    let scale = scale.to_f64();
+    let mut spread = Spread::default();
+    let mut dropped = 0.0;
+    for (k, (&prior, &value)) in bounds.prior.iter().zip(values).enumerate() {
+        let posterior = value.to_f64() * scale;
+        spread.take(prior.to_f64(), posterior, k < held, bound);
+        if posterior <= threshold.to_f64() {
+            dropped += posterior;
+        }
+    }
+    if missing > T::ZERO {
+        let posterior = outside.to_f64() * scale;
+        // Twice: should one be the likeliest, another is besides it.
+        spread.take(EPSILON, posterior, false, bound);
+        spread.take(EPSILON, posterior, false, bound);
+        dropped += missing.to_f64() * posterior;
+    }
+    bounds.carry(lane, spread, dropped, false);
 }
 
 /// Moves a belief by an action into a list of at most all states, each once; answers its length.

@@ -29,6 +29,9 @@ impl<T: Number> CompiledModel<T> {
         } else {
             self.predict(scratch);
             self.infer_from_prior(scratch);
+            if scratch.bounds.is_some() {
+                T::run(Stage::CarryBounds, self, scratch);
+            }
         }
     }
 

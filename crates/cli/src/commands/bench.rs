@@ -6,10 +6,12 @@
 //! (t₂ − t₁) / (n₂ − n₁) of two `populace run`s of n₂ > n₁ ≥ [`WARM_TICKS`] steps; `--models`
 //! writes the files for it.
 
+mod bytes;
 mod cases;
 mod check;
 mod epistemic_chaining;
 mod pool;
+mod spill;
 mod subject;
 mod tensor;
 
@@ -58,6 +60,8 @@ struct Report {
 enum Measured {
     Ticks(Row),
     Episode(epistemic_chaining::Row),
+    Bytes(bytes::Row),
+    Spill(spill::Row),
     Pool(#[serde(with = "pool::Columns")] populace_pool::workload::Row),
     Tensor(populace_tensor::workload::Row),
 }
@@ -68,8 +72,10 @@ impl Measured {
         let (name, checked) = match self {
             // Refused where they are run.
             Self::Ticks(_) | Self::Episode(_) => return None,
-            Self::Pool(row) => (&row.name, row.checked),
-            Self::Tensor(row) => (&row.name, row.checked),
+            Self::Bytes(row) => (bytes::NAME, row.checked),
+            Self::Spill(row) => (spill::NAME, row.checked()),
+            Self::Pool(row) => (&*row.name, row.checked),
+            Self::Tensor(row) => (&*row.name, row.checked),
         };
         (!checked).then_some(name)
     }
@@ -77,7 +83,8 @@ impl Measured {
 
 /// Every benchmark's name.
 fn names() -> impl Iterator<Item = &'static str> {
-    let cases = CASES.iter().map(|case| case.name).chain([epistemic_chaining::NAME]);
+    let others = [epistemic_chaining::NAME, bytes::NAME, spill::NAME];
+    let cases = CASES.iter().map(|case| case.name).chain(others);
     cases.chain(pool::SUBJECT.names()).chain(tensor::SUBJECT.names())
 }
 
@@ -123,6 +130,12 @@ impl Bench {
         }
         if chosen(epistemic_chaining::NAME) {
             benches.extend(epistemic_chaining::rows()?.into_iter().map(Measured::Episode));
+        }
+        if chosen(bytes::NAME) {
+            benches.extend(bytes::rows()?.into_iter().map(Measured::Bytes));
+        }
+        if chosen(spill::NAME) {
+            benches.push(Measured::Spill(spill::row(machine.cores)?));
         }
         benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
         benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));
@@ -187,12 +200,14 @@ fn measure(case: &Case, threads: usize) -> Outcome<Row> {
 
 impl Report {
     fn text(&self) -> String {
-        let (mut ticks, mut episodes) = (Vec::new(), Vec::new());
-        let (mut pools, mut tensors) = (Vec::new(), Vec::new());
+        let (mut ticks, mut episodes, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut spills, mut pools, mut tensors) = (Vec::new(), Vec::new(), Vec::new());
         for bench in &self.benches {
             match bench {
                 Measured::Ticks(row) => ticks.push(row),
                 Measured::Episode(row) => episodes.push(row),
+                Measured::Bytes(row) => sizes.push(row),
+                Measured::Spill(row) => spills.push(row),
                 Measured::Pool(row) => pools.push(row),
                 Measured::Tensor(row) => tensors.push(row),
             }
@@ -203,6 +218,12 @@ impl Report {
         }
         if !episodes.is_empty() {
             text.push_str(&format!("\n{}", epistemic_chaining::table(&episodes)));
+        }
+        if !sizes.is_empty() {
+            text.push_str(&format!("\n{}", bytes::table(&sizes)));
+        }
+        if !spills.is_empty() {
+            text.push_str(&format!("\n{}", spill::table(&spills)));
         }
         if !pools.is_empty() {
             text.push_str(&format!("\n{}", pool::table(&pools)));

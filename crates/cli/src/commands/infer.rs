@@ -36,6 +36,9 @@ pub(crate) struct Infer {
     /// How beliefs are stored
     #[arg(long, value_name = "TIER", default_value = "auto")]
     belief: Belief,
+    /// Mass that a step may drop from a belief, smallest entries first
+    #[arg(long, value_name = "M", default_value = "0")]
+    mass: f64,
     /// Threads [default: one a core]
     #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<usize>,
@@ -60,10 +63,10 @@ impl Infer {
             // There is no flag for it: what the machine has is the bound.
             budget_bytes: prim::machine_bytes().unwrap_or(u64::MAX),
             threads: self.threads.unwrap_or(0),
-            chunk: None,
-            seed: 1,
             belief: self.belief.into(),
+            mass: self.mass,
             precision: self.precision.into(),
+            ..Settings::default()
         };
         let title = self.model.display().to_string();
         let inference = infer(&model, &recording, &settings)

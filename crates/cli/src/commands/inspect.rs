@@ -1,14 +1,17 @@
 //! `populace inspect`: what a model file holds, and what its zeros are worth.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use populace_agent::{Dialect, Model, Precision, Tensor};
 use populace_pool::Bytes;
+use populace_population::{Belief, Settings, most_bytes_per_agent};
 use serde::Serialize;
 
 use crate::failure::Outcome;
 use crate::figures::{grouped, percent};
+use crate::flags::BELIEFS;
 use crate::output::{print, print_json};
 use crate::table::{Align, Table};
 
@@ -37,6 +40,8 @@ struct Report {
     tensors: Vec<Row>,
     bytes: u64,
     bytes_smallest: u64,
+    /// The most bytes that an agent has of its own, by how beliefs are stored.
+    agent_bytes: BTreeMap<&'static str, u64>,
 }
 
 /// One tensor.
@@ -96,6 +101,7 @@ impl Report {
             policy_len: model.arguments.policy_len,
             bytes: tensors.iter().map(|row| row.bytes).sum(),
             bytes_smallest: tensors.iter().map(Row::bytes_smallest).sum(),
+            agent_bytes: agent_bytes(model),
             tensors,
         })
     }
@@ -126,14 +132,34 @@ impl Report {
                 row.bytes_sparse.map_or(String::new(), |bytes| Bytes(bytes).to_string()),
             ]);
         }
-        format!(
+        let mut text = format!(
             "{}\n{}\n  {} as it is, {} with each tensor in its smaller form\n",
             facts.render(),
             tensors.render(),
             Bytes(self.bytes),
             Bytes(self.bytes_smallest),
-        )
+        );
+        if !self.agent_bytes.is_empty() {
+            let mut agents = Table::numbers_after(1);
+            agents.row(["beliefs", "an agent, at most"]);
+            for (belief, &bytes) in &self.agent_bytes {
+                agents.row([(*belief).to_owned(), Bytes(bytes).to_string()]);
+            }
+            text.push_str(&format!("\n{}", agents.render()));
+        }
+        text
     }
+}
+
+/// What an agent has of its own at most, for each way of storing beliefs.
+///
+/// Nothing for a model that asks for what the engine cannot do: it can be looked at nevertheless.
+fn agent_bytes(model: &Model) -> BTreeMap<&'static str, u64> {
+    let bytes = |&(name, belief): &(&'static str, Belief)| {
+        let settings = Settings { belief, ..Settings::default() };
+        most_bytes_per_agent(model, &settings).ok().map(|bytes| (name, bytes))
+    };
+    BELIEFS.iter().filter_map(bytes).collect()
 }
 
 impl Row {

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use populace_pool::Bytes;
-use populace_population::{Belief, Settings, plan};
+use populace_population::{PlannedHistory, Settings, plan};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::figures::{grouped, seconds};
-use crate::flags::Flags;
+use crate::flags::{BELIEFS, Flags};
 use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::summary::Split;
@@ -56,6 +56,29 @@ struct Tier {
     fits: bool,
     largest_agents: u64,
     tick_seconds: f64,
+    /// What `run --checkpoint` takes of the budget, and on disk.
+    checkpoint_memory_bytes: u64,
+    checkpoint_bytes: u64,
+    /// With `--spill`: who stays in memory, and what the others take on disk.
+    resident_agents: u64,
+    spilled_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Past>,
+}
+
+/// What history takes of it; where the budget has less than the most, the oldest ticks go.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Past {
+    least_bytes: u64,
+    expected_bytes: u64,
+    worst_bytes: u64,
+}
+
+impl From<PlannedHistory> for Past {
+    fn from(planned: PlannedHistory) -> Self {
+        let PlannedHistory { least_bytes, expected_bytes, worst_bytes } = planned;
+        Self { least_bytes, expected_bytes, worst_bytes }
+    }
 }
 
 impl Plan {
@@ -90,14 +113,18 @@ impl Report {
                 fits: plan.fits,
                 largest_agents: plan.most_agents,
                 tick_seconds: plan.tick_seconds,
+                checkpoint_memory_bytes: plan.store_bytes,
+                checkpoint_bytes: plan.checkpoint_bytes,
+                resident_agents: plan.resident_agents,
+                spilled_bytes: plan.spilled_bytes,
+                history: plan.history.map(Into::into),
             })
         };
-        let named = [("auto", Belief::Auto), ("dense", Belief::Dense), ("sparse", Belief::Sparse)];
         let mut tiers = BTreeMap::new();
-        for (name, belief) in named {
+        for (name, belief) in BELIEFS {
             tiers.insert(name, tier(belief)?);
         }
-        let chosen = named.iter().find(|(_, belief)| *belief == job.settings.belief);
+        let chosen = BELIEFS.iter().find(|(_, belief)| *belief == job.settings.belief);
         let belief = chosen.map_or("auto", |(name, _)| name);
         Ok(Self {
             version: 1,
@@ -132,11 +159,40 @@ impl Report {
                 if tier.fits { "fits" } else { "does not fit" }.to_owned(),
             ]);
         }
+        let mut disk = Table::new([Align::Left, Align::Left]);
+        disk.row([
+            "checkpoint",
+            &format!(
+                "about {} on disk, {} of the budget",
+                Bytes(self.own.checkpoint_bytes),
+                Bytes(self.own.checkpoint_memory_bytes),
+            ),
+        ]);
+        if self.own.resident_agents < self.agents {
+            disk.row([
+                "spilled",
+                &format!(
+                    "{} agents in memory, {} on disk: {}",
+                    grouped(self.own.resident_agents),
+                    grouped(self.agents - self.own.resident_agents),
+                    Bytes(self.own.spilled_bytes),
+                ),
+            ]);
+        }
+        let history = self.own.history.map_or_else(String::new, |past| {
+            format!(
+                "  history   {} expected, at least {}, at most {}\n\n",
+                Bytes(past.expected_bytes),
+                Bytes(past.least_bytes),
+                Bytes(past.worst_bytes),
+            )
+        });
         format!(
-            "{} agents, {title}, in {}\n\n{}\n  where every byte is expected, with {} beliefs\n\n{}",
+            "{} agents, {title}, in {}\n\n{}\n{}\n{history}  where every byte is expected, with {} beliefs\n\n{}",
             grouped(self.agents),
             Bytes(self.budget_bytes),
             table.render(),
+            disk.render(),
             self.belief,
             self.own.bytes.table(self.budget_bytes),
         )

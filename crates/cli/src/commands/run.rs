@@ -1,21 +1,24 @@
 //! `populace run`: a population in its environment, tick by tick.
 
+mod keeper;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use populace_agent::TraceWriter;
 use populace_pool::CountingAllocator;
-use populace_population::Simulation;
+use populace_population::{Checkpoint, Simulation};
 
 use crate::failure::{Failure, Outcome};
-use crate::flags::Flags;
+use crate::flags::{Flags, every};
 use crate::interrupt::Interrupt;
 use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::prim;
 use crate::progress::Progress;
 use crate::summary::Summary;
+use keeper::Keeper;
 
 /// Simulate a population
 ///
@@ -33,6 +36,15 @@ pub(crate) struct Run {
     /// Write every observation and action to a safetensors file
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Keep the run in a file, so that it can be resumed whatever happens
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Ticks from one commit to the checkpoint to the next; one more is at the end [default: 10]
+    #[arg(long, value_name = "N", value_parser = every, requires = "checkpoint")]
+    every: Option<u64>,
+    /// Go on with a run where its checkpoint was committed; it may be the file of --checkpoint
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
     /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
@@ -56,16 +68,42 @@ impl Run {
     pub(crate) fn execute(&self) -> Outcome {
         let baseline = prim::resident_bytes_peak();
         let interrupt = Interrupt::listen()?;
-        let job = Job::new(self.scenario.as_deref(), self.model.as_deref(), &self.flags)?;
-        let mut simulation = self.simulation(&job)?;
+        if let (Some(_), Some(resumed)) = (&self.trace, &self.resume) {
+            return Err(Failure::input(format!(
+                "--trace beside --resume: what agents did before is not in {}; trace a whole run",
+                resumed.display()
+            )));
+        }
+        let resumed = self.resume.as_deref().map(Checkpoint::open).transpose()?.flatten();
+        let (scenario, model) = (self.scenario.as_deref(), self.model.as_deref());
+        let mut job = match (&resumed, &self.resume) {
+            (Some(checkpoint), Some(path)) => {
+                Job::resume(checkpoint, path, scenario, model, &self.flags)?
+            }
+            _ => Job::new(scenario, model, &self.flags)?,
+        };
+        job.settings.checkpoint = self.checkpoint.is_some();
+        let mut simulation = match &resumed {
+            Some(checkpoint) => checkpoint.resume(&job.settings)?,
+            None => self.simulation(&job)?,
+        };
+        let first = simulation.ticks();
         let trace = self.trace.as_deref().map(|path| {
             let (modalities, factors) = (job.model.modalities(), job.model.factors());
             let agents = job.settings.agents as usize;
             TraceWriter::create(path, job.steps as usize, agents, modalities, factors)
         });
         let mut trace = trace.transpose()?;
+        let resumed = resumed.zip(self.resume.as_deref());
+        let mut keeper = match &self.checkpoint {
+            Some(path) => Some(Keeper::new(path, resumed, &job, self.every, &mut simulation)?),
+            None => {
+                drop(resumed);
+                None
+            }
+        };
 
-        let mut progress = Progress::new(job.steps, &job.settings);
+        let mut progress = Progress::new(job.steps, &job.settings, &simulation);
         let start = Instant::now();
         let allocations = simulation.on_worker(|simulation| -> Outcome<u64> {
             let mut allocations = 0;
@@ -80,7 +118,13 @@ impl Run {
                 if tick >= job.steps / 2 {
                     allocations += CountingAllocator::allocations() - before;
                 }
+                if let Some(keeper) = &mut keeper {
+                    keeper.after_tick(simulation)?;
+                }
                 progress.show(simulation);
+            }
+            if let Some(keeper) = &mut keeper {
+                keeper.at_end(simulation)?;
             }
             Ok(allocations)
         })?;
@@ -90,7 +134,7 @@ impl Run {
         if let Some(trace) = trace {
             trace.finish(simulation.ticks() as usize)?;
         }
-        let summary = Summary::new(&job, &mut simulation, seconds, allocations, baseline);
+        let summary = Summary::new(&job, &mut simulation, first, seconds, allocations, baseline);
         if self.json {
             print_json(&summary)?
         } else {

@@ -35,6 +35,18 @@ fn builtin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Builtin>
 }
 
 impl Model {
+    /// Whether the section says anything.
+    pub(crate) fn is_given(&self) -> bool {
+        let Self { path, builtin, side, slip, noise, start, seed } = self;
+        path.is_some()
+            || builtin.is_some()
+            || side.is_some()
+            || slip.is_some()
+            || noise.is_some()
+            || start.is_some()
+            || seed.is_some()
+    }
+
     /// The model that a scenario's `[model]` describes, and its title.
     pub(crate) fn build(&self) -> Outcome<(String, populace_agent::Model)> {
         if let Some(path) = &self.path {

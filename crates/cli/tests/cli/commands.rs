@@ -56,7 +56,7 @@ fn a_run_in_a_pipe_is_silent_but_for_its_summary() {
 fn the_json_of_a_run_has_every_field() {
     let report = Place::new().json(&["run", "--agents", "100", "--steps", "4", "--threads", "2"]);
     let object = report.as_object().unwrap();
-    for field in [
+    let fields = [
         "version",
         "agents",
         "steps",
@@ -70,15 +70,24 @@ fn the_json_of_a_run_has_every_field() {
         "resident_bytes_baseline",
         "tiers",
         "hibernated",
+        "resumed_steps",
+        "spilled",
+        "spilled_bytes",
+        "spill_read_bytes",
+        "spill_written_bytes",
         "allocations",
         "trajectory_hash",
         "threads",
         "precision",
         "planner",
-    ] {
+        "error_bound_max",
+        "error_bound_mean",
+        "above_tolerance",
+    ];
+    for field in fields {
         assert!(object.contains_key(field), "{field} in {report}");
     }
-    assert_eq!(object.len(), 18, "{report}");
+    assert_eq!(object.len(), fields.len(), "{report}");
     assert_eq!(report["threads"], 2);
     assert_eq!(report["precision"], "f32");
     let rate = report["agent_steps_per_second"].as_f64().unwrap();
@@ -132,6 +141,12 @@ fn inspect_shows_shapes_types_and_sparsity() {
     assert_eq!(b["shape"], serde_json::json!([5, 5, 5]));
     assert_eq!(b["dtype"], "f64");
     assert_eq!(b["nonzeros"], 25);
+    // 7 numbers of 4, 2 or 1 bytes, and the last action.
+    let bytes = &report["agent_bytes"];
+    assert_eq!(
+        (&bytes["dense"], &bytes["f16"], &bytes["log8"]),
+        (&29.into(), &15.into(), &8.into())
+    );
     let text = place.run(&["inspect", model.to_str().unwrap()]).stdout;
     assert!(text.contains("B.0") && text.contains("20.0 %"), "{text}");
 }

@@ -35,3 +35,30 @@ fn an_interrupted_run_tells_what_ran() {
     assert_eq!(report["trajectory_hash"], format!("{:016x}", recomputed(&trace)));
     assert_eq!(place.files(), ["t"]);
 }
+
+/// Interrupts a run once there is a file, and answers its report.
+fn interrupted(place: &Place, arguments: &[&str], file: &str) -> Value {
+    let mut command = place.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !place.path(file).exists() {
+        sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn an_interrupted_run_goes_on_with_the_tick_it_was_at() {
+    let place = Place::new();
+    let endless = ["run", "--agents", "50", "--steps", "1000000000", "--json"];
+    // Far apart, so that the commit is the interrupt's.
+    let first = [&endless[..], &["--checkpoint", "c", "--every", "1000000000"]].concat();
+    let report = interrupted(&place, &first, "c");
+    let steps = report["steps"].as_u64().unwrap();
+    let again = ["run", "--resume", "c", "--checkpoint", "d", "--json"];
+    let resumed = interrupted(&place, &again, "d");
+    assert_eq!(resumed["resumed_steps"].as_u64().unwrap(), steps);
+}

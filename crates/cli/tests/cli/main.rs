@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod budget;
+mod checkpoint;
 mod choices;
 mod commands;
 mod golden;
+mod history;
 mod interrupt;
+mod kill;
 mod mistakes;
 mod outputs;
 mod populace;

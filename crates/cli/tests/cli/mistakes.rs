@@ -173,9 +173,18 @@ fn an_unknown_flag() {
     for later in ["--spill", "--checkpoint", "--resume", "--record", "--report", "--serve"] {
         place.run(&["run", later, "x"]).refused(2, &[later]);
     }
-    for later in ["f16", "log8"] {
-        place.run(&["run", "--belief", later]).refused(2, &[later]);
+}
+
+#[test]
+fn a_mass_or_a_tolerance_out_of_range() {
+    let place = Place::new();
+    for mass in ["0.6", "-0.1", "nan"] {
+        let flag = format!("--mass={mass}");
+        place.run(&["run", &flag]).refused(2, &["mass", "0.5"]);
     }
+    place.run(&["run", "--tolerance", "0"]).refused(2, &["tolerance: 0"]);
+    place.run(&["run", "--mass", "little"]).refused(2, &["--mass", "little"]);
+    place.run(&["run", "--belief", "f61"]).refused(2, &["f61", "f16"]);
 }
 
 #[test]

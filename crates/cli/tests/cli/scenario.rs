@@ -132,7 +132,7 @@ fn a_life_that_makes_no_sense_is_refused() {
         ("hibernate = 0.1", "can only be hibernated in a store"),
         ("spwan = 1", "did you mean `spawn`?"),
     ] {
-        place.write("s.toml", &format!("[lifecycle]\n{toml}\n"));
+        place.write("s.toml", format!("[lifecycle]\n{toml}\n"));
         place.run(&["run", "s.toml", "--agents", "10", "--steps", "2"]).refused(2, &[says]);
     }
     place.write("s.toml", "[lifecycle]\nspawn = 1\n");

@@ -92,6 +92,23 @@ fn threads_and_chunks_change_no_bit() {
 }
 
 #[test]
+fn lossy_tiers_say_what_they_store_and_how_far_off_they_may_be() {
+    let place = Place::new();
+    let run = ["run", "--agents", "20000", "--steps", "4"];
+    let exact = place.json(&run);
+    assert_eq!((&exact["error_bound_max"], &exact["above_tolerance"]), (&0.0.into(), &0.into()));
+    for belief in ["f16", "log8"] {
+        let report = place.json(&[&run[..], &["--belief", belief]].concat());
+        assert_eq!(report["tiers"][format!("sparse_{belief}")], 20_000, "{report}");
+        assert!(report["error_bound_max"].as_f64().unwrap() > 0.0, "{report}");
+        let (less, more) = (&report["bytes_per_agent"], &exact["bytes_per_agent"]);
+        assert!(less.as_f64().unwrap() < 0.8 * more.as_f64().unwrap(), "{less} {more}");
+        let text = place.run(&[&run[..], &["--belief", belief]].concat()).stdout;
+        assert!(text.contains("of the exact one on average"), "{text}");
+    }
+}
+
+#[test]
 fn tiers_change_no_action() {
     for (name, model) in models() {
         let model: Vec<&str> = model.iter().map(String::as_str).collect();

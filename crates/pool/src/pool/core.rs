@@ -19,7 +19,7 @@ use super::centre::{Centre, Evicted, EvictedBlocks};
 use super::gauges::Gauges;
 use super::slot::{Blocks, Kept, Slot};
 use super::{Contents, SizeClasses};
-use crate::spin::SpinLock;
+use crate::biased::{BiasedLock, visit_all};
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 use crate::{
     Block, CACHE_LINE_BYTES, Clock, Event, EventSink, Eviction, Resource, Result, SharedResource,
@@ -55,7 +55,7 @@ pub(super) struct Parts {
 pub(crate) struct Core {
     parts: Parts,
     host_accessible: bool,
-    slots: Box<[SpinLock<Slot>]>,
+    slots: Box<[BiasedLock<Slot>]>,
     centre: Centre,
     gauges: Gauges,
     /// When the last cleanup was, in nanoseconds of the clock.
@@ -74,7 +74,7 @@ impl Core {
         let capacity = |&size: &usize| most.min((slot_bytes / 4 / size as u64) as usize);
         let slot = || {
             let capacities = sizes.iter().map(capacity).chain([0]);
-            SpinLock::new(Slot::new(capacities, slot_bytes))
+            BiasedLock::new(Slot::new(capacities, slot_bytes))
         };
         // SAFETY: classes are at most 2^46 bytes, and the alignment is a power of two.
         let layout =
@@ -95,8 +95,9 @@ impl Core {
         &self.parts
     }
 
-    pub(super) fn slots(&self) -> &[SpinLock<Slot>] {
-        &self.slots
+    /// Shows each slot to `work`, one after the other.
+    pub(super) fn visit_slots(&self, work: impl FnMut(&mut Slot)) {
+        visit_all(&self.slots, work);
     }
 
     pub(super) fn centre(&self) -> &Centre {
@@ -112,8 +113,8 @@ impl Core {
     }
 
     #[inline(always)]
-    fn slot(&self, thread: usize) -> &SpinLock<Slot> {
-        &self.slots[thread & (self.slots.len() - 1)]
+    fn with_slot<R>(&self, thread: usize, work: impl FnOnce(&mut Slot) -> R) -> R {
+        self.slots[thread & (self.slots.len() - 1)].with(thread, work)
     }
 
     /// The class that serves a layout; the class after the last if none does.
@@ -145,7 +146,7 @@ impl Core {
     /// A block for `layout`, whose size is not 0 and whose class this is.
     #[inline]
     pub(crate) fn acquire(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
-        let (block, due) = self.slot(thread).with(|slot| slot.take(class, layout.size()));
+        let (block, due) = self.with_slot(thread, |slot| slot.take(class, layout.size()));
         if due {
             self.look_at_the_clock();
         }
@@ -162,9 +163,8 @@ impl Core {
     /// From the centre, taking a few more along for next time, or else from the upstream.
     #[cold]
     fn acquire_elsewhere(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
-        let slot = self.slot(thread);
         let upstream_layout = if class < self.centre.classes() {
-            let cached = slot.with(|slot| {
+            let cached = self.with_slot(thread, |slot| {
                 let more = slot.magazines()[class].most() / 2;
                 let block = self.centre.take(class, more, |block| slot.push(class, block))?;
                 slot.count_acquired(class, layout.size(), false);
@@ -178,7 +178,7 @@ impl Core {
             let upstream_layout = Self::unclassed_layout(layout)?;
             if let Some(block) = self.centre.take_unclassed(upstream_layout) {
                 self.gauges.unclassed_acquired(block);
-                slot.with(|slot| slot.count_acquired(class, layout.size(), false));
+                self.with_slot(thread, |slot| slot.count_acquired(class, layout.size(), false));
                 return Ok(block);
             }
             upstream_layout
@@ -187,7 +187,7 @@ impl Core {
         if class == self.centre.classes() {
             self.gauges.unclassed_acquired(block);
         }
-        slot.with(|slot| slot.count_acquired(class, layout.size(), true));
+        self.with_slot(thread, |slot| slot.count_acquired(class, layout.size(), true));
         Ok(block)
     }
 
@@ -223,13 +223,20 @@ impl Core {
         let peak = self.gauges.peak_in_use_bytes.fetch_max(in_use, Ordering::Relaxed).max(in_use);
         let allowed = peak.saturating_add((peak as f64 * share) as u64);
         let excess = (reserved + bytes).saturating_sub(allowed);
-        if excess > 0 {
-            let mut evicted = EvictedBlocks::new();
-            // Magazines are emptied into the centre first, as its newest: what they hold counts too.
-            self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
-            let left = self.centre.reserved_bytes().saturating_sub(excess);
+        if excess == 0 {
+            return;
+        }
+        let evict = |bytes: u64, mut evicted: EvictedBlocks| {
+            let left = self.centre.reserved_bytes().saturating_sub(bytes);
             self.centre.take_down_to(left, &mut evicted);
-            self.give_back(evicted);
+            self.give_back(evicted)
+        };
+        let freed = evict(excess, EvictedBlocks::new());
+        if freed < excess {
+            // What magazines hold was used last, so it goes last.
+            let mut evicted = EvictedBlocks::new();
+            self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
+            evict(excess - freed, evicted);
         }
     }
 
@@ -255,7 +262,7 @@ impl Core {
         if this.parts.contents == Contents::Wiped {
             this.wipe(block, layout.size());
         }
-        match this.slot(thread).with(|slot| slot.keep(class, block, layout.size())) {
+        match this.with_slot(thread, |slot| slot.keep(class, block, layout.size())) {
             Kept::Yes => {}
             // SAFETY: the caller's contract, passed on; nothing was counted yet.
             Kept::Full => unsafe { Self::release_elsewhere(core, class, block, layout, thread) },
@@ -280,7 +287,6 @@ impl Core {
     ) {
         // SAFETY: alive until the release is counted below.
         let this = unsafe { core.as_ref() };
-        let slot = this.slot(thread);
         let stamp = this.parts.clock.nanoseconds();
         let mut evicted = EvictedBlocks::new();
         if class >= this.centre.classes() {
@@ -289,7 +295,7 @@ impl Core {
             this.centre.put_unclassed(upstream_layout, block, stamp, &mut evicted);
         } else {
             let mut spilled = Blocks::new();
-            let room = slot.with(|slot| {
+            let room = this.with_slot(thread, |slot| {
                 slot.lease(class, block, |bytes| this.centre.reserve_evicting(bytes, &mut evicted));
                 slot.spill(class, &mut spilled);
                 slot.magazines()[class].capacity() > 0
@@ -299,7 +305,7 @@ impl Core {
             }
             this.give_back(std::mem::take(&mut evicted));
             if room {
-                match slot.with(|slot| slot.keep(class, block, layout.size())) {
+                match this.with_slot(thread, |slot| slot.keep(class, block, layout.size())) {
                     Kept::Yes => return,
                     // Another thread of the same slot was faster.
                     Kept::Full => {}
@@ -312,7 +318,7 @@ impl Core {
             this.centre.put(class, block, stamp, &mut evicted);
         }
         this.give_back(evicted);
-        if !slot.with(|slot| slot.count_released(class, layout.size())) {
+        if !this.with_slot(thread, |slot| slot.count_released(class, layout.size())) {
             // Closed meanwhile: the core's end gives back what now lies in the centre.
             // SAFETY: the release is not counted yet, so the core is alive.
             unsafe { Self::count_closed_release(core) };
@@ -365,7 +371,8 @@ impl Core {
         // SAFETY: alive, because `remaining` still holds the bias.
         let this = unsafe { core.as_ref() };
         this.trim();
-        let live: i64 = this.slots.iter().map(|slot| slot.with(Slot::close)).sum();
+        let mut live = 0;
+        this.visit_slots(|slot| live += slot.close());
         let change = live - BIAS;
         let before = this.remaining.fetch_add(change, Ordering::AcqRel);
         if before + change == 0 {
@@ -430,23 +437,22 @@ impl Core {
         drain: impl Fn(&mut Slot, usize, &mut Blocks) -> u64,
     ) {
         let mut blocks = Blocks::new();
-        for slot in &self.slots {
+        self.visit_slots(|slot| {
             for class in 0..self.centre.classes() {
-                self.centre.unreserve(slot.with(|slot| drain(slot, class, &mut blocks)));
+                self.centre.unreserve(drain(slot, class, &mut blocks));
                 if !blocks.is_empty() {
                     self.centre.put_all(class, &blocks, stamp, evicted);
                     blocks.clear();
                 }
             }
-        }
+        });
     }
 
     /// Bytes of the blocks that lie idle, wherever.
     pub(super) fn idle_bytes(&self) -> u64 {
         // A lease without blocks in it is room, not memory.
-        let slots =
-            self.slots.iter().map(|slot| slot.with(|slot| slot.leased_bytes() - slot.idle_bytes()));
-        let room = slots.sum();
+        let mut room = 0;
+        self.visit_slots(|slot| room += slot.leased_bytes() - slot.idle_bytes());
         self.centre.reserved_bytes().saturating_sub(room)
     }
 

@@ -94,14 +94,12 @@ impl PoolStatistics {
         let sizes = core.parts().classes.sizes_bytes();
         let mut counts = vec![(Counts::default(), 0); sizes.len() + 1];
         let idle_bytes = core.idle_bytes();
-        for slot in core.slots() {
-            slot.with(|slot| {
-                for ((sum, idle), magazine) in counts.iter_mut().zip(slot.magazines()) {
-                    sum.add(&magazine.counts);
-                    *idle += magazine.len() as u64;
-                }
-            });
-        }
+        core.visit_slots(|slot| {
+            for ((sum, idle), magazine) in counts.iter_mut().zip(slot.magazines()) {
+                sum.add(&magazine.counts);
+                *idle += magazine.len() as u64;
+            }
+        });
         let mut all = (Counts::default(), 0);
         let mut classes = Vec::new();
         for (class, (sum, idle)) in counts.iter_mut().enumerate() {

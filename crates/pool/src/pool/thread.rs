@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use crate::biased::ENDING;
+
 const NONE: usize = usize::MAX;
 
 thread_local! {
@@ -23,9 +25,14 @@ struct GiveBack;
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        // Later destructors of this thread may still use the number: slots are locked, so sharing
-        // one with the number's next holder costs time, not correctness.
-        let number = NUMBER.get();
+        self.drop_number();
+    }
+}
+
+impl GiveBack {
+    fn drop_number(&self) {
+        // From here on another thread may have the number: this one no longer uses it.
+        let number = NUMBER.replace(ENDING);
         FREE.lock().unwrap_or_else(PoisonError::into_inner).0.insert(number);
     }
 }
@@ -49,10 +56,10 @@ fn take() -> usize {
     NUMBER.set(number);
     if GIVEN.try_with(|_| ()).is_err() {
         // A thread that first meets a pool while it is ending has no destructor left to give the
-        // number back, so it gives it back at once and keeps using it.
-        FREE.lock().unwrap_or_else(PoisonError::into_inner).0.insert(number);
+        // number back later.
+        GiveBack.drop_number();
     }
-    number
+    NUMBER.get()
 }
 
 #[cfg(test)]

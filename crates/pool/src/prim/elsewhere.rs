@@ -38,6 +38,28 @@ pub(crate) fn new_file(_path: &Path) -> Result<OwnedFd> {
     unsupported()
 }
 
+pub(crate) fn open_file(_path: &Path) -> Result<OwnedFd> {
+    unsupported()
+}
+
+pub(crate) fn lock(_descriptor: BorrowedFd<'_>) -> Result<bool> {
+    unsupported()
+}
+
+pub(crate) fn length(_descriptor: BorrowedFd<'_>) -> Result<u64> {
+    unsupported()
+}
+
+pub(crate) fn read_at(_descriptor: BorrowedFd<'_>, _at: usize, _into: &mut [u8]) -> Result<usize> {
+    unsupported()
+}
+
+pub(crate) fn write_at(_descriptor: BorrowedFd<'_>, _at: usize, _bytes: &[u8]) -> Result<()> {
+    unsupported()
+}
+
+pub(crate) fn remove_file(_path: &Path) {}
+
 pub(crate) fn set_length(_descriptor: BorrowedFd<'_>, _length: usize) -> Result<()> {
     unsupported()
 }
@@ -50,8 +72,18 @@ pub(crate) fn map_to_read(_descriptor: BorrowedFd<'_>, _size: usize) -> Result<N
     unsupported()
 }
 
+pub(crate) fn read_ahead(_file: &std::fs::File, _offset: u64, _bytes: u64) {}
+
 pub(crate) fn free_part(_descriptor: BorrowedFd<'_>, _offset: usize, _size: usize) {}
 
 pub(crate) fn descriptor_path(_descriptor: BorrowedFd<'_>) -> PathBuf {
     PathBuf::new()
+}
+
+pub(crate) fn may_bar_all_threads() -> bool {
+    false
+}
+
+pub(crate) fn barrier_in_all_threads() {
+    unreachable!("nobody asks for what may not be had");
 }

@@ -1,12 +1,15 @@
-//! What only Linux has: advice on huge pages, and files without names.
+//! What only Linux has: advice on huge pages, files without names, barriers in other threads.
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 
-use rustix::fs::{self, FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags};
-use rustix::io::Errno;
+use rustix::fs::{self, FallocateFlags, FlockOperation, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::{self, Errno};
 use rustix::mm::{self, Advice, MapFlags, ProtFlags};
+use rustix::thread::{MembarrierCommand, membarrier};
 
 use super::{Result, not_null, number};
 
@@ -14,6 +17,13 @@ use super::{Result, not_null, number};
 pub(crate) fn advise_huge(address: NonNull<u8>, size: usize) {
     // SAFETY: this advice changes no byte and no mapping.
     let _refused = unsafe { mm::madvise(address.as_ptr().cast(), size, Advice::LinuxHugepage) };
+}
+
+/// Advises that a range of a file will be read soon.
+pub(crate) fn read_ahead(file: &File, offset: u64, bytes: u64) {
+    // Advice may be refused.
+    let bytes = std::num::NonZeroU64::new(bytes);
+    let _ = fs::fadvise(file, offset, bytes, fs::Advice::WillNeed);
 }
 
 /// A memory file without a name, which can be sealed.
@@ -55,6 +65,56 @@ pub(crate) fn new_file(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(number)
 }
+/// Opens a file that is there, to read and write.
+pub(crate) fn open_file(path: &Path) -> Result<OwnedFd> {
+    fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(number)
+}
+
+/// Keeps a file from all who ask for the same, until it is closed; whether nobody had it.
+pub(crate) fn lock(descriptor: BorrowedFd<'_>) -> Result<bool> {
+    match fs::flock(descriptor, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(number(error)),
+    }
+}
+
+/// A file's length.
+pub(crate) fn length(descriptor: BorrowedFd<'_>) -> Result<u64> {
+    fs::fstat(descriptor).map(|stat| stat.st_size as u64).map_err(number)
+}
+
+/// Reads what there is at a place of a file, up to a whole slice; how much that was.
+pub(crate) fn read_at(descriptor: BorrowedFd<'_>, at: usize, into: &mut [u8]) -> Result<usize> {
+    let mut read = 0;
+    while read < into.len() {
+        match io::pread(descriptor, &mut into[read..], (at + read) as u64) {
+            Ok(0) => break,
+            Ok(bytes) => read += bytes,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(number(error)),
+        }
+    }
+    Ok(read)
+}
+
+/// Writes a slice whole to a place of a file.
+pub(crate) fn write_at(descriptor: BorrowedFd<'_>, at: usize, bytes: &[u8]) -> Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match io::pwrite(descriptor, &bytes[written..], (at + written) as u64) {
+            Ok(bytes) => written += bytes,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(number(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file; one that cannot be stays.
+pub(crate) fn remove_file(path: &Path) {
+    let _refused = fs::unlink(path);
+}
 
 /// Sets a file's length; what is new holds zeros and takes no space.
 pub(crate) fn set_length(descriptor: BorrowedFd<'_>, length: usize) -> Result<()> {
@@ -89,4 +149,28 @@ pub(crate) fn free_part(descriptor: BorrowedFd<'_>, offset: usize, size: usize) 
 pub(crate) fn descriptor_path(descriptor: BorrowedFd<'_>) -> PathBuf {
     let (process, number) = (std::process::id(), descriptor.as_raw_fd());
     PathBuf::from(format!("/proc/{process}/fd/{number}"))
+}
+
+/// Whether [`barrier_in_all_threads`] works. The first call registers the process for it, which takes
+/// milliseconds where other threads run.
+#[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "models have fences"))]
+pub(crate) fn may_bar_all_threads() -> bool {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    *REGISTERED.get_or_init(|| {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    })
+}
+
+/// Returns when every other thread of the process has passed a full memory barrier since the call, or was
+/// not running.
+#[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "models have fences"))]
+pub(crate) fn barrier_in_all_threads() {
+    let mut done = membarrier(MembarrierCommand::PrivateExpedited);
+    if done.is_err() {
+        // Slower by far, but needs no registration.
+        done = membarrier(MembarrierCommand::Global);
+    }
+    // Going on without it would be a data race.
+    assert!(done.is_ok(), "the system granted membarrier before, and now refuses it: {done:?}");
 }

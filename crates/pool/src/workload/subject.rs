@@ -36,10 +36,13 @@ pub(super) trait Handle: Send {
         }
     }
 
-    /// Writes one byte in each page.
+    /// Writes one byte in each page, each time in the next line of it: at the same place in all pages they would
+    /// drive each other, and whatever else has that place, out of the first cache.
     fn touch(&mut self, byte: u8) {
         if let Some(address) = self.address() {
-            for offset in (0..self.len()).step_by(4096) {
+            let last = self.len() - 1;
+            for page in 0..self.len().div_ceil(4096) {
+                let offset = (page * 4096 + page % 64 * CACHE_LINE_BYTES).min(last);
                 // SAFETY: below the handle's length.
                 unsafe { address.as_ptr().add(offset).write_volatile(byte) }
             }

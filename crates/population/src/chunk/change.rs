@@ -243,6 +243,7 @@ impl Chunk {
             self.members.fit(memory);
         }
         let room = self.used_words + self.used_words / 8;
+        let room = room.min(layout.most_words(self.len())).max(self.used_words);
         if pages(room * WORD) < pages(self.beliefs.len() * WORD)
             && let Ok(mut beliefs) = Array::unspecified(memory, room)
         {
@@ -296,7 +297,7 @@ impl Chunk {
 }
 
 /// Where the columns of `len` agents start, and their bytes an agent.
-fn sections(layout: &ChunkLayout, len: usize) -> [(usize, usize); 3] {
+fn sections(layout: &ChunkLayout, len: usize) -> [(usize, usize); 4] {
     let mut base = 0;
     layout.widths().map(|width| {
         base += len * width;

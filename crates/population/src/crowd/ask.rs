@@ -9,7 +9,7 @@ use crate::membership::{find, worker};
 use crate::population::Population;
 use crate::record::{DENSE, Keep, Number};
 use crate::roster::by_chunk;
-use crate::tick::{Records, read_counts};
+use crate::tick::{Records, Worker, read_counts};
 use crate::{Error, ErrorKind, Result};
 
 /// A model that answers for policies, where the agents' own knows only what to do next.
@@ -33,6 +33,19 @@ impl<T: Number> Population<T> {
             }
         })?;
         Ok(beliefs)
+    }
+
+    /// How far beliefs may be from the exact ones, (ids).
+    pub(crate) fn error_bounds(&mut self, ids: &[u64]) -> Result<Vec<f64>> {
+        let calls = self.locate(ids, true)?;
+        let mut bounds = vec![0.0; ids.len()];
+        for (index, calls) in by_chunk(&calls) {
+            let (columns, _) = self.chunks[index].parts(&self.layout);
+            for call in calls {
+                bounds[call.row as usize] = self.layout.bound(&columns, call.place as usize);
+            }
+        }
+        Ok(bounds)
     }
 
     /// The posterior over policies and −EFE, (ids, P), and P.
@@ -72,6 +85,10 @@ impl<T: Number> Population<T> {
         let before = self.memory.split();
         let compile = |source: &Model| -> Result<_> {
             let model = CompiledModel::compile(source, Answers::Policies, &self.memory.shared())?;
+            if model.planner() == Planner::Graph {
+                let why = "policies: there are too many to enumerate";
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
             let window = self.layout.record.experience.window();
             let scratch = model.scratch(window, &self.memory.scratch())?;
             Ok(Enumerator { model, scratch })
@@ -81,9 +98,7 @@ impl<T: Number> Population<T> {
             _ => error,
         })?;
         let taken = self.memory.split().total() - before.total();
-        if self.worst_bytes() + taken > self.budget_bytes {
-            return Err(self.refused_bytes("policies", taken));
-        }
+        self.admit_bytes("policies", taken)?;
         self.enumerator = Some(enumerator);
         self.note_fixed(&before);
         self.note_peak();
@@ -108,10 +123,11 @@ impl<T: Number> Population<T> {
             find(layout, chunk, worker);
             let (columns, stream) = chunk.parts(layout);
             let stream: &[u8] = cast_slice(stream);
-            let before = &worker.before[..];
+            let Worker { scratch, before, values: room, .. } = &mut *worker;
+            let before = &before[..];
             let (model, scratch) = match enumerator.as_mut().filter(|_| enumerated) {
                 Some(enumerator) => (&enumerator.model, &mut enumerator.scratch),
-                None => (&*model, &mut worker.scratch),
+                None => (&*model, scratch),
             };
             for calls in calls.chunks(LANES) {
                 scratch.start();
@@ -134,9 +150,9 @@ impl<T: Number> Population<T> {
                             stored = columns.length(agent * variable + v);
                             v += 1;
                         }
-                        let bytes = record.part_bytes(factor, stored);
+                        let bytes = factor.part_bytes(stored);
                         let rows = &mut rows[row..row + factor.states];
-                        factor.read_rows(&stream[part..part + bytes], stored, rows, lane);
+                        factor.read_rows(&stream[part..part + bytes], stored, room, rows, lane);
                         part += bytes;
                         row += factor.states;
                     }

@@ -11,12 +11,14 @@ use crate::Settings;
 /// A hash of the contents of a model and of the settings that records depend on.
 pub(crate) fn fingerprint(model: &Model, settings: &Settings) -> u64 {
     let mut hash = Fingerprint(XxHash3_64::new());
-    let Settings { belief, precision, .. } = settings;
+    let Settings { belief, mass, tolerance, precision, .. } = settings;
     let Model { dialect, a_dependencies, b_dependencies, b_action_dependencies, .. } = model;
     let Model { num_controls, policies, arguments, sophisticated, e, .. } = model;
     // Numbers are printed so that they can be read back, each its own text.
-    let parts: [&dyn fmt::Debug; 11] = [
+    let parts: [&dyn fmt::Debug; 13] = [
         belief,
+        mass,
+        tolerance,
         precision,
         dialect,
         a_dependencies,

@@ -14,10 +14,19 @@ use std::marker::PhantomData;
 use super::{Dim, OUT, Pass};
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
-use crate::simd::{Kernel, Simd, Vector};
+use crate::simd::{Kernel, Simd, Vector, prefetch};
 
 /// Longer rows come from beyond the first cache: fewer streams at once are read ahead better.
 const LONG: usize = 512;
+
+/// The processor reads ahead within a page. Where rows are shorter, and all of them together longer than the
+/// second cache, it is told of rows to come, and fewer are summed at once: 10⁴ rows of 100 take 0.80 of the time
+/// in f32 and 0.85 in f64; but rows of two pages take 1.04, and what the cache holds 1.2.
+const PAGE_BYTES: usize = 4096;
+/// See [`PAGE_BYTES`].
+const CACHE_BYTES: usize = 1 << 20;
+/// How many rows ahead are asked for.
+const ROWS_AHEAD: isize = 4;
 
 /// `U` is how many vectors of partial sums a row has: one where there are many rows, which are
 /// then independent enough; more where there is but one.
@@ -28,6 +37,8 @@ struct Rows<T, A, D, const TWO: bool, const U: usize> {
     rows: Dim,
     inner: Dim,
     add: bool,
+    /// Whether later rows are asked for while these are summed.
+    ahead: bool,
     arithmetic: PhantomData<T>,
 }
 
@@ -56,6 +67,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
             rows: *rows,
             inner: *inner,
             add,
+            ahead: self.bytes > CACHE_BYTES && inner.size * size_of::<T>() < PAGE_BYTES,
             arithmetic: PhantomData,
         });
     }
@@ -72,9 +84,13 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Ker
         // SAFETY: the caller of `sum` vouches for every row.
         unsafe {
             if U == 1 {
-                while self.inner.size < LONG && row + 8 <= self.rows.size {
+                while !self.ahead && self.inner.size < LONG && row + 8 <= self.rows.size {
                     self.group::<S, 8>(simd, row);
                     row += 8;
+                }
+                while self.ahead && size_of::<T>() == 8 && row + 2 <= self.rows.size {
+                    self.group::<S, 2>(simd, row);
+                    row += 2;
                 }
                 while row + 4 <= self.rows.size {
                     self.group::<S, 4>(simd, row);
@@ -190,6 +206,12 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
         let mut y = Vector::splat(simd, T::ONE);
         for r in 0..R {
             let row = r as isize;
+            if self.ahead {
+                let next = first.wrapping_offset((row + ROWS_AHEAD) * self.rows.strides[0]);
+                for line in (0..LANES).step_by(64 / size_of::<T>()) {
+                    prefetch(next.wrapping_add(line));
+                }
+            }
             // SAFETY: the caller's promise.
             let x = unsafe {
                 if TWO && (r == 0 || self.rows.strides[1] != 0) {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use super::scratch::{Temporary, assign};
 use super::{Limits, Operation, Place, Plan, Step, Work, order};
 use crate::contraction::{Contraction, Label, LabelSet, bit};
+use crate::dtype::arithmetic;
 use crate::layout::{Layout, element_count};
 use crate::loops::{Dim, Loops};
 use crate::{Dtype, Error, ErrorKind, Result};
@@ -69,6 +70,9 @@ impl Plan {
         out: Option<(Dtype, Layout)>,
         limits: Limits,
     ) -> Result<Self> {
+        for (dtype, _) in operands.iter().chain(&out) {
+            arithmetic(*dtype)?;
+        }
         let contraction = operation.contraction(&operands)?;
         let given = operands.iter().map(|(dtype, _)| *dtype);
         let result = given.reduce(Dtype::promote).unwrap_or(Dtype::F64);
@@ -96,7 +100,7 @@ impl Plan {
         let common = if is_einsum { result.promote(out.0) } else { result };
         let mut builder = Builder {
             sizes: contraction.sizes.clone(),
-            arithmetic: common.arithmetic(),
+            arithmetic: arithmetic(common)?,
             limits,
             steps: Vec::new(),
             temporaries: Vec::new(),
@@ -289,7 +293,7 @@ impl Builder {
     /// Scratch for the next step; reading it later keeps it.
     pub(super) fn reserve(&mut self, elements: usize, threads: usize) -> Place {
         let size_bytes =
-            elements.saturating_mul(self.arithmetic.size_bytes()).saturating_mul(threads);
+            elements.saturating_mul(self.arithmetic.item_bytes()).saturating_mul(threads);
         let next = self.steps.len();
         self.temporaries.push(Temporary { size_bytes, steps: (next, next) });
         Place::Temporary(self.temporaries.len() - 1)

@@ -22,6 +22,7 @@ pub fn element(dtype: Dtype, seed: u64, i: u64) -> f64 {
         Dtype::U8 => (h % 256) as f64,
         Dtype::F16 | Dtype::Bf16 => (h >> 8 << 8) as f64 / 32768.0 - 1.0,
         Dtype::F32 | Dtype::F64 => h as f64 / 32768.0 - 1.0,
+        other => unreachable!("{other} is not calculated with"),
     }
 }
 
@@ -37,6 +38,7 @@ pub fn tensor(dtype: Dtype, shape: &[usize], values: &[f64]) -> Tensor {
         Dtype::Bf16 => of(shape, values, half::bf16::from_f64),
         Dtype::F32 => of(shape, values, |v| v as f32),
         Dtype::F64 => of(shape, values, |v| v),
+        other => unreachable!("{other} is not calculated with"),
     }
 }
 
@@ -50,6 +52,7 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
         }
         Dtype::F32 => tensor.as_slice::<f32>().unwrap().iter().map(|&v| f64::from(v)).collect(),
         Dtype::F64 => tensor.as_slice::<f64>().unwrap().to_vec(),
+        other => unreachable!("{other} is not calculated with"),
     }
 }
 
@@ -83,6 +86,7 @@ pub fn operand<'t>(tensor: &'t Tensor, geometry: &Geometry) -> Operand<'t> {
         Dtype::Bf16 => of::<half::bf16>(tensor, geometry),
         Dtype::F32 => of::<f32>(tensor, geometry),
         Dtype::F64 => of::<f64>(tensor, geometry),
+        other => unreachable!("{other} is not calculated with"),
     }
 }
 
@@ -95,6 +99,7 @@ pub fn tolerance(dtype: Dtype, terms: f64, scale: f64, value: f64) -> f64 {
         Dtype::Bf16 => (f32::EPSILON.into(), half::bf16::EPSILON.to_f64()),
         Dtype::F32 => (f32::EPSILON.into(), 0.0),
         Dtype::F64 => (f64::EPSILON, 0.0),
+        other => unreachable!("{other} is not calculated with"),
     };
     4.0 * arithmetic * terms.sqrt() * scale + storage * (value.abs() + 1e-6)
 }

@@ -220,7 +220,9 @@ fn arguments(draw: &mut Draw, features: &Features, plan: &Plan) -> Arguments {
         Algorithm::Mmp | Algorithm::Vmp if plan.one() => {
             arguments.inference_horizon = draw.of(&[None, Some(1), Some(2), Some(4)]);
         }
-        Algorithm::Mmp => arguments.inference_horizon = draw.of(&[Some(1), Some(2), Some(3)]),
+        Algorithm::Mmp => {
+            arguments.inference_horizon = draw.of(&[Some(1), Some(2), Some(3), Some(8)])
+        }
         _ => {}
     }
     if plan.inductive {

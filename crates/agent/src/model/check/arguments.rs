@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// never will.
 const MOST_ITERATIONS: usize = 1_000_000;
 
+/// The most steps of a window, which every agent may have to keep.
+const MOST_WINDOW_STEPS: usize = 1 << 20;
+
 impl Model {
     pub(super) fn check_arguments(&self) -> Result<()> {
         let agent = &self.arguments;
@@ -22,7 +25,14 @@ impl Model {
                 agent.num_iter
             )));
         }
-        at_least_one("agent.inference_horizon", agent.inference_horizon.unwrap_or(1))?;
+        let horizon = agent.inference_horizon.unwrap_or(1);
+        at_least_one("agent.inference_horizon", horizon)?;
+        if horizon > MOST_WINDOW_STEPS {
+            return Err(Error::invalid(format!(
+                "agent.inference_horizon: is {horizon}, and a window holds at most \
+                 {MOST_WINDOW_STEPS} steps"
+            )));
+        }
         for (name, value) in [("agent.gamma", agent.gamma), ("agent.alpha", agent.alpha)] {
             finite(name, value)?;
         }

@@ -87,24 +87,23 @@ impl Case {
             agents: self.agents,
             budget_bytes: 4 << 30,
             threads: 1,
-            chunk: None,
-            seed: 1,
             belief: self.belief,
             precision: Precision::F32,
+            ..Settings::default()
         }
     }
 }
 
-fn grid<const SIDE: usize>() -> Outcome<Model> {
+pub(super) fn grid<const SIDE: usize>() -> Outcome<Model> {
     Ok(models::grid(&GridOptions { side: SIDE, ..GridOptions::default() })?)
 }
 
-fn slippery() -> Outcome<Model> {
+pub(super) fn slippery() -> Outcome<Model> {
     Ok(models::grid(&GridOptions { slip: 0.1, ..GridOptions::default() })?)
 }
 
 /// The grid's certain moves under a random likelihood: cubed uniform numbers, columns normalised.
-fn dense400() -> Outcome<Model> {
+pub(super) fn dense400() -> Outcome<Model> {
     const STATES: usize = 400;
     let stream = Stream::new(0, 0, Purpose::Observe);
     let mut likelihood: Vec<f64> =
@@ -118,7 +117,7 @@ fn dense400() -> Outcome<Model> {
     Ok(model)
 }
 
-fn tmaze() -> Outcome<Model> {
+pub(super) fn tmaze() -> Outcome<Model> {
     Ok(Builtin::Tmaze.model()?)
 }
 

@@ -1,0 +1,337 @@
+//! Checkpoints: a run on disk, as it was after some tick.
+//!
+//! A checkpoint is a [redb](https://docs.rs/redb) store, whose transactions are atomic and durable: a
+//! commit replaces all agents' images and the header at once, and a process that is killed, or a disk
+//! that is full, leaves the commit before. It has three tables:
+//!
+//! ```text
+//! run      "header" → format, agents, seed, steps, …, tick, hash      (JSON, checksummed)
+//! models   0 → the model's file, 1 → the process's where it is another  (cut into pieces)
+//! images   chunk → its image                                           (cut into pieces)
+//! ```
+//!
+//! So the file alone says how to go on. What is not in it (budget, threads) is the resumer's choice.
+//!
+//! Invariants:
+//! - A resumed run is the uninterrupted one: an agent is its image, its numbers are drawn by
+//!   (seed, agent, tick), and hash(0 … T) = hash(0 … t) + hash(t … T).
+//! - What is not a checkpoint of ours, whole and of a known format, is refused, not a byte of it
+//!   changed: it is checked through an overlay.
+//! - What the store takes on the heap is charged to the budget beforehand ([`store_bytes`]).
+
+#[cfg(test)]
+mod faults;
+mod header;
+mod overlay;
+mod pieces;
+mod state;
+mod writer;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use populace_agent::{Model, ModelFile, Precision};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
+};
+
+use crate::{Belief, Error, ErrorKind, Result, Settings, Simulation};
+use header::Header;
+use overlay::Overlay;
+use pieces::{PieceReader, Pieces};
+
+pub(crate) use state::{Fill, Resumed};
+pub use writer::{CheckpointWriter, Run};
+
+const RUN: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("run");
+const HEADER: &str = "header";
+const MODELS: Pieces = TableDefinition::new("models");
+const IMAGES: Pieces = TableDefinition::new("images");
+
+/// What a redb store starts with.
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// What a store caches, in bytes: a few pieces; images are written once and read once.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// What is charged for a store that holds `images` bytes: its cache, as much again for buffers and
+/// tables, and its maps of pages.
+pub(crate) fn store_bytes(images: u128) -> u64 {
+    const A_PAGE_OF: u128 = 4096;
+    let maps = u64::try_from(images / A_PAGE_OF).unwrap_or(u64::MAX / 2);
+    (2 * CACHE_BYTES as u64).saturating_add(maps)
+}
+
+/// What the file of a checkpoint takes, about: images as they are committed beside those that are there,
+/// in pieces of whole pages; the model; and an empty store.
+pub(crate) fn checkpoint_bytes(images: f64, model: usize) -> u64 {
+    const EMPTY_BYTES: u64 = 1 << 20;
+    (2.0 * images) as u64 + model as u64 + EMPTY_BYTES
+}
+
+/// A run as it was committed, to be resumed.
+///
+/// ```
+/// use populace_agent::models::{GridOptions, grid};
+/// use populace_population::{Checkpoint, CheckpointWriter, Run, Settings, Simulation};
+///
+/// let model = grid(&GridOptions { side: 5, ..GridOptions::default() })?;
+/// let settings = Settings { agents: 100, checkpoint: true, ..Settings::default() };
+/// let path = std::env::temp_dir().join(format!("run-{}.checkpoint", std::process::id()));
+///
+/// let mut whole = Simulation::new(&model, None, &settings, 10, false)?;
+/// let run = Run { title: "grid", model: &model, process: None, settings: &settings, steps: 10 };
+/// let mut writer = CheckpointWriter::create(&path, &run)?;
+/// (0..4).try_for_each(|_| whole.tick())?;
+/// writer.commit(&mut whole)?;
+/// (4..10).try_for_each(|_| whole.tick())?;
+/// drop(writer);
+///
+/// let checkpoint = Checkpoint::open(&path)?.expect("was committed");
+/// let mut again = checkpoint.resume(&Settings::default())?;
+/// assert_eq!(again.ticks(), 4);
+/// (4..10).try_for_each(|_| again.tick())?;
+/// assert_eq!(again.trajectory_hash(), whole.trajectory_hash());
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Checkpoint {
+    path: PathBuf,
+    header: Header,
+    model: Model,
+    process: Option<Model>,
+    database: Database,
+}
+
+impl Checkpoint {
+    /// Opens a checkpoint and checks that it is whole; `None` where nothing was ever committed.
+    ///
+    /// # Errors
+    ///
+    /// One line that starts with the path: the file is missing, damaged, of another format, no
+    /// checkpoint, or being written by another process. The file is as it was.
+    pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
+        let path = path.as_ref();
+        let open = || -> Result<Option<Self>> {
+            let Some(file) = open_store(path)? else { return Ok(None) };
+            let database = checked(file)?;
+            let read = database.begin_read().map_err(reading)?;
+            let Some(header) = read_header(&read)? else { return Ok(None) };
+            let model = read_model(&read, 0, header.model_bytes)?;
+            let process = header.process_bytes.map(|bytes| read_model(&read, 1, bytes));
+            let process = process.transpose()?;
+            drop(read);
+            Ok(Some(Self { path: path.to_owned(), header, model, process, database }))
+        };
+        open().map_err(|error| error.within(path.display()))
+    }
+
+    /// The run as it was committed, to go on. Of the settings, what a checkpoint does not hold is
+    /// taken: the budget, threads, the size of batches, and whether checkpoints will be written.
+    ///
+    /// # Errors
+    ///
+    /// The run needs more memory in the worst case than the budget; an image is damaged.
+    pub fn resume(&self, settings: &Settings) -> Result<Simulation> {
+        let settings = Settings {
+            agents: self.header.agents,
+            seed: self.header.seed,
+            belief: self.header.belief,
+            mass: self.header.mass,
+            tolerance: self.header.tolerance,
+            precision: self.header.precision.into(),
+            ..settings.clone()
+        };
+        let (model, process, steps) = (&self.model, self.process.as_ref(), self.header.steps);
+        if self.header.tick == 0 {
+            return Simulation::new(model, process, &settings, steps, false);
+        }
+        let mut resumed =
+            Resumed::new(&self.database, &self.header).map_err(|error| self.name(error))?;
+        Simulation::resumed(model, process, &settings, steps, &mut resumed)
+            .map_err(|error| self.name(error))
+    }
+
+    fn name(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Budget => error,
+            _ => error.within(self.path.display()),
+        }
+    }
+
+    /// A writer that goes on in the same file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn into_writer(self) -> Result<CheckpointWriter> {
+        // Closed before the writer opens it.
+        drop(self.database);
+        CheckpointWriter::reopen(&self.path, self.header)
+    }
+
+    /// What a person calls the model.
+    pub fn title(&self) -> &str {
+        &self.header.title
+    }
+
+    /// What the agents have in mind.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The truth, where it is not the model itself.
+    pub fn process(&self) -> Option<&Model> {
+        self.process.as_ref()
+    }
+
+    /// How many agents.
+    pub fn agents(&self) -> u64 {
+        self.header.agents
+    }
+
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.header.seed
+    }
+
+    /// How many ticks the whole run has.
+    pub fn steps(&self) -> u64 {
+        self.header.steps
+    }
+
+    /// How many of them have been run.
+    pub fn ticks(&self) -> u64 {
+        self.header.tick
+    }
+
+    /// How beliefs are stored.
+    pub fn belief(&self) -> Belief {
+        self.header.belief
+    }
+
+    /// What a step may drop from a belief ([`Settings::mass`]).
+    pub fn mass(&self) -> f64 {
+        self.header.mass
+    }
+
+    /// From which bound on an agent on it drops nothing ([`Settings::tolerance`]).
+    pub fn tolerance(&self) -> f64 {
+        self.header.tolerance
+    }
+
+    /// In what precision agents compute.
+    pub fn precision(&self) -> Precision {
+        self.header.precision.into()
+    }
+}
+
+/// A store's file, to be read; `None` where it is empty.
+fn open_store(path: &Path) -> Result<Option<File>> {
+    let unreadable = |error: std::io::Error| Error::invalid(reason(&error));
+    // Asked before opening, which would wait for ever on a pipe without a writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Error::invalid("is not a regular file"));
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock_shared() {
+        return Err(Error::invalid("is being written by another process"));
+    }
+    let mut magic = [0; MAGIC.len()];
+    match file.read_exact(&mut magic) {
+        Ok(()) if magic == MAGIC => Ok(Some(file)),
+        Err(_) if file.metadata().map_err(unreadable)?.len() == 0 => Ok(None),
+        _ => Err(Error::invalid("is not a checkpoint")),
+    }
+}
+
+/// Where redb's header says how its last writer left it, and the bits that say so.
+const STATE_AT: u64 = MAGIC.len() as u64;
+const UNFINISHED: u8 = 2;
+const MAPS_KEPT: u8 = 4;
+
+/// A store whose every page was found to be what was written.
+///
+/// redb trusts a store that was closed; one that was not it checks, page by page, and goes back to the
+/// commit before where the last is not whole. So it is told (through the overlay) that no maps of pages
+/// were kept: then it checks. Going back is refused where the last writer had finished.
+fn checked(mut file: File) -> Result<Database> {
+    let unreadable = |error: std::io::Error| Error::invalid(reason(&error));
+    let mut start = [0; MAGIC.len() + 1];
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut start)).map_err(too_short)?;
+    let state = start[MAGIC.len()];
+    let overlay = Overlay::new(file).map_err(unreadable)?;
+    overlay.write(STATE_AT, &[state & !MAPS_KEPT]).map_err(unreadable)?;
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    if state & UNFINISHED == 0 {
+        builder.set_repair_callback(|repair| {
+            // It is called with 0, then with less than a half only if the last commit is not whole.
+            if (0.1..0.5).contains(&repair.progress()) {
+                repair.abort();
+            }
+        });
+    }
+    builder.create_with_backend(overlay).map_err(reading)
+}
+
+/// The header of a store; `None` where nothing was committed.
+fn read_header(read: &ReadTransaction) -> Result<Option<Header>> {
+    let table = match read.open_table(RUN) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => {
+            return match read.list_tables().map_err(reading)?.next() {
+                None => Ok(None),
+                Some(_) => Err(Error::invalid("is a redb store, but not a checkpoint")),
+            };
+        }
+        Err(error) => return Err(reading(error)),
+    };
+    let header = table.get(HEADER).map_err(reading)?;
+    header.map(|bytes| Header::from_bytes(bytes.value())).transpose()
+}
+
+/// A model as it stands in a store.
+fn read_model(read: &ReadTransaction, place: u64, bytes: u64) -> Result<Model> {
+    let table = read.open_table(MODELS).map_err(reading)?;
+    let mut pieces = PieceReader::new(&table, place);
+    if pieces.value_bytes().map_err(damaged)? != Some(bytes) {
+        return Err(Error::invalid("is damaged: its model is not whole"));
+    }
+    let mut model = Vec::new();
+    pieces.read_to_end(&mut model).map_err(damaged)?;
+    Ok(ModelFile::from_bytes("its model", model)?.model()?)
+}
+
+/// Why a store cannot be read.
+fn reading(error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Corrupted(what) => damaged(what),
+        redb::Error::UpgradeRequired(version) => Error::invalid(format!(
+            "is a store of version {version}, which this version does not read"
+        )),
+        redb::Error::DatabaseAlreadyOpen => Error::invalid("is being written by another process"),
+        redb::Error::RepairAborted => damaged("a page's checksum does not match"),
+        redb::Error::Io(error) => too_short(error),
+        other => damaged(other),
+    }
+}
+
+fn damaged(what: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("is damaged: {what}"))
+}
+
+/// Why a file cannot be read that should be longer.
+fn too_short(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
+        _ => Error::invalid(reason(&error)),
+    }
+}
+
+/// What an error says, without the number that Rust appends.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}

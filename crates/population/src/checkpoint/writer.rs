@@ -1,0 +1,314 @@
+//! Writing checkpoints: one transaction a commit.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use populace_agent::Model;
+use redb::backends::FileBackend;
+use redb::{Database, StorageBackend, WriteTransaction};
+
+use super::header::Header;
+use super::pieces::PieceWriter;
+use super::{CACHE_BYTES, Checkpoint, HEADER, IMAGES, MODELS, RUN, reason};
+use crate::image::write_image;
+use crate::{Error, ErrorKind, Result, Settings, Simulation};
+
+/// What a checkpoint is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// What a person calls the model.
+    pub title: &'a str,
+    /// What the agents have in mind.
+    pub model: &'a Model,
+    /// The truth, where it is not the model itself.
+    pub process: Option<&'a Model>,
+    /// The settings of the population.
+    pub settings: &'a Settings,
+    /// How many ticks the whole run has.
+    pub steps: u64,
+}
+
+/// What a store answers.
+pub(super) type Stored<T> = std::result::Result<T, redb::Error>;
+
+/// Opens the store's file for a writer; tests open one that fails.
+pub(super) type Open = Box<dyn Fn(File) -> Stored<Box<dyn StorageBackend>> + Send>;
+
+/// A checkpoint being written, commit by commit.
+///
+/// Another process cannot write it meanwhile. Should a commit fail, the one before stays, and the next
+/// may succeed.
+pub struct CheckpointWriter {
+    /// As the caller wrote it.
+    path: PathBuf,
+    /// Behind a link, the file it names.
+    destination: PathBuf,
+    /// Where the store is until its first commit takes its place.
+    fresh: Option<PathBuf>,
+    header: Header,
+    /// `None` after a failure: the store has to be opened anew.
+    database: Option<Database>,
+    open: Open,
+    buffer: Vec<u8>,
+}
+
+impl CheckpointWriter {
+    /// A new checkpoint of a run, at tick 0: it can be resumed from here on.
+    ///
+    /// Where `path` holds another checkpoint, that one stays until the first commit takes its place.
+    ///
+    /// # Errors
+    ///
+    /// `path` holds something else than a checkpoint, which is left alone; or it cannot be written.
+    pub fn create(path: impl AsRef<Path>, run: &Run<'_>) -> Result<Self> {
+        Self::create_with(path.as_ref(), run, Box::new(plain))
+    }
+
+    pub(super) fn create_with(path: &Path, run: &Run<'_>, open: Open) -> Result<Self> {
+        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let replaces = destination.exists() && Checkpoint::open(path)?.is_some();
+        let name = destination.file_name().ok_or_else(|| {
+            Error::invalid(format!("{}: is not the name of a file", path.display()))
+        })?;
+        let mut fresh_name = name.to_owned();
+        fresh_name.push(".new");
+        let fresh = destination.with_file_name(fresh_name);
+        let (mut model, mut process) = (Vec::new(), None);
+        run.model.write(&mut model)?;
+        if let Some(truth) = run.process {
+            truth.write(process.insert(Vec::new()))?;
+        }
+        let header = Header {
+            format: Header::FORMAT,
+            title: run.title.to_owned(),
+            agents: run.settings.agents,
+            seed: run.settings.seed,
+            steps: run.steps,
+            belief: run.settings.belief,
+            mass: run.settings.mass,
+            tolerance: run.settings.tolerance,
+            precision: run.settings.precision.into(),
+            model_bytes: model.len() as u64,
+            process_bytes: process.as_ref().map(|bytes| bytes.len() as u64),
+            tick: 0,
+            hash: 0,
+            chunk: 0,
+        };
+        let file = new_file(&fresh).map_err(|error| unwritable(path, &error))?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            destination,
+            fresh: Some(fresh),
+            header,
+            database: None,
+            open,
+            buffer: Vec::new(),
+        };
+        let begun = writer.start(file, &model, process.as_deref());
+        let begun = begun.map_err(|error| writer.failed(error));
+        begun.and_then(|()| if replaces { Ok(()) } else { writer.publish() }).inspect_err(
+            |_| {
+                // Nothing of it should stay; nobody is left to tell if that fails.
+                let _ = writer.fresh.as_ref().map(std::fs::remove_file);
+            },
+        )?;
+        Ok(writer)
+    }
+
+    fn start(&mut self, file: File, model: &[u8], process: Option<&[u8]>) -> Stored<()> {
+        let database = self.open_store(file)?;
+        let write = database.begin_write()?;
+        {
+            let mut table = write.open_table(MODELS)?;
+            for (place, bytes) in [Some(model), process].into_iter().enumerate() {
+                let Some(bytes) = bytes else { continue };
+                let mut pieces = PieceWriter::new(&mut table, place as u64, &mut self.buffer);
+                io::Write::write_all(&mut pieces, bytes)?;
+                pieces.finish()?;
+            }
+        }
+        put_header(&write, &self.header)?;
+        write.commit()?;
+        self.database = Some(database);
+        Ok(())
+    }
+
+    /// Goes on in a file whose header was read.
+    pub(super) fn reopen(path: &Path, header: Header) -> Result<Self> {
+        Self::reopen_with(path, header, Box::new(plain))
+    }
+
+    pub(super) fn reopen_with(path: &Path, header: Header, open: Open) -> Result<Self> {
+        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut writer = Self {
+            path: path.to_owned(),
+            destination,
+            fresh: None,
+            header,
+            database: None,
+            open,
+            buffer: Vec::new(),
+        };
+        writer.ensure_open()?;
+        Ok(writer)
+    }
+
+    /// Commits where a simulation is now: when this returns, it is on disk.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written; the commit before is still there.
+    pub fn commit(&mut self, simulation: &mut Simulation) -> Result<()> {
+        self.ensure_open()?;
+        let header = Header {
+            tick: simulation.ticks(),
+            hash: simulation.trajectory_hash(),
+            chunk: simulation.chunk_agents(),
+            ..self.header.clone()
+        };
+        match self.try_commit(simulation, &header) {
+            Ok(()) => {
+                self.header = header;
+                self.publish()
+            }
+            Err(error) => {
+                // What failed once stays failed until it is opened again.
+                self.database = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn try_commit(&mut self, simulation: &mut Simulation, header: &Header) -> Result<()> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let (path, buffer) = (&self.path, &mut self.buffer);
+        let failed = |error: redb::Error| store_failed(path, error);
+        let write = database.begin_write().map_err(|error| failed(error.into()))?;
+        write.delete_table(IMAGES).map_err(|error| failed(error.into()))?;
+        {
+            let mut table = write.open_table(IMAGES).map_err(|error| failed(error.into()))?;
+            simulation.each_chunk(&mut |index, layout, chunk| {
+                let mut pieces = PieceWriter::new(&mut table, index, buffer);
+                let written = write_image(layout, chunk, &mut pieces);
+                let written = written.and_then(|_| pieces.finish());
+                written.map_err(|error| unwritable(path, &error))
+            })?;
+        }
+        put_header(&write, header).map_err(failed)?;
+        write.commit().map_err(|error| failed(error.into()))
+    }
+
+    fn ensure_open(&mut self) -> Result<()> {
+        if self.database.is_none() {
+            let place = self.fresh.as_ref().unwrap_or(&self.destination);
+            let file = OpenOptions::new().read(true).write(true).open(place);
+            let file = file.map_err(|error| unwritable(&self.path, &error))?;
+            let database = self.open_store(file).map_err(|error| self.failed(error))?;
+            self.database = Some(database);
+        }
+        Ok(())
+    }
+
+    fn open_store(&self, file: File) -> Stored<Database> {
+        let backend = Opened((self.open)(file)?);
+        Ok(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?)
+    }
+
+    /// Lets a new store take its place.
+    fn publish(&mut self) -> Result<()> {
+        let Some(fresh) = &self.fresh else { return Ok(()) };
+        std::fs::rename(fresh, &self.destination)
+            .map_err(|error| unwritable(&self.path, &error))?;
+        self.fresh = None;
+        // The name is durable once its directory is; where that cannot be asked for, it is in time.
+        let directory = self.destination.parent().filter(|path| !path.as_os_str().is_empty());
+        let _ = File::open(directory.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
+        Ok(())
+    }
+
+    fn failed(&self, error: redb::Error) -> Error {
+        store_failed(&self.path, error)
+    }
+}
+
+impl Drop for CheckpointWriter {
+    fn drop(&mut self) {
+        if let Some(fresh) = &self.fresh {
+            // Nothing was committed to it, and nobody is left to tell if it fails.
+            let _ = std::fs::remove_file(fresh);
+        }
+    }
+}
+
+fn put_header(write: &WriteTransaction, header: &Header) -> Stored<()> {
+    let bytes = header.to_bytes().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+    write.open_table(RUN)?.insert(HEADER, bytes.as_slice())?;
+    Ok(())
+}
+
+/// An empty file for its owner's eyes only, that no other process writes.
+fn new_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(io::Error::other("another process is writing it"));
+    }
+    // A killed process may have left it.
+    file.set_len(0)?;
+    Ok(file)
+}
+
+fn plain(file: File) -> Stored<Box<dyn StorageBackend>> {
+    Ok(Box::new(FileBackend::new(file)?))
+}
+
+fn store_failed(path: &Path, error: redb::Error) -> Error {
+    match error {
+        redb::Error::Io(error) => unwritable(path, &error),
+        redb::Error::DatabaseAlreadyOpen => {
+            Error::invalid(format!("{}: is being written by another process", path.display()))
+        }
+        other => {
+            Error::new(ErrorKind::System, format!("{}: cannot be written: {other}", path.display()))
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let message = format!("{}: cannot be written: {}", path.display(), reason(error));
+    Error::new(ErrorKind::System, message)
+}
+
+/// A backend of whatever kind.
+#[derive(Debug)]
+struct Opened(Box<dyn StorageBackend>);
+
+impl StorageBackend for Opened {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}

@@ -1,0 +1,104 @@
+//! A file whose store is checked when it is opened, however it was left.
+//!
+//! redb trusts a store that was closed, down to the maps of its pages, and fails badly where these are
+//! damaged. A store that was not closed it checks, page by page. So it is told that this one was not,
+//! until it writes how it is itself; the file does not change by that.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::backends::FileBackend;
+use redb::{BackendError, DatabaseError, StorageBackend};
+
+/// Where redb's header says how its last writer left it, and the bits for: the maps of pages were
+/// kept; a writer has not finished.
+const STATE_AT: u64 = 9;
+const MAPS_KEPT: u8 = 4;
+const UNFINISHED: u8 = 2;
+
+/// A file that is doubted.
+#[derive(Debug)]
+pub(super) struct Doubted {
+    file: FileBackend,
+    doubted: AtomicBool,
+}
+
+impl Doubted {
+    pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, doubted: AtomicBool::new(true) })
+    }
+
+    /// Whether the last writer says that it had finished.
+    pub(super) fn is_finished(&self) -> bool {
+        let mut state = [0];
+        self.file.read(STATE_AT, &mut state).is_ok() && state[0] & UNFINISHED == 0
+    }
+}
+
+impl StorageBackend for Doubted {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(out.len() as u64);
+        if end.is_none_or(|end| self.file.len().is_ok_and(|len| end > len)) {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.file.read(offset, out)?;
+        let state = STATE_AT.checked_sub(offset).and_then(|at| out.get_mut(at as usize));
+        if let Some(state) = state.filter(|_| self.doubted.load(Ordering::Relaxed)) {
+            *state = (*state | UNFINISHED) & !MAPS_KEPT;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if (offset..offset.saturating_add(data.len() as u64)).contains(&STATE_AT) {
+            self.doubted.store(false, Ordering::Relaxed);
+        }
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.query_lock_range(start, end)
+    }
+}

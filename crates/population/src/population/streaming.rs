@@ -1,0 +1,186 @@
+//! Chunks that may be on disk: made, stepped, and looked at wherever they are.
+
+#[cfg(test)]
+mod faults;
+
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use populace_pool::SharedResource;
+
+use super::Population;
+use crate::checkpoint::Fill;
+use crate::chunk::{Chunk, ChunkLayout, Spare};
+use crate::members::Members;
+use crate::memory::EngineMemory;
+use crate::record::Number;
+use crate::roster::Called;
+use crate::spill::{Spill, Spilled};
+use crate::tick::{Kept, Tick, Worker};
+use crate::{Error, ErrorKind, Result};
+
+/// A tick of one chunk after the other, wherever they are.
+pub(super) struct Stepping<'a, 'b, T: Number> {
+    pub(super) tick: &'a Tick<'b, T>,
+    pub(super) spill: Option<&'a Spill>,
+    pub(super) memory: &'a EngineMemory,
+    /// What the chunks that were stepped add to the trajectory hash.
+    pub(super) hash: &'a AtomicU64,
+}
+
+impl<T: Number> Stepping<'_, '_, T> {
+    /// Takes a chunk through the tick, if it has not been.
+    pub(super) fn step(
+        &self,
+        place: usize,
+        chunk: &mut Chunk,
+        called: Called<'_>,
+        worker: &mut Worker<T>,
+        kept: Option<Kept<'_>>,
+    ) -> Result<()> {
+        if chunk.ahead {
+            return Ok(());
+        }
+        if let (Some(spill), Some(spare)) = (self.spill, &mut worker.spare) {
+            if !spare.is_whole() {
+                // A chunk could not be written: the tick has failed, and this one is left for later.
+                return Ok(());
+            }
+            spill.read_ahead(place + 1);
+            if spill.is_away(place) {
+                spill.read(place, self.tick.layout, chunk, spare)?;
+            }
+        }
+        let hash = self.tick.chunk(chunk, called, worker, kept)?;
+        chunk.ahead = true;
+        self.hash.fetch_add(hash, Relaxed);
+        match (self.spill, &mut worker.spare) {
+            (Some(spill), Some(spare)) if chunk.borrows() => {
+                spill.put_away(place, self.tick.layout, chunk, spare, self.memory)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Where new chunks go: into memory as long as the worst case of all that are there allows it, else
+/// to disk, where there is one.
+pub(super) struct Room<'a> {
+    pub(super) layout: &'a ChunkLayout,
+    memory: &'a SharedResource,
+    spill: Option<(&'a Spill, &'a mut Spare)>,
+    /// What the worst case leaves, in bytes.
+    free_bytes: u64,
+}
+
+impl<'a> Room<'a> {
+    pub(super) fn new<T: Number>(
+        layout: &'a ChunkLayout,
+        memory: &'a SharedResource,
+        spill: Option<&'a Spill>,
+        workers: &'a mut [std::sync::Mutex<Worker<T>>],
+        free_bytes: u64,
+    ) -> Self {
+        let worker = workers[0].get_mut().unwrap_or_else(PoisonError::into_inner);
+        Self { layout, memory, spill: spill.zip(worker.spare.as_mut()), free_bytes }
+    }
+
+    /// A chunk with `words` words of stream; `fill` fills it.
+    pub(super) fn chunk(
+        &mut self,
+        place: usize,
+        first: u64,
+        len: usize,
+        words: usize,
+        fill: Fill<'_>,
+    ) -> Result<Chunk> {
+        let members = Members::new(first, len, 0, self.memory)?;
+        let worst = self.layout.most_bytes(len);
+        match &mut self.spill {
+            Some((spill, spare)) if worst > self.free_bytes => {
+                let mut chunk = Chunk::away(members);
+                chunk.borrow(spare, words);
+                let written =
+                    fill(&mut chunk).and_then(|()| spill.write(place, self.layout, &chunk));
+                chunk.give_back(spare);
+                written.map(|()| chunk)
+            }
+            _ => {
+                let mut chunk = Chunk::unfilled(self.layout, members, words, self.memory)?;
+                fill(&mut chunk)?;
+                self.free_bytes = self.free_bytes.saturating_sub(worst);
+                Ok(chunk)
+            }
+        }
+    }
+}
+
+impl<T: Number> Population<T> {
+    /// Opens the file of agents that memory cannot hold, and takes what workers lend to them.
+    pub(super) fn open_spill(&mut self, directory: &Path, agents: u64) -> Result<()> {
+        let chunks = usize::try_from(agents.div_ceil(self.chunk_agents as u64));
+        let (chunks, workers) = (chunks.unwrap_or(usize::MAX), self.workers.len());
+        let agents = self.chunk_agents;
+        self.spill = Some(Spill::create(directory, &self.layout, agents, chunks, workers)?);
+        Ok(())
+    }
+
+    /// Does something with a chunk, wherever it is; where it is on disk, nothing done to it stays.
+    pub(super) fn with_chunk<R>(
+        &mut self,
+        place: usize,
+        work: impl FnOnce(&ChunkLayout, &mut Chunk) -> Result<R>,
+    ) -> Result<R> {
+        let (layout, chunk) = (&self.layout, &mut self.chunks[place]);
+        let worker = self.workers[0].get_mut().unwrap_or_else(PoisonError::into_inner);
+        match (&self.spill, &mut worker.spare) {
+            (Some(spill), Some(spare)) if spill.is_away(place) && !chunk.borrows() => {
+                spill.read(place, layout, chunk, spare)?;
+                let answer = work(layout, chunk);
+                chunk.give_back(spare);
+                answer
+            }
+            _ => work(layout, chunk),
+        }
+    }
+
+    /// Shows every chunk, by its place.
+    ///
+    /// # Errors
+    ///
+    /// A tick failed half way, so that there is no state to show; what `show` answers.
+    pub(crate) fn each_chunk(
+        &mut self,
+        show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
+    ) -> Result<()> {
+        if self.chunks.iter().any(|chunk| chunk.ahead) {
+            let message = format!("tick {} failed, and has to be finished first", self.tick);
+            return Err(Error::new(ErrorKind::System, message));
+        }
+        (0..self.chunks.len()).try_for_each(|place| {
+            self.with_chunk(place, |layout, chunk| show(place as u64, layout, chunk))
+        })
+    }
+
+    /// Writes what a failed tick could not, so that every worker can lend again.
+    pub(super) fn finish_writing(&mut self) -> Result<()> {
+        let Some(spill) = &self.spill else { return Ok(()) };
+        let stuck = self.chunks.iter_mut().enumerate().filter(|(_, chunk)| chunk.borrows());
+        for (place, chunk) in stuck {
+            let mut spares = self.workers.iter_mut().filter_map(|worker| {
+                let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
+                worker.spare.as_mut().filter(|spare| chunk.may_give_back_to(spare))
+            });
+            if let Some(spare) = spares.next() {
+                spill.put_away(place, &self.layout, chunk, spare, &self.memory)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is on disk.
+    pub(crate) fn spilled(&self) -> Spilled {
+        self.spill.as_ref().map_or(Spilled::default(), |spill| spill.spilled(&self.chunks))
+    }
+}

@@ -1,0 +1,74 @@
+//! Spilling to disks that fail: the tick fails, no agent is lost, and it is finished once the disk is
+//! well.
+
+use std::sync::Arc;
+
+use populace_agent::Model;
+use populace_agent::models::{GridOptions, grid};
+
+use crate::fault::{FAULTS, Failing, Fault};
+use crate::population::Population;
+use crate::{ErrorKind, Settings, Simulation};
+
+const STEPS: u64 = 6;
+
+fn population(model: &Model, settings: &Settings) -> Population<f32> {
+    let made = Simulation::in_world(model, None, STEPS, false, |source| {
+        Population::<f32>::new(source, settings)
+    });
+    made.unwrap()
+}
+
+#[test]
+fn whichever_write_fails_the_tick_can_be_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    // Beliefs that spread: chunks grow, and are evicted in the middle of a tick.
+    let options = GridOptions { side: 8, slip: 0.1, ..GridOptions::default() };
+    let model = grid(&options).unwrap();
+    for threads in [1, 2] {
+        let settings = Settings { agents: 600, threads, chunk: Some(32), ..Settings::default() };
+        let mut whole = population(&model, &settings);
+        (0..STEPS).for_each(|_| whole.tick(None).unwrap());
+        let least = whole.fixed.total();
+        let settings = Settings {
+            budget_bytes: least + (whole.peak().total() - least) * 2 / 3,
+            spill: Some(directory.path().to_owned()),
+            ..settings
+        };
+        let mut failures = 0;
+        for call in (1..40).chain((40..).step_by(37)) {
+            let (errno, reason) = FAULTS[call as usize % FAULTS.len()];
+            let mut run = population(&model, &settings);
+            let fault = Arc::new(Fault::default());
+            if let Some(spill) = &mut run.spill {
+                let fault = fault.clone();
+                spill.replace_file(|file| Box::new(Failing { file, fault }));
+            }
+            fault.arm(call, errno);
+            let mut failed = false;
+            while run.ticks() < STEPS {
+                let before = run.ticks();
+                if let Err(error) = run.tick(None) {
+                    assert_eq!(error.kind(), ErrorKind::System);
+                    let text = error.to_string();
+                    assert!(text.starts_with(&directory.path().display().to_string()), "{text}");
+                    assert!(text.ends_with(reason), "{text}");
+                    assert_eq!(run.ticks(), before);
+                    // As long as the disk fails the tick does, and nothing is shown half done.
+                    assert!(run.tick(None).is_err());
+                    assert!(run.each_chunk(&mut |_, _, _| Ok(())).is_err());
+                    assert!(fault.disarm());
+                    failed = true;
+                }
+                assert_eq!(run.memory().total(), run.engine_bytes());
+                assert!(run.engine_bytes() <= settings.budget_bytes);
+            }
+            assert_eq!(run.trajectory_hash(), whole.trajectory_hash(), "call {call}");
+            if !failed {
+                break;
+            }
+            failures += 1;
+        }
+        assert!(failures > 10, "only {failures} failures");
+    }
+}

@@ -1,0 +1,160 @@
+//! Agents that memory cannot hold: the same run, within the budget, and nothing left behind.
+#![allow(clippy::unwrap_used)] // tests' helpers
+
+use populace_agent::models::{Builtin, GridOptions, grid};
+use populace_agent::{Model, Precision};
+use populace_population::{
+    Belief, Checkpoint, CheckpointWriter, ErrorKind, Run, Settings, Simulation,
+};
+
+const STEPS: u64 = 10;
+const AGENTS: u64 = 3000;
+
+fn models() -> Vec<(&'static str, Model)> {
+    let options = GridOptions { side: 12, ..GridOptions::default() };
+    let slip = grid(&GridOptions { slip: 0.1, ..options.clone() }).unwrap();
+    let mut learning = Builtin::Tmaze.model().unwrap();
+    learning.p_a = learning.a.clone();
+    learning.arguments.learn_a = true;
+    vec![("grid", grid(&options).unwrap()), ("slip", slip), ("learning", learning)]
+}
+
+fn settings(budget_bytes: u64) -> Settings {
+    // Small chunks, so that even small populations are many.
+    Settings { agents: AGENTS, threads: 2, chunk: Some(64), budget_bytes, ..Settings::default() }
+}
+
+/// What the run takes without spilling, and its hash.
+fn in_memory(model: &Model, settings: &Settings) -> (u64, u64) {
+    let settings = Settings { budget_bytes: 1 << 30, spill: None, ..settings.clone() };
+    let mut run = Simulation::new(model, None, &settings, STEPS, false).unwrap();
+    (0..STEPS).for_each(|_| run.tick().unwrap());
+    (run.peak().total(), run.trajectory_hash())
+}
+
+#[test]
+fn a_run_that_spills_is_the_same_run_within_its_budget() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, model) in models() {
+        for (belief, precision) in [
+            (Belief::Auto, Precision::F32),
+            (Belief::Dense, Precision::F32),
+            (Belief::Sparse, Precision::F64),
+        ] {
+            let spill = Some(directory.path().join("made"));
+            let settings = Settings { belief, precision, spill, ..settings(0) };
+            let (peak, expected) = in_memory(&model, &settings);
+            let mut least = 0;
+            for part in [0, 1, 2, 3] {
+                // From as little as can be to as much as is needed.
+                let budget_bytes = if part == 0 { 1 } else { least + (peak - least) * part / 3 };
+                let settings = Settings { budget_bytes, ..settings.clone() };
+                let case = format!("{name} {belief:?} {precision:?} in {budget_bytes}");
+                let run = Simulation::new(&model, None, &settings, STEPS, false);
+                let mut run = match run {
+                    Ok(run) => run,
+                    Err(error) => {
+                        assert_eq!(error.kind(), ErrorKind::Budget, "{case}: {error}");
+                        assert_eq!(part, 0, "{case}: {error}");
+                        least = least_budget(&model, &settings);
+                        continue;
+                    }
+                };
+                for _ in 0..STEPS {
+                    run.tick().unwrap();
+                    assert_eq!(run.memory().total(), run.engine_bytes(), "{case}");
+                    assert!(run.engine_bytes() <= budget_bytes, "{case}");
+                }
+                assert_eq!(run.trajectory_hash(), expected, "{case}");
+                let tiers = run.tiers();
+                assert!(tiers.dense + tiers.sparse >= AGENTS, "{case}: {tiers:?}");
+                let spilled = run.spilled();
+                if part == 1 {
+                    assert!(spilled.agents > 0 && spilled.written_bytes > 0, "{case}: {spilled:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(std::fs::read_dir(directory.path().join("made")).unwrap().count(), 0);
+}
+
+/// The smallest budget that is accepted.
+fn least_budget(model: &Model, settings: &Settings) -> u64 {
+    let (mut low, mut high) = (0, 1 << 30);
+    while low + 1 < high {
+        let budget_bytes = low + (high - low) / 2;
+        let settings = Settings { budget_bytes, ..settings.clone() };
+        match Simulation::new(model, None, &settings, STEPS, false) {
+            Ok(_) => high = budget_bytes,
+            Err(_) => low = budget_bytes,
+        }
+    }
+    high
+}
+
+#[test]
+fn the_least_budget_is_enough_for_any_number_of_agents() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, model) = &models()[1];
+    let few = Settings { spill: Some(directory.path().to_owned()), ..settings(0) };
+    let budget_bytes = least_budget(model, &few);
+    let (_, expected) = in_memory(model, &few);
+    let mut run =
+        Simulation::new(model, None, &Settings { budget_bytes, ..few }, STEPS, false).unwrap();
+    for _ in 0..STEPS {
+        run.tick().unwrap();
+        assert!(run.engine_bytes() <= budget_bytes);
+    }
+    assert_eq!(run.trajectory_hash(), expected);
+    assert_eq!(run.spilled().agents, AGENTS);
+}
+
+#[test]
+fn a_run_that_spills_is_committed_and_resumed_with_or_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run");
+    let spill = Some(directory.path().join("spill"));
+    for (name, model) in models() {
+        let settings = Settings { spill: spill.clone(), checkpoint: true, ..settings(0) };
+        let (peak, expected) = in_memory(&model, &settings);
+        let budget_bytes = least_budget(&model, &settings).midpoint(peak);
+        let settings = Settings { budget_bytes, ..settings };
+        let mut first = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
+        let run =
+            Run { title: name, model: &model, process: None, settings: &settings, steps: STEPS };
+        let mut writer = CheckpointWriter::create(&path, &run).unwrap();
+        for tick in 1..=STEPS {
+            first.tick().unwrap();
+            writer.commit(&mut first).unwrap();
+            assert_eq!(first.memory().total(), first.engine_bytes());
+            if tick % 3 > 0 {
+                continue;
+            }
+            drop(writer);
+            let checkpoint = Checkpoint::open(&path).unwrap().unwrap();
+            for other in [
+                Settings { spill: None, budget_bytes: 1 << 30, ..settings.clone() },
+                Settings { threads: 1, ..settings.clone() },
+            ] {
+                let mut again = checkpoint.resume(&other).unwrap();
+                while again.ticks() < STEPS {
+                    again.tick().unwrap();
+                    assert!(again.engine_bytes() <= other.budget_bytes);
+                }
+                assert_eq!(again.trajectory_hash(), expected, "{name} from {tick}");
+            }
+            writer = checkpoint.into_writer().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let model = Builtin::Tmaze.model().unwrap();
+    let spill = Some(file.path().join("beneath"));
+    let settings = Settings { spill, ..settings(32 << 20) };
+    let error = Simulation::new(&model, None, &settings, STEPS, false).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::System);
+    assert!(error.to_string().contains("beneath"), "{error}");
+}

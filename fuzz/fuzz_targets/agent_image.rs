@@ -1,0 +1,10 @@
+//! Whatever bytes come as the image of agents: a chunk, or one line; never a panic.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Err(error) = populace_population::fuzzing::read_image(bytes) {
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+});
