@@ -89,8 +89,8 @@ def test_other_mistakes() -> None:
         pp.Population(model, 2, belief="thick")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"budget: 'much' is no size"):
         pp.Population(model, 2, budget="much")
-    with pytest.raises(ValueError, match="agents: 0 are no population"):
-        pp.Population(model, 0)
+    nobody = pp.Population(model, 0)
+    assert len(nobody) == 0 and nobody.step(np.zeros((0, 1), dtype=np.int32)).shape == (0, 1)
 
 
 def test_the_budget_refuses_with_what_would_fit() -> None:
