@@ -146,15 +146,17 @@ fn a_simulation_with_history_keeps_within_the_smallest_budget_that_takes_it() {
 #[test]
 fn the_oldest_ticks_go_first_when_bytes_are_bounded() {
     let model = models().swap_remove(0).1;
+    // One chunk, of many blocks.
+    let chunk = Some(4000);
     let run = |bytes| {
         let history = Some(History { ticks: 200, bytes, ..History::default() });
-        let settings = Settings { agents: 1000, threads: 1, history, ..Settings::default() };
+        let settings = Settings { agents: 4000, threads: 1, chunk, history, ..Settings::default() };
         let mut run = Simulation::new(&model, None, &settings, 200, false).unwrap();
         (0..200).for_each(|_| run.tick().unwrap());
         run
     };
     let without = {
-        let settings = Settings { agents: 1000, threads: 1, ..Settings::default() };
+        let settings = Settings { agents: 4000, threads: 1, chunk, ..Settings::default() };
         let mut run = Simulation::new(&model, None, &settings, 200, false).unwrap();
         (0..200).for_each(|_| run.tick().unwrap());
         run.memory().agents
@@ -168,7 +170,7 @@ fn the_oldest_ticks_go_first_when_bytes_are_bounded() {
     assert!(totals.dropped > 0 && (80..140).contains(&totals.ticks), "{totals:?}");
     let taken = part.memory().agents.saturating_sub(without);
     assert!(taken <= bound, "{taken} of {bound}");
-    for id in [0, 499, 999] {
+    for id in [0, 1999, 3999] {
         let (all, some) = (whole.history(id, 0..200).unwrap(), part.history(id, 0..200).unwrap());
         let first = all.ticks.len() - some.ticks.len();
         assert_eq!(some.ticks, all.ticks[first..]);

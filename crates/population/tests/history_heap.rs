@@ -38,13 +38,15 @@ fn what_libraries_hold_is_charged_and_a_tick_allocates_nothing() {
     let (heap, scratch, allocations) = run(history(Codec::None));
     assert_eq!(allocations, 0);
     // The reader's contexts, and a few hundred bytes of lists.
+    println!("reader: {} bytes on Rust's heap", heap.saturating_sub(bare_heap));
     assert!(
         heap - bare_heap <= scratch - bare_scratch,
         "{heap} {bare_heap} {scratch} {bare_scratch}"
     );
     for codec in [Codec::Zstd, Codec::Zlib, Codec::Lz4] {
         let (pressed_heap, pressed_scratch, allocations) = run(history(codec));
-        let (held, charged) = (pressed_heap - heap, pressed_scratch - scratch);
+        // zstd is not on Rust's heap; it says itself what it holds.
+        let (held, charged) = (pressed_heap.saturating_sub(heap), pressed_scratch - scratch);
         assert!(held <= charged, "{codec:?} holds {held} bytes and {charged} are charged");
         assert_eq!(allocations, 0, "{codec:?}");
         println!("{codec:?}: {held} bytes on Rust's heap, {charged} charged");
