@@ -70,6 +70,13 @@ pub struct LifecyclePolicy {
     pub wakes: bool,
 }
 
+impl LifecyclePolicy {
+    /// Whether an agent that was last stepped then is idle after `ticks` ticks.
+    fn idle(&self, stepped: u64, ticks: u64) -> bool {
+        self.idle_after.is_some_and(|after| ticks.saturating_sub(stepped) >= after)
+    }
+}
+
 /// How many agents are where in their lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LifecycleCounts {
@@ -118,7 +125,7 @@ impl Life {
 
     /// Whether an agent that was last stepped then is idle after `ticks` ticks.
     pub(crate) fn idle(&self, stepped: u64, ticks: u64) -> bool {
-        self.policy.idle_after.is_some_and(|after| ticks.saturating_sub(stepped) >= after)
+        self.policy.idle(stepped, ticks)
     }
 
     /// Whether anybody is told.
@@ -199,22 +206,27 @@ impl<T: Number> Population<T> {
     /// How many agents are where.
     pub(crate) fn lifecycle_counts(&mut self) -> LifecycleCounts {
         let ticks = self.ticks();
-        let (life, layout) = (&self.life, &self.layout);
+        let life = &self.life;
+        let policy = life.policy;
         let mut counts = LifecycleCounts {
             hibernated: life.store.as_ref().map_or(0, Hibernation::count),
             recycled: life.recycled,
             retired: life.retired,
             ..LifecycleCounts::default()
         };
-        for chunk in &mut self.chunks {
-            let (members, columns, _) = chunk.split(layout);
-            for place in 0..members.len() {
-                match columns.action(place) {
-                    _ if life.idle(members.stepped(place), ticks) => counts.idle += 1,
-                    NOT_BORN => counts.initialising += 1,
-                    _ => counts.active += 1,
+        for place in 0..self.chunks.len() {
+            // Agents that cannot be read back are not counted; the next tick will say why.
+            let _ = self.with_chunk(place, |layout, chunk| {
+                let (members, columns, _) = chunk.split(layout);
+                for place in 0..members.len() {
+                    match columns.action(place) {
+                        _ if policy.idle(members.stepped(place), ticks) => counts.idle += 1,
+                        NOT_BORN => counts.initialising += 1,
+                        _ => counts.active += 1,
+                    }
                 }
-            }
+                Ok(())
+            });
         }
         counts
     }

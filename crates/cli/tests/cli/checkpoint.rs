@@ -118,7 +118,7 @@ fn a_file_that_cannot_grow_keeps_its_last_commit() {
     let run = ["run", "--agents", "20000", "--steps", "24", "--checkpoint", "c", "--every", "1"];
     let mut command = std::process::Command::new("sh");
     // In units of 512 or 1024 bytes, as the shell likes it.
-    command.args(["-c", "trap '' XFSZ; ulimit -f 3000 && exec \"$0\" \"$@\""]);
+    command.args(["-c", "trap '' XFSZ; ulimit -f 8000 && exec \"$0\" \"$@\""]);
     command.arg(env!("CARGO_BIN_EXE_populace")).args(run).current_dir(place.path(""));
     let ran = crate::populace::Ran::from(command.output().unwrap());
     ran.refused(1, &["c: cannot be written", "File too large"]);

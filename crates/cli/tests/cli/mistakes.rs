@@ -170,7 +170,7 @@ fn an_unknown_flag() {
     place.run(&["run", "--agnets", "3"]).refused(2, &["--agnets", "--agents"]);
     place.run(&["inspct"]).refused(2, &["inspct", "inspect"]);
     // What comes with later issues is unknown, not silently accepted.
-    for later in ["--spill", "--checkpoint", "--resume", "--record", "--report", "--serve"] {
+    for later in ["--record", "--report", "--serve"] {
         place.run(&["run", later, "x"]).refused(2, &[later]);
     }
 }

@@ -127,7 +127,7 @@ impl<T: Number> Population<T> {
     }
 
     /// Does something with a chunk, wherever it is; where it is on disk, nothing done to it stays.
-    pub(super) fn with_chunk<R>(
+    pub(crate) fn with_chunk<R>(
         &mut self,
         place: usize,
         work: impl FnOnce(&ChunkLayout, &mut Chunk) -> Result<R>,
