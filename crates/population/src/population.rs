@@ -1,5 +1,6 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
+mod size;
 mod streaming;
 
 use std::sync::atomic::AtomicU64;
@@ -11,28 +12,21 @@ use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::checkpoint::{Resumed, store_bytes};
+use crate::checkpoint::Resumed;
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
 use crate::history::Archive;
-use crate::image::most_image_bytes;
 use crate::lifecycle::Life;
 use crate::membership::begin;
-use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
+use crate::memory::{EngineMemory, most_idle_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
 use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use size::{chunk_size, parts};
 use streaming::{Room, Stepping};
-
-/// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
-/// a core's cache.
-const CHUNK_BYTES: usize = 1 << 20;
-
-/// The most agents of a chunk that the engine chooses.
-const CHUNK_AGENTS: usize = 4096;
 
 /// The most worker threads: more are a slip of the finger, and each has its scratch.
 const MOST_THREADS: usize = 1024;
@@ -333,92 +327,9 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    /// What the worst case leaves for chunks of `agents` agents, in bytes; without bound where they
-    /// were admitted, all of them.
-    fn free_for_chunks(&self, agents: u64) -> u64 {
-        match self.spill {
-            Some(_) => {
-                let history = self.history.as_ref().map_or(0, Archive::room_bytes);
-                let free = self.memory.free_bytes().saturating_sub(most_idle_bytes(agents));
-                free.saturating_sub(history)
-            }
-            None => u64::MAX,
-        }
-    }
-
-    /// What has to be kept free for the store of checkpoints of `agents` agents.
-    pub(crate) fn store_bytes(&self, agents: u64) -> u64 {
-        let images = most_image_bytes(&self.layout, self.chunk_agents) as u128;
-        let chunks = agents.div_ceil(self.chunk_agents as u64);
-        store_bytes(images * u128::from(chunks)).next_multiple_of(page_bytes())
-    }
-
-    /// The same, where checkpoints will be written.
-    fn kept_free(&self, agents: u64) -> u64 {
-        if self.checkpoint { self.store_bytes(agents) } else { 0 }
-    }
-
-    /// Bytes of one row of the kept arrays.
-    fn kept_row_bytes(&self) -> u64 {
-        (size_of::<i32>() * (self.model.num_obs().len() + self.model.num_states().len())) as u64
-    }
-
-    /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
-    /// that size has. The workers are this population's; those of a smaller one need no more.
-    pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
-        let parts = parts(&self.model, self.workers.len());
-        let (chunk, _) = match self.given {
-            None => chunk_size(&self.layout, agents, self.asked, parts),
-            Some(chunk) => (chunk, chunk),
-        };
-        let step = chunk as u64;
-        let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
-        let rest = match (agents % step) as usize {
-            0 => 0,
-            rest => u128::from(self.layout.most_bytes(rest)),
-        };
-        let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
-        let store = u128::from(self.kept_free(agents));
-        let past = self.history.as_ref().map_or(0, |history| history.least_bytes(agents, chunk));
-        let idle = if self.idle_bytes == 0 { 0 } else { most_idle_bytes(agents) };
-        u128::from(self.fixed.total()) + whole + rest + kept + u128::from(idle) + store + past
-    }
-
-    /// Engine bytes that are asked of the budget: where agents may be on disk, what has to be in memory
-    /// whatever they need.
-    pub(crate) fn asked_bytes(&self, settings: &Settings, keep_arrays: bool) -> u128 {
-        let whole = self.needed_bytes(settings.agents, keep_arrays);
-        if settings.spill.is_none() {
-            return whole;
-        }
-        let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
-        let fixed = u128::from(self.fixed.total());
-        let history = self.history.as_ref();
-        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
-        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
-    }
-
-    /// Bytes of the kept arrays: two, each in whole pages.
-    fn kept_bytes(&self, agents: u64) -> u128 {
-        u128::from(agents) * u128::from(self.kept_row_bytes()) + 2 * u128::from(page_bytes())
-    }
-
     /// What was taken before there was any agent.
     pub(crate) fn fixed_memory(&self) -> Memory {
         self.fixed
-    }
-
-    /// The most agents that a budget holds in the worst case.
-    pub(crate) fn most_agents(&self, budget: u64, keep_arrays: bool) -> u64 {
-        let fits = |agents| self.needed_bytes(agents, keep_arrays) <= u128::from(budget);
-        // needed_bytes grows with the agents but for page rounding, at least 1 byte an agent; `low`
-        // always fits.
-        let (mut low, mut high) = (0, budget.saturating_add(1));
-        while low + 1 < high {
-            let middle = low + (high - low) / 2;
-            if fits(middle) { low = middle } else { high = middle }
-        }
-        low
     }
 
     /// Steps every agent once.
@@ -512,12 +423,6 @@ impl<T: Number> Population<T> {
         if now.total() > self.peak.total() {
             (self.peak, self.peak_agents) = (now, self.agents());
         }
-    }
-
-    /// The chunks, and batches in them, that so many agents are best stepped in.
-    pub(crate) fn fitting_chunk(&self, agents: u64) -> (usize, usize) {
-        let parts = parts(&self.model, self.workers.len());
-        chunk_size(&self.layout, agents, self.asked, parts)
     }
 
     /// Workers for chunks of that many agents, as many as there are.
@@ -673,39 +578,4 @@ fn new_workers<T: Number>(
     let scratch = memory.scratch();
     let worker = |_| Worker::new(model, layout, chunk_agents, soft, history, &scratch);
     (0..count).map(|index| worker(index).map(Mutex::new)).collect()
-}
-
-/// Into how many chunks a small population is cut: a few a thread even out the load, more where
-/// agents search, since their trees differ.
-fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
-    if model.planner() == Planner::Search { 16 * threads } else { 4 * threads }
-}
-
-/// Agents of a chunk, and of a batch within it.
-///
-/// A chunk is what memory is taken for and what a worker takes; a small `--chunk` makes small
-/// batches in chunks of reasonable size, so that pages are not wasted.
-fn chunk_size(
-    layout: &ChunkLayout,
-    agents: u64,
-    asked: Option<usize>,
-    parts: usize,
-) -> (usize, usize) {
-    let population = usize::try_from(agents).unwrap_or(usize::MAX).max(1);
-    let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
-    let share = population.div_ceil(parts);
-    let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
-    // Places in a chunk's records are counted in 4 bytes.
-    let most = (u32::MAX as usize / layout.record.most_bytes().max(1)).max(1);
-    match asked {
-        None => (chosen.min(most), chosen.min(most)),
-        Some(batch) if batch >= chosen => {
-            let agents = batch.min(population).min(most);
-            (agents, agents)
-        }
-        Some(batch) => {
-            let agents = chosen.div_ceil(batch) * batch;
-            if agents <= most { (agents, batch) } else { (batch.min(most), batch.min(most)) }
-        }
-    }
 }
