@@ -144,6 +144,9 @@ impl<T: Number> Population<T> {
             .thread_name(|index| format!("populace-{index}"))
             .build()
             .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
+        // A thread that looks for work for the first time allocates. Were that left to the first ticks,
+        // one that a busy machine starts late would do it in the middle of a run.
+        threads.broadcast(|_| ());
         let count = threads.current_num_threads();
         let (chunk_agents, batch) = match given {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
