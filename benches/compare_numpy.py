@@ -1,67 +1,80 @@
-"""Sets NumPy's times beside those of `populace bench tensor`, in one run, and prints the ratios.
+"""Sets NumPy's times beside those of the tensor crate, case by case in turns, and prints the ratios.
 
-    cargo build --release
-    python benches/compare_numpy.py [matmul|dot|einsum|matvecs ...] [--threads 1 2] [--rounds 3]
-                                    [--milliseconds 50] [--filter TEXT] [--json FILE]
+    cargo build --release -p populace-tensor --example turns
+    python benches/compare_numpy.py [matmul|dot|einsum|matvecs ...] [--threads 1 2] [--pairs 15]
+                                    [--milliseconds 5] [--filter TEXT] [--json FILE]
 
 Both sides write into a given output. NumPy runs with its best kernels: where the processor has
-AVX-512, OPENBLAS_CORETYPE=SkylakeX. The two take turns, round by round; the fastest call of all
-rounds counts on both sides, so that a busy machine disturbs both alike. Threads that are not 1
-must be as many as the machine has.
+AVX-512, OPENBLAS_CORETYPE=SkylakeX. For each case the two take turns of a few milliseconds, and the
+ratio is the median of the pairs' ratios, each of the fastest call of a turn: whatever disturbs a busy
+machine for a while disturbs both sides of a pair alike. Beside it stands where the middle half of the pairs'
+ratios lies. Threads that are not 1 must be as many as the machine has.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# OpenBLAS's threads look for work for so long after a call, in seconds, and would take ours the processor.
+OPENBLAS_LOOKS = 0.04
 
 
-def numpy_worker(milliseconds):
-    """Reads a row a line, answers the seconds of a call a line."""
+def ramp(shape, index, dtype):
     import numpy as np
 
-    def best(call):
-        call()
-        fastest, calls, begin = float("inf"), 1, time.perf_counter()
-        while time.perf_counter() - begin < milliseconds / 1000:
+    return (((np.arange(np.prod(shape, dtype=int)) * 7 + index * 3) % 11) / 8 - 0.625).astype(dtype).reshape(shape)
+
+
+def numpy_call(row):
+    """What NumPy does for a case: a function without arguments."""
+    import numpy as np
+
+    dtype = {"f64": np.float64, "f32": np.float32}[row["dtype"]]
+    arrays = [ramp(shape, index, dtype) for index, shape in enumerate(row["shapes"])]
+    operation = row["operation"]
+    if operation == "matmul":
+        out = np.matmul(*arrays)
+        return lambda: np.matmul(*arrays, out=out)
+    if operation == "dot":
+        out = np.dot(*arrays)
+        return lambda: np.dot(*arrays, out=out)
+    if operation == "matvecs":
+        # One matrix, many vectors: NumPy's batched matmul of (n, n) and (batch, n, 1).
+        matrix, vectors = arrays[0], arrays[1][..., None]
+        out = np.matmul(matrix, vectors)
+        return lambda: np.matmul(matrix, vectors, out=out)
+    text = operation["einsum"]
+    out = np.array(np.einsum(text, *arrays, optimize=True))
+    return lambda: np.einsum(text, *arrays, optimize=True, out=out)
+
+
+def numpy_worker():
+    """Answers as the other side does: `case ROW` makes a case ready, `time MILLISECONDS` measures it."""
+    call, calls = None, 1
+    for line in sys.stdin:
+        word, argument = line.split(maxsplit=1)
+        if word == "case":
+            call, calls = numpy_call(json.loads(argument)), 1
+            call()
+            print("ready", flush=True)
+            continue
+        seconds = int(argument) / 1000
+        fastest, begin = float("inf"), time.perf_counter()
+        while time.perf_counter() - begin < seconds:
             start = time.perf_counter()
             for _ in range(calls):
                 call()
             elapsed = time.perf_counter() - start
             fastest = min(fastest, elapsed / calls)
-            if elapsed < milliseconds / 20000:
+            if elapsed < seconds / 20:
                 calls *= 2
-        return fastest
-
-    for line in sys.stdin:
-        row = json.loads(line)
-        dtype = {"f64": np.float64, "f32": np.float32}[row["dtype"]]
-        arrays = []
-        for index, shape in enumerate(row["shapes"]):
-            count = int(np.prod(shape))
-            arrays.append((((np.arange(count) * 7 + index * 3) % 11) / 8 - 0.625).astype(dtype).reshape(shape))
-        operation = row["operation"]
-        if operation == "matmul":
-            out = np.matmul(*arrays)
-            seconds = best(lambda: np.matmul(*arrays, out=out))
-        elif operation == "dot":
-            out = np.dot(*arrays)
-            seconds = best(lambda: np.dot(*arrays, out=out))
-        elif operation == "matvecs":
-            # One matrix, many vectors: NumPy's batched matmul of (n, n) and (batch, n, 1).
-            matrix, vectors = arrays[0], arrays[1][..., None]
-            out = np.matmul(matrix, vectors)
-            seconds = best(lambda: np.matmul(matrix, vectors, out=out))
-        else:
-            text = operation["einsum"]
-            out = np.array(np.einsum(text, *arrays, optimize=True))
-            seconds = best(lambda: np.einsum(text, *arrays, optimize=True, out=out))
-        print(seconds, flush=True)
+        print(fastest, flush=True)
 
 
 def has_avx512():
@@ -71,59 +84,89 @@ def has_avx512():
         return False
 
 
-def numpy_on(threads, milliseconds):
-    """A process that measures NumPy; whatever the caller's environment says of its libraries is set aside."""
+class Side:
+    """A process that measures when it is asked."""
+
+    def __init__(self, command, environment=None):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"{self.process.args[0]} ended")
+        return json.loads(answer) if answer != "ready\n" else None
+
+
+def numpy_on(threads):
+    """NumPy; whatever the caller's environment says of its libraries is set aside."""
     theirs = ("OPENBLAS_", "OMP_", "GOTO_", "MKL_", "BLIS_")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
     environment["OPENBLAS_NUM_THREADS"] = str(threads)
     if has_avx512():
         environment["OPENBLAS_CORETYPE"] = "SkylakeX"
-    return subprocess.Popen(
-        [sys.executable, __file__, "--worker", str(milliseconds)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-    )
+    return Side([sys.executable, __file__, "--worker"], environment)
+
+
+def workload(row):
+    return "einsum" if isinstance(row["operation"], dict) else row["operation"]
+
+
+def compare(row, own, numpy, options):
+    """The pairs' ratios, and each side's median time."""
+    numpy.ask("case " + json.dumps(row))
+    ours, theirs = [], []
+    for pair in range(options.pairs + 1):
+        turns = [(own, ours), (numpy, theirs)]
+        for side, times in turns if pair % 2 else reversed(turns):
+            if side is own and row["threads"] > 1:
+                time.sleep(OPENBLAS_LOOKS)
+            times.append(side.ask(f"time {options.milliseconds}"))
+    # The first pair warms up.
+    ours, theirs = ours[1:], theirs[1:]
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    return ratios, statistics.median(ours), statistics.median(theirs)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workloads", nargs="*")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--milliseconds", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--milliseconds", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--filter", default="")
     parser.add_argument("--json")
-    parser.add_argument("--binary", default=str(ROOT / "target/release/populace"))
-    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--binary", default=str(ROOT / "target/release/examples/turns"))
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        return numpy_worker(options.worker)
+        return numpy_worker()
 
-    fastest = {}
-    workers = {threads: numpy_on(threads, options.milliseconds) for threads in options.threads}
-    for _ in range(options.rounds):
-        command = [options.binary, "bench", "tensor", "--json", *options.workloads]
-        rows = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["benches"]
-        for row in rows:
-            if row["threads"] not in workers or options.filter not in row["name"]:
+    own, results = Side([options.binary]), []
+    for threads in options.threads:
+        numpy, number = numpy_on(threads), 0
+        while (row := own.ask(f"case {number} {threads}")) is not None:
+            number += 1
+            if options.filter not in row["name"] or workload(row) not in (options.workloads or [workload(row)]):
                 continue
-            worker = workers[row["threads"]]
-            worker.stdin.write(json.dumps(row) + "\n")
-            worker.stdin.flush()
-            theirs = float(worker.stdout.readline())
-            known = fastest.setdefault((row["threads"], row["name"]), [row, row["seconds"], theirs])
-            known[1:] = min(known[1], row["seconds"]), min(known[2], theirs)
-    for worker in workers.values():
-        worker.stdin.close()
-    results = []
-    for (threads, name), (row, own, theirs) in sorted(fastest.items(), key=lambda entry: entry[0][0]):
-        rate = 2e-9 * row["multiply_adds"] / own
-        print(f"{threads} threads  {own * 1e6:10.2f} us  numpy {theirs * 1e6:10.2f} us  ratio {own / theirs:6.3f}"
-              f"  {rate:6.1f} Gflop/s  {name}{'' if own <= theirs else '   SLOWER'}")
-        results.append({"threads": threads, "name": name, "seconds": own, "numpy_seconds": theirs})
-    slower = [entry for entry in results if entry["seconds"] > entry["numpy_seconds"]]
+            if not row["checked"]:
+                sys.exit(f"{row['name']}: the answer is not the expected one")
+            ratios, ours, theirs = compare(row, own, numpy, options)
+            ratio = statistics.median(ratios)
+            quartiles = statistics.quantiles(ratios, n=4)
+            rate = 2e-9 * row["multiply_adds"] / ours
+            print(f"{threads} threads  {ours * 1e6:10.2f} us  numpy {theirs * 1e6:10.2f} us  ratio {ratio:6.3f}"
+                  f" ({quartiles[0]:.2f} to {quartiles[2]:.2f})  {rate:6.1f} Gflop/s  {row['name']}"
+                  f"{'' if ratio <= 1 else '   SLOWER'}", flush=True)
+            results.append({"threads": threads, "name": row["name"], "seconds": ours, "numpy_seconds": theirs,
+                            "ratio": ratio, "quartiles": [quartiles[0], quartiles[2]]})
+        numpy.process.stdin.close()
+    slower = [entry for entry in results if entry["ratio"] > 1]
     print(f"{len(slower)} of {len(results)} slower than NumPy")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(results, indent=1))
+        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

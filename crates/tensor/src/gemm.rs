@@ -13,11 +13,13 @@
 mod kernels;
 mod nest;
 mod pack;
+mod tiles;
 
 use std::ops::Range;
 
 pub(crate) use kernels::{Kernels, Multiply};
 pub(crate) use nest::multiply;
+pub(crate) use tiles::Tiles;
 
 /// Offsets along one axis, in elements.
 #[derive(Debug, Clone, PartialEq)]

@@ -120,42 +120,90 @@ pub fn measure(
     threads: usize,
     time: Duration,
 ) -> Result<Row> {
-    let planner = Planner::with_limits(resource, Limits { threads, ..Limits::default() });
-    let mut operands = Vec::with_capacity(case.shapes.len());
-    for (index, shape) in case.shapes.iter().enumerate() {
-        operands.push(ramp(resource, case.dtype, shape, index)?);
-    }
-    let given: Vec<Operand<'_>> = operands.iter().map(Operand::from).collect();
-    let plan = planner.plan_for(&case.operation, &given)?;
-    let mut out = Tensor::uninit(resource, case.dtype, plan.shape())?;
-    let mut call = || planner.run_operation(&case.operation, &given, &mut out);
-    call()?;
-    let mut fastest = f64::INFINITY;
-    let begin = Instant::now();
-    let mut calls = 1_u32;
-    while begin.elapsed() < time {
-        let start = Instant::now();
-        for _ in 0..calls {
-            black_box(call())?;
+    let mut measurement = Measurement::new(case, resource, threads)?;
+    measurement.time(time)?;
+    measurement.row()
+}
+
+/// A case that is being measured, by and by: `benches/compare_numpy.py` has it take turns with NumPy.
+#[derive(Debug)]
+pub struct Measurement {
+    case: Case,
+    threads: usize,
+    planner: Planner,
+    operands: Vec<Tensor>,
+    out: Tensor,
+    /// As many calls as are made between two looks at the clock.
+    calls: u32,
+    fastest: f64,
+}
+
+impl Measurement {
+    /// Makes everything ready, and makes the first call.
+    ///
+    /// # Errors
+    ///
+    /// The resource refuses the memory.
+    pub fn new(case: &Case, resource: &SharedResource, threads: usize) -> Result<Self> {
+        let planner = Planner::with_limits(resource, Limits { threads, ..Limits::default() });
+        let mut operands = Vec::with_capacity(case.shapes.len());
+        for (index, shape) in case.shapes.iter().enumerate() {
+            operands.push(ramp(resource, case.dtype, shape, index)?);
         }
-        let elapsed = start.elapsed();
-        fastest = fastest.min(elapsed.as_secs_f64() / f64::from(calls));
-        if elapsed < time / 20 {
-            calls = calls.saturating_mul(2);
-        }
+        let given: Vec<Operand<'_>> = operands.iter().map(Operand::from).collect();
+        let plan = planner.plan_for(&case.operation, &given)?;
+        let mut out = Tensor::uninit(resource, case.dtype, plan.shape())?;
+        planner.run_operation(&case.operation, &given, &mut out)?;
+        let (case, fastest) = (case.clone(), f64::INFINITY);
+        Ok(Self { case, threads, planner, operands, out, calls: 1, fastest })
     }
-    let checked = check(&planner, &case.operation, &operands, &out)?;
-    Ok(Row {
-        name: case.name(),
-        operation: case.operation.clone(),
-        shapes: case.shapes.clone(),
-        dtype: case.dtype,
-        threads,
-        seconds: fastest,
-        multiply_adds: plan.multiply_adds(),
-        temporary_bytes: plan.peak_temporary_bytes(),
-        checked,
-    })
+
+    /// Makes calls for about `time`; answers how long the fastest of them took, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// None that the first call had not.
+    pub fn time(&mut self, time: Duration) -> Result<f64> {
+        let given: Vec<Operand<'_>> = self.operands.iter().map(Operand::from).collect();
+        let mut fastest = f64::INFINITY;
+        let begin = Instant::now();
+        while begin.elapsed() < time {
+            let start = Instant::now();
+            for _ in 0..self.calls {
+                let done = self.planner.run_operation(&self.case.operation, &given, &mut self.out);
+                black_box(done)?;
+            }
+            let elapsed = start.elapsed();
+            fastest = fastest.min(elapsed.as_secs_f64() / f64::from(self.calls));
+            if elapsed < time / 20 {
+                self.calls = self.calls.saturating_mul(2);
+            }
+        }
+        self.fastest = self.fastest.min(fastest);
+        Ok(fastest)
+    }
+
+    /// What it came to, the answer checked.
+    ///
+    /// # Errors
+    ///
+    /// The resource refuses the memory that checking takes.
+    pub fn row(&self) -> Result<Row> {
+        let Self { case, planner, operands, out, .. } = self;
+        let given: Vec<Operand<'_>> = operands.iter().map(Operand::from).collect();
+        let plan = planner.plan_for(&case.operation, &given)?;
+        Ok(Row {
+            name: case.name(),
+            operation: case.operation.clone(),
+            shapes: case.shapes.clone(),
+            dtype: case.dtype,
+            threads: self.threads,
+            seconds: self.fastest,
+            multiply_adds: plan.multiply_adds(),
+            temporary_bytes: plan.peak_temporary_bytes(),
+            checked: check(planner, &case.operation, operands, out)?,
+        })
+    }
 }
 
 /// Small multiples of 1/8 that repeat with a period no shape has, so that sums stay exact in f32.

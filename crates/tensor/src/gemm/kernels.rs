@@ -28,6 +28,56 @@ impl<T> Kernels<T> {
     }
 }
 
+/// Where a micro-kernel finds a panel, and its strides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel<T> {
+    pub(super) first: *const T,
+    pub(super) minor: isize,
+    pub(super) depth: isize,
+}
+
+/// Calls a micro-kernel for a tile of `rows × columns` over a `depth`, which are the `sizes`; `strides` are the
+/// tile's along its rows and columns.
+///
+/// # Safety
+///
+/// The kernel is one of this processor's, for such a tile; the panels can be read, and the tile written,
+/// where their strides say.
+#[inline(always)]
+pub(super) unsafe fn call<T: Multiply>(
+    kernel: MicroKernelFn<T>,
+    [rows, columns, depth]: [usize; 3],
+    to: *mut T,
+    [row_stride, column_stride]: [isize; 2],
+    left: Panel<T>,
+    right: Panel<T>,
+    accumulate: bool,
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        kernel(
+            rows,
+            columns,
+            depth,
+            to,
+            left.first,
+            right.first,
+            column_stride,
+            row_stride,
+            left.depth,
+            right.depth,
+            right.minor,
+            T::ONE,
+            T::ONE,
+            u8::from(accumulate),
+            false,
+            false,
+            false,
+            std::ptr::null(),
+        );
+    }
+}
+
 /// A type that the library multiplies.
 pub(crate) trait Multiply: Arithmetic {
     /// The kernels of this processor for results of so many rows: the widest whose vectors the

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::kernels::{Panel, call};
 use super::pack::panel;
 use super::{Kernels, Multiply, Offsets, Product};
 
-/// With fewer panels of columns than this, a contiguous left is read where it is.
-const FEW_PANELS: usize = 24;
+/// With so few panels of columns, a contiguous left is read where it is.
+pub(super) const FEW_PANELS: usize = 24;
 
 /// The largest tile of any kernel: 4 vectors of 16 by 6 columns, 512 bits each.
 const TILE: usize = 64 * 6;
@@ -67,12 +68,12 @@ pub(crate) unsafe fn multiply<T: Multiply>(
 
 /// The consecutive parts of a range, `step` long; the last one may be shorter. (`step_by` divides,
 /// which is as dear as a small product.)
-fn steps(range: Range<usize>, step: usize) -> Steps {
+pub(super) fn steps(range: Range<usize>, step: usize) -> Steps {
     Steps { range, step }
 }
 
 #[derive(Clone)]
-struct Steps {
+pub(super) struct Steps {
     range: Range<usize>,
     step: usize,
 }
@@ -92,20 +93,12 @@ impl Iterator for Steps {
 }
 
 /// One block of the left against one block of the right.
-struct Block<'p, T: 'static> {
-    product: &'p Product<T>,
-    kernels: &'static Kernels<T>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    depth: Range<usize>,
-}
-
-/// Where a micro-kernel finds a panel, and its strides.
-#[derive(Clone, Copy)]
-struct Panel<T> {
-    first: *const T,
-    minor: isize,
-    depth: isize,
+pub(super) struct Block<'p, T: 'static> {
+    pub(super) product: &'p Product<T>,
+    pub(super) kernels: &'static Kernels<T>,
+    pub(super) rows: Range<usize>,
+    pub(super) columns: Range<usize>,
+    pub(super) depth: Range<usize>,
 }
 
 impl<T: Multiply> Block<'_, T> {
@@ -159,14 +152,20 @@ impl<T: Multiply> Block<'_, T> {
     /// The rows in whole panels, and what is left over, in up to two panels. Those are filled up to
     /// whole vectors with rows that came before: they are calculated twice, to the same bits, which
     /// is cheaper than a partial vector. Where results are added to what is there, that would add
-    /// them twice.
+    /// them twice. A single vector at the end shares with the panel before it: alone it would have too few sums
+    /// under way to hide how long an addition takes.
     #[inline(always)]
-    fn panels_of_rows(&self) -> (Steps, [Range<usize>; 2]) {
+    pub(super) fn panels_of_rows(&self) -> (Steps, [Range<usize>; 2]) {
         let (rows, lanes, height) = (self.rows.clone(), self.kernels.lanes, self.kernels.rows);
         let left = rows.end - rows.len() % height..rows.end;
         let partial = left.len() & (lanes - 1);
-        let filled = left.end.wrapping_sub(left.len() + ((lanes - partial) & (lanes - 1)));
         let once = self.depth.len() == self.product.depth;
+        if (1..=lanes).contains(&left.len()) && rows.len() > height && height > 2 * lanes {
+            let (start, middle) = (left.start - height, left.start - lanes);
+            let end = if once { rows.end - 2 * lanes } else { middle };
+            return (steps(rows.start..start, height), [start..middle, end..rows.end]);
+        }
+        let filled = left.end.wrapping_sub(left.len() + ((lanes - partial) & (lanes - 1)));
         let last = if !once || partial == 0 {
             [left.clone(), 0..0]
         } else if filled >= rows.start && filled < left.end {
@@ -244,29 +243,9 @@ impl<T: Multiply> Block<'_, T> {
         let accumulate = self.depth.start > 0;
         let kernel = self.kernels.tile(rows.len(), columns.len());
         let run = |to: *mut T, row_stride: isize, column_stride: isize, accumulate: bool| {
+            let sizes = [rows.len(), columns.len(), self.depth.len()];
             // SAFETY: the caller's promises; the kernel was chosen for this processor and tile.
-            unsafe {
-                kernel(
-                    rows.len(),
-                    columns.len(),
-                    self.depth.len(),
-                    to,
-                    left.first,
-                    right.first,
-                    column_stride,
-                    row_stride,
-                    left.depth,
-                    right.depth,
-                    right.minor,
-                    T::ONE,
-                    T::ONE,
-                    u8::from(accumulate),
-                    false,
-                    false,
-                    false,
-                    std::ptr::null(),
-                );
-            }
+            unsafe { call(kernel, sizes, to, [row_stride, column_stride], left, right, accumulate) }
         };
         let target = &self.product.out;
         let strides =

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use super::{Matrices, Place, Plan, Step, Work};
 use crate::dtype::{Arithmetic, with_element};
-use crate::gemm::{Multiply, Product, multiply};
+use crate::gemm::{Multiply, Product, Tiles, multiply};
 use crate::loops::{Dim, Loops};
 use crate::team::{part, share};
 use crate::{Dtype, Element, Error, ErrorKind, Operand, Output, Result};
@@ -175,8 +175,19 @@ impl Step {
             } else {
                 (0..times, part(rows, kernels.lanes, index, of), 0..columns)
             };
+            let several = items.len() > 1;
+            let tiles =
+                several.then(|| Tiles::of(product, rows.clone(), columns.clone())).flatten();
             for item in items {
                 let at = batch_offset(batch, item);
+                if let Some(tiles) = &tiles {
+                    // SAFETY: as below.
+                    unsafe {
+                        let [left, right] = [arrays.lhs.offset(at[0]), arrays.rhs.offset(at[1])];
+                        tiles.run(arrays.out.offset(at[2]), left, right);
+                    }
+                    continue;
+                }
                 // SAFETY: offsets of the batch lie inside the arrays; parts are disjoint, and each
                 // thread has its own piece of the scratch.
                 unsafe {
