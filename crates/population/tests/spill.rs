@@ -120,8 +120,7 @@ fn a_run_that_spills_is_committed_and_resumed_with_or_without() {
         let budget_bytes = least_budget(&model, &settings).midpoint(peak);
         let settings = Settings { budget_bytes, ..settings };
         let mut first = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
-        let run =
-            Run { title: name, model: &model, process: None, settings: &settings, steps: STEPS };
+        let run = Run::new(name, &model, &settings, STEPS);
         let mut writer = CheckpointWriter::create(&path, &run).unwrap();
         for tick in 1..=STEPS {
             first.tick().unwrap();

@@ -27,7 +27,7 @@ fn whichever_call_of_a_commit_fails_nothing_is_lost() {
     let model = Builtin::Tmaze.model().unwrap();
     let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
     let mut simulation = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: STEPS };
+    let run = Run::new("", &model, &settings, STEPS);
     let fault = Arc::new(Fault::default());
     let mut writer = CheckpointWriter::create_with(&path, &run, writer_under(&fault)).unwrap();
     for (errno, reason) in FAULTS {
@@ -75,7 +75,7 @@ fn a_checkpoint_that_cannot_be_begun_leaves_nothing() {
     let path = directory.path().join("run");
     let model = Builtin::Tmaze.model().unwrap();
     let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: STEPS };
+    let run = Run::new("", &model, &settings, STEPS);
     for (errno, reason) in FAULTS {
         for call in 1..=6 {
             let fault = Arc::new(Fault::default());
