@@ -107,6 +107,20 @@ fn what_is_no_checkpoint_is_refused_and_left_alone() {
     }
 }
 
+/// The file behind a link is written, whether it is there already or not, and the link stays.
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("behind", place.path("link")).unwrap();
+    for _ in 0..2 {
+        place.json(&[&RUN[..], &["--checkpoint", "link"]].concat());
+        assert!(place.path("link").is_symlink() && place.path("behind").is_file());
+        assert_eq!(place.json(&["run", "--resume", "behind"])["resumed_steps"], 24);
+    }
+    assert_eq!(place.files(), ["behind", "link"]);
+}
+
 #[test]
 fn a_file_without_a_commit_starts_at_the_first_tick() {
     let place = Place::new();

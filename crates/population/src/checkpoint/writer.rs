@@ -98,7 +98,7 @@ impl CheckpointWriter {
     }
 
     pub(super) fn create_with(path: &Path, run: &Run<'_>, open: Open) -> Result<Self> {
-        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let destination = behind_links(path);
         let replaces = destination.exists() && Checkpoint::open(path)?.is_some();
         let name = destination.file_name().ok_or_else(|| {
             Error::invalid(format!("{}: is not the name of a file", path.display()))
@@ -177,7 +177,7 @@ impl CheckpointWriter {
     }
 
     pub(super) fn reopen_with(path: &Path, header: Header, open: Open) -> Result<Self> {
-        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let destination = behind_links(path);
         let mut writer = Self {
             path: path.to_owned(),
             destination,
@@ -316,6 +316,14 @@ fn put_header(write: &WriteTransaction, header: &Header) -> Stored<()> {
     let bytes = header.to_bytes().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
     write.open_table(RUN)?.insert(HEADER, bytes.as_slice())?;
     Ok(())
+}
+
+/// The file that a path names, which may not be there yet.
+fn behind_links(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| match std::fs::read_link(path) {
+        Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => path.to_owned(),
+    })
 }
 
 /// An empty file for its owner's eyes only, that no other process writes.
