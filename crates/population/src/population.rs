@@ -228,7 +228,7 @@ impl<T: Number> Population<T> {
             // Not even the model and the threads fit: say what would.
             Err(error) if error.kind() == ErrorKind::Budget => {
                 let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
-                let whole = prepare(&unlimited)?;
+                let whole = Self { budget_bytes: budget, ..prepare(&unlimited)? };
                 let needed = whole.asked_bytes(settings, source.keep_arrays);
                 return Err(Error::over_budget(agents, needed, budget, 0));
             }

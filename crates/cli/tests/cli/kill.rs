@@ -95,6 +95,9 @@ impl Killed {
             let report = place.json(&["run", "--resume", "c"]);
             assert_eq!(self.lasting(&report), expected, "after {kills} kills");
             resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
+            if kills % 100 < 2 {
+                eprintln!("{kills} kills, {resumed} runs resumed after a commit");
+            }
             if place.path("s").exists() {
                 assert_eq!(std::fs::read_dir(place.path("s")).unwrap().count(), 0);
             }

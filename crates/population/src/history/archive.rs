@@ -291,7 +291,7 @@ impl Archive {
             let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
             ring.count(&self.terms, now, &mut totals);
         }
-        totals.ticks = totals.ticks.min(now);
+        totals.ticks = totals.ticks.min(now.saturating_sub(self.begun));
         totals
     }
 }
