@@ -140,6 +140,7 @@ impl Checkpoint {
             belief: self.header.belief,
             mass: self.header.mass,
             tolerance: self.header.tolerance,
+            demote: self.header.demote,
             precision: self.header.precision.into(),
             ..settings.clone()
         };
@@ -214,6 +215,11 @@ impl Checkpoint {
     /// What a step may drop from a belief ([`Settings::mass`]).
     pub fn mass(&self) -> f64 {
         self.header.mass
+    }
+
+    /// What beliefs may be demoted to ([`Settings::demote`]).
+    pub fn demote(&self) -> Option<Belief> {
+        self.header.demote
     }
 
     /// From which bound on an agent on it drops nothing ([`Settings::tolerance`]).

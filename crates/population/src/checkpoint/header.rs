@@ -21,6 +21,9 @@ pub(super) struct Header {
     pub(super) belief: Belief,
     pub(super) mass: f64,
     pub(super) tolerance: f64,
+    /// Left out where nothing may be demoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) demote: Option<Belief>,
     pub(super) precision: Arithmetic,
     /// Bytes of the model's file, and of the process's where there is one.
     pub(super) model_bytes: u64,

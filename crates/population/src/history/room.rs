@@ -33,7 +33,7 @@ impl<T: Number> Population<T> {
     /// Gives history what the worst case of all agents leaves of the budget, as far as it can use it.
     pub(crate) fn begin_history(&mut self, keep_arrays: bool) {
         let (agents, chunk) = (self.first_agents, self.chunk_agents);
-        let needed = self.needed_bytes(agents, keep_arrays);
+        let needed = self.whole_bytes(agents, keep_arrays);
         if let Some(history) = &mut self.history {
             let left = u128::from(self.budget_bytes).saturating_sub(needed);
             history.begin(chunk, left + history.least_bytes(agents, chunk));
