@@ -39,6 +39,10 @@ pub(crate) const NOT_BORN: u32 = 0;
 /// Words of a stream of records.
 pub(crate) const WORD: usize = size_of::<u64>();
 
+/// The least stream that is taken: less is of the pool's size class, of which a thread makes a store on
+/// the heap when it first asks for one, in whatever tick that is. A page is mapped anyway.
+const LEAST_WORDS: usize = 16;
+
 /// How a chunk is laid out; the same for all chunks of a population.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkLayout {
@@ -378,7 +382,7 @@ impl Chunk {
         spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
-            let room = (words + words / 8).min(most).max(words);
+            let room = (words + words / 8).min(most).max(words).max(LEAST_WORDS);
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;

@@ -103,7 +103,7 @@ impl Plan {
 
 impl Report {
     fn new(job: &Job) -> Outcome<Self> {
-        let tier = |belief| {
+        let tier = |belief: populace_population::Belief| {
             let demote = job.settings.demote.filter(|&lower| belief.demotes_to(lower));
             let settings = Settings { belief, demote, ..job.settings.clone() };
             let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)
