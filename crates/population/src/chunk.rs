@@ -161,6 +161,11 @@ impl ChunkLayout {
         pages(self.column_bytes(agents)) + pages(words * WORD) + pages(agents * self.member_bytes)
     }
 
+    /// The most bytes of the members' lines of `agents` agents.
+    pub(crate) fn most_line_bytes(&self, agents: usize) -> usize {
+        agents * self.member_bytes
+    }
+
     /// What one agent more takes at most, in bytes.
     pub(crate) fn most_agent_bytes(&self) -> u64 {
         let lowest = self.lower.last().unwrap_or(&self.record);

@@ -36,7 +36,8 @@ impl Quota {
             return most;
         }
         let part = u128::from(self.spare_bytes) * len as u128 / u128::from(self.agents.max(1));
-        let bytes = u128::from(layout.most_bytes(len)) + part - u128::from(layout.mapped_bytes(len, 0));
+        let bytes =
+            u128::from(layout.most_bytes(len)) + part - u128::from(layout.mapped_bytes(len, 0));
         let bytes = bytes / u128::from(page_bytes()) * u128::from(page_bytes());
         usize::try_from(bytes / WORD as u128).unwrap_or(usize::MAX).min(most)
     }

@@ -332,7 +332,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
                 && !part.tick.world.is_soft()
-                && !part.fixed
+                && part.tick.variable() > 0
                 && (part.columns.action(agent) == NOT_BORN || part.columns.length(agent) != DENSE)
         };
         let mut count = 0;

@@ -42,7 +42,7 @@ fn an_agent_takes_what_its_tier_promises() {
         ("grid", &grid, Belief::Dense, 1616.0, 2000),
         ("dense", &dense, Belief::Auto, 1616.0, 2000),
         ("dense", &dense, Belief::F16, 820.0, 2000),
-        ("dense", &dense, Belief::Log8, 420.0, 2000),
+        ("dense", &dense, Belief::Log8, 420.0, 8000),
         ("tmaze", &tmaze, Belief::Auto, 12.0, 20_000),
         ("tmaze", &tmaze, Belief::F16, 12.0, 20_000),
         ("tmaze", &tmaze, Belief::Log8, 12.0, 20_000),

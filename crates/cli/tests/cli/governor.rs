@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::populace::{Place, Ran};
 
-const SLIP: &str = "[model]\nbuiltin = \"grid\"\nslip = 0.1\n[population]\nagents = 4000\n[run]\nsteps = 12\n";
+const SLIP: &str =
+    "[model]\nbuiltin = \"grid\"\nslip = 0.1\n[population]\nagents = 4000\n[run]\nsteps = 12\n";
 
 fn count(report: &Value, field: &str) -> u64 {
     report[field].as_u64().unwrap_or_else(|| panic!("{field} in {report}"))

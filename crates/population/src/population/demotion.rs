@@ -116,9 +116,8 @@ fn what_was_demoted_is_within_its_bound_of_an_exact_twin() {
         let tight = Settings { budget_bytes: needed + (16 << 10), ..demoting };
         let mut lossy = population::<f32>(&model, &tight, &world);
         let exact = Settings { belief: Belief::Dense, ..plenty };
-        let mut twin = population::<f64>(&model, &exact, &|_| {
-            Ok(Box::new(Again { past: past.clone() }))
-        });
+        let mut twin =
+            population::<f64>(&model, &exact, &|_| Ok(Box::new(Again { past: past.clone() })));
         let mut informative = 0;
         for tick in 0..40 {
             lossy.tick(None).unwrap();

@@ -162,7 +162,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
         }
         let variable = self.stored.variable();
         let length = |agent: usize, v: usize| self.columns.length(agent * variable + v);
-        (0..variable).all(|v| length(a, v) == length(b, v)) && self.record_of(a) == self.record_of(b)
+        (0..variable).all(|v| length(a, v) == length(b, v))
+            && self.record_of(a) == self.record_of(b)
     }
 
     fn same_position(&self, a: usize, b: usize) -> bool {

@@ -82,13 +82,7 @@ impl<T: Number> Worker<T> {
     }
 
     /// What the records of a chunk take in the tier of `form`; `shared` is whether equal ones are known.
-    fn size(
-        &self,
-        layout: &ChunkLayout,
-        columns: &Columns<'_>,
-        form: Form,
-        shared: bool,
-    ) -> Size {
+    fn size(&self, layout: &ChunkLayout, columns: &Columns<'_>, form: Form, shared: bool) -> Size {
         let record = layout.records(form);
         let (mut all, mut distinct, mut longest) = (0, 0, 0);
         let len = columns.len();
@@ -114,13 +108,7 @@ impl<T: Number> Worker<T> {
 
     /// Writes the records of a chunk anew in the tier of `form`, each where it is: lower tiers take
     /// less. Who follows another in this tick follows it here.
-    fn recode(
-        &mut self,
-        layout: &ChunkLayout,
-        columns: &mut Columns<'_>,
-        form: Form,
-        len: usize,
-    ) {
+    fn recode(&mut self, layout: &ChunkLayout, columns: &mut Columns<'_>, form: Form, len: usize) {
         let (from, to) = (&layout.record, layout.records(form));
         let variable = from.variable();
         let Self { records, after, lengths, positions, states, values, room, .. } = self;

@@ -223,7 +223,8 @@ pub(super) fn read<T: Number>(part: &[u8], values: &mut [T]) {
         let code = codes[place];
         if code > 0 {
             let part = fine[n / 2] >> (4 * (n % 2)) & 15;
-            let weight = WEIGHTS[usize::from(code)] * PART_WEIGHTS[stretch(code)][usize::from(part)];
+            let weight =
+                WEIGHTS[usize::from(code)] * PART_WEIGHTS[stretch(code)][usize::from(part)];
             values[place] = T::from_f64(weight);
         }
     }
