@@ -25,6 +25,16 @@ pub(crate) enum Belief {
     Log8,
 }
 
+/// What beliefs may be demoted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Demote {
+    /// Half precision
+    F16,
+    /// Half precision, then eight bits
+    Log8,
+}
+
 /// The arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Precision {
@@ -44,6 +54,12 @@ pub(crate) struct Flags {
     /// Memory that the engine may take, such as 512MiB [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<ByteSize>,
+    /// The lowest tier that beliefs may go down to where the budget would not hold them [default: none]
+    #[arg(long, value_name = "TIER")]
+    pub(crate) demote: Option<Demote>,
+    /// Memory that one agent may have of its own [default: what its model takes]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) agent_budget: Option<ByteSize>,
     /// Where agents go that do not fit the budget: a directory, made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(crate) spill: Option<PathBuf>,
@@ -120,6 +136,15 @@ impl From<Belief> for populace_population::Belief {
             Belief::Sparse => Self::Sparse,
             Belief::F16 => Self::F16,
             Belief::Log8 => Self::Log8,
+        }
+    }
+}
+
+impl From<Demote> for populace_population::Belief {
+    fn from(demote: Demote) -> Self {
+        match demote {
+            Demote::F16 => Self::F16,
+            Demote::Log8 => Self::Log8,
         }
     }
 }

@@ -6,11 +6,12 @@ use std::fmt::Display;
 use std::path::Path;
 
 use populace_agent::Model;
+use populace_pool::Budget;
 use populace_population::{Checkpoint, History, Schedule, Settings};
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
-use crate::flags::{Belief, Flags, Precision, at_least_one};
+use crate::flags::{Belief, Demote, Flags, Precision, at_least_one};
 use crate::scenario::{self, Scenario};
 
 /// A model, its environment, and the settings of a population.
@@ -38,6 +39,10 @@ struct Asked {
     belief: Option<Belief>,
     mass: Option<f64>,
     tolerance: Option<f64>,
+    demote: Option<Demote>,
+    /// The population's part of the budget, and what an agent may have.
+    part: Option<ByteSize>,
+    agent_budget: Option<ByteSize>,
     precision: Option<Precision>,
     history: Option<History>,
     /// What the scenario and the flag say of it, one by one.
@@ -71,6 +76,9 @@ impl Asked {
             belief: flags.belief.or(scenario.memory.belief),
             mass: flags.mass.or(scenario.memory.mass),
             tolerance: flags.tolerance.or(scenario.memory.tolerance),
+            demote: flags.demote.or(scenario.memory.demote),
+            part: scenario.population.budget,
+            agent_budget: flags.agent_budget.or(scenario.population.agent_budget),
             precision: flags.precision,
             history: scenario.history.over(flags.history),
             kept: (scenario.history, flags.history),
@@ -79,6 +87,18 @@ impl Asked {
         at_least_one("agents", asked.agents.unwrap_or(1))?;
         at_least_one("steps", asked.steps.unwrap_or(1))?;
         Ok(asked)
+    }
+
+    /// Lays what it says of memory over settings: the run's budget, the population's part of it, what an
+    /// agent may have.
+    fn limits(&self, settings: Settings) -> Outcome<Settings> {
+        let whole = self.budget.map_or(settings.budget_bytes, |ByteSize(bytes)| bytes);
+        let agent_bytes = self.agent_budget.map(|ByteSize(bytes)| bytes);
+        let settings = Settings { budget_bytes: whole, agent_bytes, ..settings };
+        let Some(ByteSize(part)) = self.part else { return Ok(settings) };
+        let within = Budget::new("run", whole).child("population", part);
+        let within = within.map_err(|error| Failure::input(format!("[population] {error}")))?;
+        Ok(Settings { budget_bytes: part, within: Some(within), ..settings })
     }
 
     /// Refuses what a checkpoint's run is not.
@@ -99,6 +119,11 @@ impl Asked {
         let real = |number: f64| number.to_string();
         same("mass", self.mass.map(real), real(checkpoint.mass()))?;
         same("tolerance", self.tolerance.map(real), real(checkpoint.tolerance()))?;
+        let name = |belief: Option<populace_population::Belief>| {
+            belief.map_or("none".to_owned(), |it| format!("{it:?}").to_lowercase())
+        };
+        let asked = self.demote.map(|it| name(Some(it.into())));
+        same("demote", asked, name(checkpoint.demote()))?;
         let precision = |precision| precision_name(precision).to_owned();
         let asked = self.precision.map(|it| precision(it.into()));
         same("precision", asked, precision(checkpoint.precision()))?;
@@ -170,15 +195,14 @@ impl Job {
         model: Option<&Path>,
         flags: &Flags,
     ) -> Outcome<Self> {
-        let asked = Asked::new(scenario, model, flags)?;
-        let (title, model) = match asked.model {
+        let mut asked = Asked::new(scenario, model, flags)?;
+        let (title, model) = match asked.model.take() {
             Some(named) => named,
             None => Scenario::default().model.build()?,
         };
         let default = Settings::default();
         let settings = Settings {
             agents: asked.agents.unwrap_or(default.agents),
-            budget_bytes: asked.budget.map_or(default.budget_bytes, |ByteSize(bytes)| bytes),
             threads: flags.threads.unwrap_or(default.threads),
             chunk: flags.chunk,
             spill: flags.spill.clone(),
@@ -186,9 +210,10 @@ impl Job {
             belief: asked.belief.map_or(default.belief, Into::into),
             mass: asked.mass.unwrap_or(default.mass),
             tolerance: asked.tolerance.unwrap_or(default.tolerance),
+            demote: asked.demote.map(Into::into),
             precision: asked.precision.map_or(default.precision, Into::into),
-            history: asked.history,
-            ..default
+            history: asked.history.clone(),
+            ..asked.limits(default)?
         };
         let steps = asked.steps.unwrap_or(100);
         Ok(Self { title, model, process: asked.process, settings, steps, schedule: asked.schedule })
@@ -205,7 +230,7 @@ impl Job {
     ) -> Outcome<Self> {
         let asked = Asked::new(scenario, model, flags)?;
         asked.agrees_with(checkpoint, path)?;
-        let store = asked.schedule.and_then(|schedule| schedule.store);
+        let store = asked.schedule.as_ref().and_then(|schedule| schedule.store.clone());
         let schedule = checkpoint.schedule().map(|there| {
             let store = store.or_else(|| there.store.clone());
             Schedule { store, ..there.clone() }
@@ -213,7 +238,6 @@ impl Job {
         let default = Settings::default();
         let settings = Settings {
             agents: checkpoint.agents(),
-            budget_bytes: asked.budget.map_or(default.budget_bytes, |ByteSize(bytes)| bytes),
             threads: flags.threads.unwrap_or(default.threads),
             chunk: flags.chunk,
             spill: flags.spill.clone(),
@@ -221,9 +245,10 @@ impl Job {
             belief: checkpoint.belief(),
             mass: checkpoint.mass(),
             tolerance: checkpoint.tolerance(),
+            demote: checkpoint.demote(),
             precision: checkpoint.precision(),
-            history: asked.history,
-            ..default
+            history: asked.history.clone(),
+            ..asked.limits(default)?
         };
         Ok(Self {
             title: checkpoint.title().to_owned(),

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
-use crate::flags::Belief;
+use crate::flags::{Belief, Demote};
 
 pub(crate) use history::History;
 use lifecycle::Lifecycle;
@@ -55,6 +55,9 @@ pub(crate) enum EnvironmentKind {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Population {
     pub(crate) agents: Option<u64>,
+    /// Its part of the run's budget.
+    pub(crate) budget: Option<ByteSize>,
+    pub(crate) agent_budget: Option<ByteSize>,
 }
 
 /// `[memory]`.
@@ -65,6 +68,7 @@ pub(crate) struct Memory {
     pub(crate) belief: Option<Belief>,
     pub(crate) mass: Option<f64>,
     pub(crate) tolerance: Option<f64>,
+    pub(crate) demote: Option<Demote>,
 }
 
 /// `[run]`.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use populace_agent::Planner;
 use populace_pool::Bytes;
-use populace_population::{HistoryTotals, Memory, Simulation, Tiers};
+use populace_population::{Economies, HistoryTotals, Memory, Simulation, Tiers};
 use serde::Serialize;
 
 use crate::figures::{bar, grouped, percent, rate, seconds};
@@ -35,6 +35,7 @@ pub(crate) struct Summary {
     error_bound_max: f64,
     error_bound_mean: f64,
     above_tolerance: u64,
+    governor: Governor,
     hibernated: u64,
     /// Agents on disk at the end, and what went there and back.
     spilled: u64,
@@ -58,6 +59,39 @@ pub(crate) struct Summary {
     seed: u64,
     #[serde(skip)]
     agent_steps: u64,
+}
+
+/// What was done to keep to the budget: who shares records, and whose beliefs went down a tier, at the
+/// end; and how many times any did.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Governor {
+    sharing_agents: u64,
+    shared_records: u64,
+    demoted_agents: u64,
+    demotions: u64,
+}
+
+impl From<Economies> for Governor {
+    fn from(economies: Economies) -> Self {
+        let Economies { sharing_agents, shared_records, demoted_agents, demotions, .. } = economies;
+        Self { sharing_agents, shared_records, demoted_agents, demotions }
+    }
+}
+
+impl Governor {
+    /// `beliefs of 1,000 agents stored as 12`; nothing where nothing was done. `when` is when this was.
+    pub(crate) fn text(&self, when: &str) -> String {
+        let mut steps = Vec::new();
+        if self.sharing_agents > 0 {
+            let [agents, records] = [self.sharing_agents, self.shared_records].map(grouped);
+            steps.push(format!("beliefs of {agents} agents stored as {records}"));
+        }
+        if self.demotions > 0 {
+            let [agents, times] = [self.demoted_agents, self.demotions].map(grouped);
+            steps.push(format!("beliefs of {agents} agents demoted {when}, {times} times in all"));
+        }
+        steps.join("; ")
+    }
 }
 
 /// What was run before, by the run that left the checkpoint.
@@ -207,6 +241,7 @@ impl Summary {
             error_bound_max: bounds.max,
             error_bound_mean: bounds.mean,
             above_tolerance: bounds.above,
+            governor: simulation.economies().into(),
             hibernated: counts.hibernated,
             spilled: spilled.agents,
             spilled_bytes: spilled.bytes,
@@ -278,6 +313,10 @@ impl Summary {
         ]);
         facts.row(["size", &format!("{:.1} bytes an agent at the peak", self.bytes_per_agent)]);
         facts.row(["beliefs", &tiers.join(", ")]);
+        let governor = self.governor.text("at the end");
+        if !governor.is_empty() {
+            facts.row(["governor", &governor]);
+        }
         if self.error_bound_max > 0.0 {
             facts.row(["error", &self.error()]);
         }

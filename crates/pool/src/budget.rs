@@ -274,6 +274,15 @@ impl Drop for Level {
     }
 }
 
+/// The same level, by whichever handle.
+impl PartialEq for Budget {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Budget {}
+
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Budget").field("name", &self.name()).field("usage", &self.usage()).finish()

@@ -239,14 +239,16 @@ impl Checkpoint {
 
     /// What is asked for, as far as it is free to be.
     fn settings(&self, asked: &Settings) -> Settings {
-        let Header { agents, seed, belief, mass, tolerance, precision, .. } = self.header;
+        let Header { agents, seed, belief, mass, tolerance, demote, precision, .. } = self.header;
         let history = match (self.history(), &asked.history) {
             (None, asked) => asked.clone(),
             (Some(kept), None) => Some(kept.clone()),
             (Some(kept), Some(asked)) => Some(History { bytes: asked.bytes, ..kept.clone() }),
         };
         let precision = precision.into();
-        Settings { agents, seed, belief, mass, tolerance, precision, history, ..asked.clone() }
+        let kept =
+            Settings { agents, seed, belief, mass, tolerance, demote, precision, ..asked.clone() };
+        Settings { history, ..kept }
     }
 
     fn name(&self, error: Error) -> Error {
@@ -325,6 +327,11 @@ impl Checkpoint {
     /// What a step may drop from a belief ([`Settings::mass`]).
     pub fn mass(&self) -> f64 {
         self.header.mass
+    }
+
+    /// What beliefs may be demoted to ([`Settings::demote`]).
+    pub fn demote(&self) -> Option<Belief> {
+        self.header.demote
     }
 
     /// From which bound on an agent on it drops nothing ([`Settings::tolerance`]).

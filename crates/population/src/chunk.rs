@@ -6,12 +6,15 @@
 //! beliefs   record of agent 0 | record of agent 1 | …          (whole words; `used_words` of them)
 //! ```
 //!
+//! Where records may be shared or demoted, the stream begins with its [`form`].
+//!
 //! An agent that has not acted has the action [`NOT_BORN`] and an empty record: its prior is D,
 //! which is stored once for all. Records of fixed length are rewritten in place. Others are written
 //! anew by every tick; the stream grows within the tick, by freeing before it allocates, and shrinks
 //! between ticks. Agents come and go between ticks too ([`change`]).
 
 mod change;
+pub(crate) mod form;
 mod spare;
 
 pub(crate) use change::{AtRest, Starts};
@@ -23,10 +26,12 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 
 use crate::bound::{self, BOUND_BYTES};
+use crate::error::Holders;
 use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
 use crate::record::{DENSE, Number, RecordLayout, width_for};
 use crate::{Error, ErrorKind, Result};
+use form::{Form, HEAD_BYTES};
 
 /// The code of an agent that has not acted yet.
 pub(crate) const NOT_BORN: u32 = 0;
@@ -34,10 +39,21 @@ pub(crate) const NOT_BORN: u32 = 0;
 /// Words of a stream of records.
 pub(crate) const WORD: usize = size_of::<u64>();
 
+/// The least stream that is taken: less is of the pool's size class, of which a thread makes a store on
+/// the heap when it first asks for one, in whatever tick that is. A page is mapped anyway.
+const LEAST_WORDS: usize = 16;
+
 /// How a chunk is laid out; the same for all chunks of a population.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkLayout {
+    /// In the tier that was asked for.
     pub(crate) record: RecordLayout,
+    /// Records in the tiers below it that beliefs may be demoted to, one after another.
+    lower: Vec<RecordLayout>,
+    /// Whether agents in the same position may be stepped once, and whether their records may then
+    /// stand once, too.
+    pub(crate) steps_alike: bool,
+    pub(crate) shares: bool,
     /// Flat actions of every factor.
     actions: Vec<usize>,
     length_bytes: usize,
@@ -58,20 +74,33 @@ impl ChunkLayout {
         changes: bool,
     ) -> Result<Self> {
         let actions = model.num_actions();
-        Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
+        // Who comes and goes takes a record of their own along.
+        let lower = if changes { Vec::new() } else { record.lower::<T>() };
+        let steps_alike = !model.steps_sparse() && record.experience.is_empty();
+        let shares = !changes && steps_alike;
+        let layout = Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
             let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
             Error::new(ErrorKind::Unsupported, what)
-        })
+        })?;
+        Ok(Self { lower, steps_alike, shares, ..layout })
     }
 
-    /// How far an agent's belief may be from the exact one: 0 where nothing is lost, 1 where nothing is
-    /// known.
-    pub(crate) fn bound(&self, columns: &Columns<'_>, agent: usize) -> f64 {
+    /// How far the belief of an agent in a chunk of this form may be from the exact one: 0 where nothing
+    /// is lost, 1 where nothing is known.
+    pub(crate) fn bound(&self, columns: &Columns<'_>, form: Form, agent: usize) -> f64 {
+        if !form.inexact && !self.record.is_lossy() {
+            return 0.0;
+        }
         match self.record.bounded {
             true => columns.bound(agent),
-            false if self.record.is_lossy() && columns.action(agent) != NOT_BORN => 1.0,
+            false if columns.action(agent) != NOT_BORN => 1.0,
             false => 0.0,
         }
+    }
+
+    /// Whether every record has the same length and its own place in the stream.
+    pub(crate) fn fixed(&self) -> bool {
+        self.record.fixed() && !self.has_head()
     }
 
     /// The layout of a population whose agents may come and go (`changes`), or not. `None` where
@@ -91,6 +120,9 @@ impl ChunkLayout {
             state_bytes,
             member_bytes: if changes { MEMBER_BYTES } else { 0 },
             actions: actions.to_vec(),
+            lower: Vec::new(),
+            steps_alike: false,
+            shares: false,
             record,
         })
     }
@@ -108,15 +140,25 @@ impl ChunkLayout {
 
     /// The most words that the records of `agents` agents take.
     pub(crate) fn most_words(&self, agents: usize) -> usize {
-        (agents * self.record.most_bytes()).div_ceil(WORD)
+        self.most_words_of(&self.record, agents)
     }
 
-    /// What a chunk of `agents` agents maps at most, in bytes: whole pages.
+    fn most_words_of(&self, record: &RecordLayout, agents: usize) -> usize {
+        let head = if self.has_head() { HEAD_BYTES } else { 0 };
+        (head + agents * record.most_bytes()).div_ceil(WORD)
+    }
+
+    /// What a chunk of `agents` agents maps at most, in bytes: whole pages. Where beliefs may be demoted,
+    /// that is what it can be brought down to.
     pub(crate) fn most_bytes(&self, agents: usize) -> u64 {
+        let lowest = self.lower.last().unwrap_or(&self.record);
+        self.mapped_bytes(agents, self.most_words_of(lowest, agents))
+    }
+
+    /// What a chunk of `agents` agents with so many words of stream maps, in bytes: whole pages.
+    pub(crate) fn mapped_bytes(&self, agents: usize, words: usize) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.column_bytes(agents))
-            + pages(self.most_words(agents) * WORD)
-            + pages(agents * self.member_bytes)
+        pages(self.column_bytes(agents)) + pages(words * WORD) + pages(agents * self.member_bytes)
     }
 
     /// The most bytes of the members' lines of `agents` agents.
@@ -126,7 +168,21 @@ impl ChunkLayout {
 
     /// What one agent more takes at most, in bytes.
     pub(crate) fn most_agent_bytes(&self) -> u64 {
-        (self.column_bytes(1) + self.record.most_bytes() + self.member_bytes) as u64
+        let lowest = self.lower.last().unwrap_or(&self.record);
+        (self.column_bytes(1) + lowest.most_bytes() + self.member_bytes) as u64
+    }
+
+    /// What takes it.
+    pub(crate) fn agent_holders(&self) -> Holders {
+        let lowest = self.lower.last().unwrap_or(&self.record);
+        let beliefs = lowest.factors.iter().enumerate();
+        let beliefs = beliefs.map(|(f, it)| (format!("belief of factor {f}"), it.most_bytes()));
+        let experience = ("experience".to_owned(), lowest.experience.most_bytes());
+        let names = ["lengths", "last action", "error bound", "state in the world"];
+        let columns = names.map(str::to_owned).into_iter().zip(self.widths());
+        let id = ("id".to_owned(), self.member_bytes);
+        let all = beliefs.chain([experience]).chain(columns).chain([id]);
+        Holders::new(all.map(|(name, bytes)| (name, bytes as u64)))
     }
 
     /// The code of an action of every factor, not [`NOT_BORN`].
@@ -214,6 +270,11 @@ impl Packed<'_> {
 }
 
 impl Columns<'_> {
+    /// How many agents there are.
+    pub(crate) fn len(&self) -> usize {
+        self.actions.bytes.len() / self.actions.width
+    }
+
     /// The length of a variable belief.
     #[inline]
     pub(crate) fn length(&self, index: usize) -> u32 {
@@ -288,6 +349,11 @@ impl Chunk {
         self.members.len()
     }
 
+    /// In which form its records are.
+    pub(crate) fn form(&self, layout: &ChunkLayout) -> Form {
+        layout.form(&self.beliefs[..self.used_words])
+    }
+
     /// The columns, and the stream in use.
     pub(crate) fn parts(&mut self, layout: &ChunkLayout) -> (Columns<'_>, &mut [u64]) {
         let (_, columns, stream) = self.split(layout);
@@ -311,18 +377,17 @@ impl Chunk {
         (&self.members, columns, &mut self.beliefs[..self.used_words])
     }
 
-    /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere.
-    /// Where memory is refused, the stream of `spare` is borrowed.
+    /// Makes the stream `words` long, its contents unspecified: what it held is written elsewhere. It
+    /// takes room to grow up to `most` words. Where memory is refused, the stream of `spare` is borrowed.
     pub(crate) fn resize(
         &mut self,
-        layout: &ChunkLayout,
         words: usize,
+        most: usize,
         memory: &SharedResource,
         spare: Option<&mut Spare>,
     ) -> Result<()> {
         if words > self.beliefs.len() {
-            let most = layout.most_words(self.len());
-            let room = (words + words / 8).min(most).max(words);
+            let room = (words + words / 8).min(most).max(words).max(LEAST_WORDS);
             self.used_words = 0;
             // Freed before the larger one is taken: growth never needs both.
             self.beliefs = Array::unspecified(memory, 0)?;

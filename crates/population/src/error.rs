@@ -38,7 +38,13 @@ impl Error {
     }
 
     /// `agents` need `needed` bytes in the worst case, and at most `fits` agents would fit.
-    pub(crate) fn over_budget(agents: u64, needed: u128, budget: u64, fits: u64) -> Self {
+    pub(crate) fn over_budget(
+        agents: u64,
+        needed: u128,
+        budget: u64,
+        fits: u64,
+        holders: Holders,
+    ) -> Self {
         let needed = u64::try_from(needed).unwrap_or(u64::MAX);
         let advice = match fits {
             0 => "not even one agent fits".to_owned(),
@@ -48,9 +54,21 @@ impl Error {
         Self::new(
             ErrorKind::Budget,
             format!(
-                "{agents} agents need {} in the worst case, and the budget is {}: {advice}",
+                "{agents} agents need {} in the worst case, and the budget is {}: {advice}; {holders}",
                 Bytes(needed),
                 Bytes(budget)
+            ),
+        )
+    }
+
+    /// An agent of the population needs `needed` bytes in the worst case, and is allowed fewer.
+    pub(crate) fn over_agent_limit(needed: u64, limit: u64, holders: Holders) -> Self {
+        Self::new(
+            ErrorKind::Budget,
+            format!(
+                "an agent needs {} in the worst case, and its limit is {}; {holders}",
+                Bytes(needed),
+                Bytes(limit)
             ),
         )
     }
@@ -63,6 +81,33 @@ impl Error {
     /// What kind of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+}
+
+/// Who would hold how many bytes.
+#[derive(Debug)]
+pub(crate) struct Holders(Vec<(String, u64)>);
+
+impl Holders {
+    /// How many of them are named.
+    const NAMED: usize = 5;
+
+    pub(crate) fn new(holders: impl IntoIterator<Item = (String, u64)>) -> Self {
+        let mut holders: Vec<_> = holders.into_iter().filter(|&(_, bytes)| bytes > 0).collect();
+        holders.sort_by_key(|&(_, bytes)| std::cmp::Reverse(bytes));
+        holders.truncate(Self::NAMED);
+        Self(holders)
+    }
+}
+
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("largest holders: ")?;
+        for (n, (name, bytes)) in self.0.iter().enumerate() {
+            let comma = if n > 0 { ", " } else { "" };
+            write!(f, "{comma}{name} {}", Bytes(*bytes))?;
+        }
+        Ok(())
     }
 }
 

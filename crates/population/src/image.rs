@@ -10,7 +10,8 @@
 //! members have some (`members`), and are left out of the images of chunks whose members stay in
 //! memory. Numbers are in the machine's own order, as beliefs are; the magic number tells a machine of
 //! the other order apart. Version 1, of agents that nobody has left, had neither lines nor when they
-//! were last stepped; it is read.
+//! were last stepped; up to version 2 streams had no head ([`form`](crate::chunk::form)), and `log8` no
+//! refinement. They are read, but for what is in `log8`.
 //!
 //! - bytes = header + 8 · words of lines + columns, padded to words + 8 · words of the stream; an image
 //!   of any other length is none.
@@ -25,13 +26,15 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use twox_hash::XxHash3_64;
 
+use crate::chunk::form::Form;
 use crate::chunk::{Chunk, ChunkLayout, WORD};
 use crate::members::{MEMBER_BYTES, Members};
+use crate::record::Code;
 use crate::{Error, ErrorKind, Result};
 
 /// Reads as `PPLC` where the lowest byte comes first.
 const MAGIC: u32 = u32::from_le_bytes(*b"PPLC");
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What stands before the lines, in words; the last is the checksum.
 const HEADER_WORDS: usize = 8;
@@ -121,6 +124,8 @@ pub(crate) struct ImageHeader {
     lines: usize,
     /// Words of the stream.
     pub(crate) stream: usize,
+    /// Whether the first of them is not in the image.
+    headless: bool,
 }
 
 impl ImageHeader {
@@ -144,7 +149,7 @@ impl ImageHeader {
         }
         let count = match u32::try_from(kind >> 32) {
             Ok(1) => HEADER_WORDS_1,
-            Ok(VERSION) => HEADER_WORDS,
+            Ok(2 | VERSION) => HEADER_WORDS,
             _ => {
                 return Err(Error::invalid(format!(
                     "is an image of version {}, and this version reads 1 to {VERSION}",
@@ -160,13 +165,20 @@ impl ImageHeader {
             }
             _ => words,
         };
+        let before_heads = kind >> 32 < u64::from(VERSION);
+        if before_heads && layout.record.factors.iter().any(|factor| factor.code == Code::Log8) {
+            let version = kind >> 32;
+            let what =
+                format!("is an image of version {version}, whose log8 nobody reads any more");
+            return Err(Error::new(ErrorKind::Unsupported, what));
+        }
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let [len, lines, columns, stream] = [len, lines, columns, stream].map(number);
         let after = |len| bytes_for(lines, columns, stream) + len * WORD;
         let fits = (1..=agents).contains(&len)
             && (lines == 0 || lines == len * LINE_WORDS)
             && columns == layout.column_bytes(len)
-            && stream <= layout.most_words(len)
+            && stream <= layout.most_words(len) - usize::from(before_heads && layout.has_head())
             && bytes.is_none_or(|bytes| bytes == after(count));
         if !fits {
             return Err(Error::invalid(format!(
@@ -175,7 +187,9 @@ impl ImageHeader {
             )));
         }
         let so_far = checksum_of_lines(&words[..count - 1], &[]);
-        Ok(Self { so_far, expected, first, len, stepped, lines, stream })
+        let headless = before_heads && layout.has_head() && stream > 0;
+        let stream = stream + usize::from(headless);
+        Ok(Self { so_far, expected, first, len, stepped, lines, stream, headless })
     }
 
     /// Whether it says who its agents are, line by line: it is read with [`Self::members`] then.
@@ -216,6 +230,8 @@ impl ImageHeader {
         from: &mut impl Read,
     ) -> Result<()> {
         let (columns, stream) = chunk.contents_mut(layout);
+        let (head, stream) = stream.split_at_mut(usize::from(self.headless).min(stream.len()));
+        head.fill(Form::default().head());
         from.read_exact(columns).map_err(unreadable)?;
         let mut zeros = [0; WORD];
         let zeros = &mut zeros[..padding(columns.len())];

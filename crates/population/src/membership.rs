@@ -357,7 +357,7 @@ pub(crate) fn find<'a, T: Number>(
     let len = chunk.len();
     let (columns, stream) = chunk.parts(layout);
     let starts = &mut worker.before[..len];
-    let end = find_records::<T>(layout, &columns, bytemuck::cast_slice(stream), starts);
+    let end = find_records::<T>(layout, &columns, stream, starts);
     Starts { starts, end }
 }
 

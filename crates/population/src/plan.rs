@@ -11,7 +11,7 @@ use crate::chunk::ChunkLayout;
 use crate::image::image_bytes;
 use crate::population::{Population, Source};
 use crate::record::{Number, RecordLayout};
-use crate::{History, Memory, Result, Settings, Simulation};
+use crate::{Economies, History, Memory, Result, Settings, Simulation};
 
 /// What a run of a population will take.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Plan {
     pub fits: bool,
     /// The most agents of which the worst case fits the budget.
     pub most_agents: u64,
+    /// What is expected to be done to store beliefs in less memory, at any one tick.
+    pub economies: Economies,
     /// The time that a tick of all agents will take, in seconds, as the sample took it.
     pub tick_seconds: f64,
     /// What is kept free in the budget for writing checkpoints, in bytes: part of the above where they
@@ -134,12 +136,16 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         history: history.map(|history| History { bytes: None, ..history.clone() }),
         agents: sample_agents,
         chunk: settings.chunk.or(Some(whole.chunk_agents)),
+        within: None,
+        agent_bytes: None,
         // A plan writes nothing.
         spill: None,
         checkpoint: false,
         ..unlimited
     };
     let mut sample = Population::<T>::new(source, &sampled)?;
+    let (budget, limit) = (settings.budget_bytes, settings.agent_bytes);
+    sample.quota = whole.quota(budget, settings.agents, limit, source.keep_arrays);
     let ticks = SAMPLE_TICKS.min(source.steps.unwrap_or(SAMPLE_TICKS));
     let started = Instant::now();
     for _ in 0..ticks {
@@ -157,6 +163,14 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         images += image_bytes(layout, chunk);
         Ok(())
     })?;
+    let done = sample.economies();
+    let all = |agents: u64| (agents as f64 * ratio).round() as u64;
+    let economies = Economies {
+        sharing_agents: all(done.sharing_agents),
+        shared_records: all(done.shared_records),
+        demoted_agents: all(done.demoted_agents),
+        demotions: if ticks == 0 { 0 } else { all(done.demotions) / ticks },
+    };
     let image_bytes = images as f64 / sample_agents as f64;
     let store_bytes = whole.store_bytes(settings.agents);
     let mut expected = Memory {
@@ -195,8 +209,10 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         expected,
         bytes_per_agent,
         budget_bytes: settings.budget_bytes,
-        fits: needed <= u128::from(settings.budget_bytes),
+        fits: needed <= u128::from(settings.budget_bytes)
+            && limit.is_none_or(|limit| whole.layout.most_agent_bytes() <= limit),
         most_agents: whole.most_agents(settings.budget_bytes, source.keep_arrays),
+        economies,
         tick_seconds: if ticks == 0 { 0.0 } else { seconds / ticks as f64 * ratio },
         store_bytes,
         checkpoint_bytes: checkpoint_bytes(image_bytes * settings.agents as f64, model.len()),

@@ -1,5 +1,8 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
+mod census;
+#[cfg(test)]
+mod demotion;
 mod fill;
 mod size;
 mod streaming;
@@ -8,22 +11,23 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
-use populace_pool::{Pool, Record, SharedResource};
+use populace_pool::{Pool, Record, Reservation, SharedResource};
 use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
+use crate::chunk::{Chunk, ChunkLayout, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
 use crate::history::Archive;
 use crate::lifecycle::Life;
 use crate::memory::{EngineMemory, most_idle_bytes};
-use crate::record::{DENSE, Keep, Number, RecordLayout};
+use crate::quota::Quota;
+use crate::record::{Number, RecordLayout, surprise};
 use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
-use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
+use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings};
 use size::{chunk_size, parts};
 use streaming::Stepping;
 
@@ -50,6 +54,8 @@ pub(crate) struct Population<T: Number> {
     /// Whether room is kept for a checkpoint's store, and that room.
     checkpoint: bool,
     _store: Option<Array<u8>>,
+    /// What it has of a budget that it shares.
+    _part: Option<Reservation>,
     /// The file of agents that memory cannot hold.
     spill: Option<Spill>,
     pub(crate) seed: u64,
@@ -63,6 +69,10 @@ pub(crate) struct Population<T: Number> {
     kept: Option<KeptArrays>,
     pub(crate) history: Option<Archive>,
     sharing: Sharing,
+    /// What records may take.
+    pub(crate) quota: Quota,
+    /// How many times an agent's beliefs were demoted.
+    demotions: u64,
     pub(crate) tick: u64,
     hash: u64,
     /// How many steps agents have made, all counted.
@@ -137,7 +147,10 @@ impl<T: Number> Population<T> {
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
         let soft = environment.is_soft();
-        let record = RecordLayout::new(&model, settings, source.steps, soft)?;
+        let mut record = RecordLayout::new(&model, settings, source.steps, soft)?;
+        if record.shedding.mass > 0.0 {
+            record.shedding.mass /= surprise(source.model);
+        }
         let layout = ChunkLayout::of(record, &model, environment.state_bytes(), source.changes)?;
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
@@ -169,7 +182,7 @@ impl<T: Number> Population<T> {
             worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
         }
         // Only records that change their length, and agents that go, and history come back to the pool.
-        let returns = source.changes || !layout.record.fixed() || history.is_some();
+        let returns = source.changes || !layout.fixed() || history.is_some();
         let asked = source.changes && model.planner() == Planner::Graph;
         let fingerprint = match source.changes {
             true => fingerprint(source.model, settings, environment.state_bytes()),
@@ -190,6 +203,7 @@ impl<T: Number> Population<T> {
             given: given.map(|given| given.chunk),
             checkpoint: settings.checkpoint,
             _store: None,
+            _part: None,
             spill: None,
             seed: settings.seed,
             budget_bytes: settings.budget_bytes,
@@ -200,6 +214,8 @@ impl<T: Number> Population<T> {
             kept: None,
             history,
             sharing: Sharing::default(),
+            quota: Quota::NONE,
+            demotions: 0,
             tick: 0,
             hash: 0,
             agent_steps: 0,
@@ -220,6 +236,7 @@ impl<T: Number> Population<T> {
     /// Everything but the agents, of whom the worst case fits the budget.
     fn admitted(source: &Source<'_>, settings: &Settings, given: Option<Given>) -> Result<Self> {
         let (agents, budget) = (settings.agents, settings.budget_bytes);
+        let part = settings.within.as_ref().map(|within| within.reserve(budget)).transpose()?;
         let prepare = |settings: &Settings| {
             let memory = EngineMemory::new(settings.budget_bytes, settings.agents)?;
             Self::prepare_in(memory, source, settings, given)
@@ -230,15 +247,24 @@ impl<T: Number> Population<T> {
                 let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
                 let whole = Self { budget_bytes: budget, ..prepare(&unlimited)? };
                 let needed = whole.asked_bytes(settings, source.keep_arrays);
-                return Err(Error::over_budget(agents, needed, budget, 0));
+                let holders = whole.holders(agents, source.keep_arrays);
+                return Err(Error::over_budget(agents, needed, budget, 0, holders));
             }
             prepared => prepared?,
         };
         let needed = population.asked_bytes(settings, source.keep_arrays);
         if needed > u128::from(budget) {
             let fits = population.most_agents(budget, source.keep_arrays);
-            return Err(Error::over_budget(agents, needed, budget, fits));
+            let holders = population.holders(agents, source.keep_arrays);
+            return Err(Error::over_budget(agents, needed, budget, fits, holders));
         }
+        let own = population.layout.most_agent_bytes();
+        if let Some(limit) = settings.agent_bytes.filter(|&limit| limit < own) {
+            return Err(Error::over_agent_limit(own, limit, population.layout.agent_holders()));
+        }
+        let limit = settings.agent_bytes;
+        population.quota = population.quota(budget, agents, limit, source.keep_arrays);
+        population._part = part;
         population.begin_history(source.keep_arrays, settings.spill.is_some());
         if settings.checkpoint {
             let bytes = population.kept_free(agents);
@@ -300,6 +326,8 @@ impl<T: Number> Population<T> {
             moment: Moment { seed: self.seed, tick: self.tick },
             batch: self.batch,
             memory: &self.chunk_memory,
+            quota: self.quota,
+            demotions: AtomicU64::new(0),
             ticks: self.life.dated().then_some(self.tick + 1),
             history: self.history.as_ref(),
             probe,
@@ -347,6 +375,7 @@ impl<T: Number> Population<T> {
                 }),
         });
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
+        self.demotions += tick.demotions.into_inner();
         self.hash = self.hash.wrapping_add(hash.into_inner());
         stepped?;
         let stepped = calls.map_or(self.agents(), |calls| calls.len() as u64);
@@ -448,65 +477,6 @@ impl<T: Number> Population<T> {
         match &self.kept {
             Some(kept) => (&kept.observations, &kept.actions),
             None => (&[], &[]),
-        }
-    }
-
-    /// How beliefs are stored now.
-    pub(crate) fn tiers(&mut self) -> Tiers {
-        let mut tiers = Tiers::default();
-        for place in 0..self.chunks.len() {
-            // Agents that cannot be read back are not counted; the next tick will say why.
-            let _ = self.with_chunk(place, |layout, chunk| {
-                tiers.count(layout, chunk);
-                Ok(())
-            });
-        }
-        tiers
-    }
-
-    /// How far beliefs may be from the exact ones now.
-    pub(crate) fn bounds(&mut self) -> Bounds {
-        let (mut bounds, mut sum, mut agents) = (Bounds::default(), 0.0, 0);
-        for place in 0..self.chunks.len() {
-            // As for tiers.
-            let _ = self.with_chunk(place, |layout, chunk| {
-                let len = chunk.len();
-                let (columns, _) = chunk.parts(layout);
-                for bound in (0..len).map(|agent| layout.bound(&columns, agent)) {
-                    bounds.max = bounds.max.max(bound);
-                    bounds.above += u64::from(bound > layout.record.shedding.tolerance);
-                    sum += bound;
-                }
-                agents += len;
-                Ok(())
-            });
-        }
-        bounds.mean = if agents > 0 { sum / agents as f64 } else { 0.0 };
-        bounds
-    }
-}
-
-impl Tiers {
-    /// Counts the beliefs of a chunk.
-    fn count(&mut self, layout: &ChunkLayout, chunk: &mut Chunk) {
-        let record = &layout.record;
-        let variable = record.variable();
-        let len = chunk.len();
-        let (columns, _) = chunk.parts(layout);
-        for agent in 0..len {
-            if columns.action(agent) == NOT_BORN {
-                self.initial += record.factors.len() as u64;
-                continue;
-            }
-            let mut place = agent * variable;
-            for factor in &record.factors {
-                let mut length = DENSE;
-                if factor.keep != Keep::Dense {
-                    length = columns.length(place);
-                    place += 1;
-                }
-                *self.of(factor.code, length == DENSE) += 1;
-            }
         }
     }
 }

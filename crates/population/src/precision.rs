@@ -118,6 +118,12 @@ macro_rules! accessors {
                 with!(&mut self.0, population => population.tiers())
             }
 
+            /// What was done to store beliefs in less memory than each in the form that was asked
+            /// for.
+            pub fn economies(&mut self) -> $crate::Economies {
+                with!(&mut self.0, population => population.economies())
+            }
+
             /// How far beliefs may be from the exact ones now; the agents' own bounds are
             /// [`Crowd::error_bounds`](crate::Crowd::error_bounds).
             pub fn bounds(&mut self) -> $crate::Bounds {

@@ -6,8 +6,8 @@
 //! - dense: S numbers, or
 //! - sparse: n numbers, then their n states in the narrowest of 1, 2 or 4 bytes that holds S.
 //!
-//! Numbers are exact, or in a [`Code`] of fewer bytes where the user asks for it. Every part is padded
-//! to the size of a number, so that exact records can be read in place.
+//! Numbers are exact, or in a [`Code`] of fewer bytes where the user asks for it. Every exact part is
+//! padded to the size of a number, so that it can be read in place.
 //!
 //! Nothing is lost from a belief that counts are learnt from, or that is inferred anew from a window:
 //! those are dense and exact, whatever is asked for.
@@ -23,7 +23,7 @@ use populace_agent::CompiledModel;
 
 pub(crate) use self::code::Code;
 pub(crate) use self::factor::{DENSE, Factor, Keep};
-pub(crate) use self::shed::{MOST_MASS, Shedding, distance, shed};
+pub(crate) use self::shed::{MOST_MASS, Shedding, distance, shed, surprise};
 use crate::chunk::action_codes;
 use crate::experience::Experience;
 use crate::{Belief, Result, Settings};
@@ -41,6 +41,8 @@ pub(crate) struct RecordLayout {
     pub(crate) shedding: Shedding,
     /// Whether agents carry a bound on how far their beliefs are from the exact ones.
     pub(crate) bounded: bool,
+    /// The lowest tier that beliefs may be demoted to.
+    demote: Option<Belief>,
 }
 
 /// The least bytes that hold a number below `count`: 1, 2 or 4.
@@ -101,8 +103,29 @@ impl RecordLayout {
             experience,
             shedding: Shedding { mass, tolerance: settings.tolerance },
             bounded: false,
+            // What is never lossy cannot be demoted.
+            demote: settings.demote.filter(|_| !lossless),
         };
-        Ok(Self { bounded: layout.is_lossy() && model.bounds_errors(), ..layout })
+        let loses = layout.is_lossy() || layout.demote.is_some();
+        Ok(Self { bounded: loses && model.bounds_errors(), ..layout })
+    }
+
+    /// The same records in the tiers below, as far as beliefs may be demoted, one after another.
+    pub(crate) fn lower<T: Number>(&self) -> Vec<Self> {
+        let codes = match self.demote {
+            None | Some(Belief::Auto | Belief::Dense | Belief::Sparse) => &[][..],
+            Some(Belief::F16) => &[Code::F16],
+            Some(Belief::Log8) => &[Code::F16, Code::Log8],
+        };
+        let smaller = |code: &&Code| {
+            let above = |factor: &Factor| factor.code.bytes::<T>() > code.bytes::<T>();
+            self.factors.iter().all(above)
+        };
+        let coded = |&code: &Code| {
+            let factors = self.factors.iter().map(|factor| factor.coded::<T>(code)).collect();
+            Self { factors, ..self.clone() }
+        };
+        codes.iter().filter(smaller).map(coded).collect()
     }
 
     /// Whether a stored belief may differ from the one that was computed.
@@ -148,14 +171,6 @@ impl RecordLayout {
 
     /// The most bytes of a record.
     pub(crate) fn most_bytes(&self) -> usize {
-        let most = |factor: &Factor| {
-            let dense = factor.part_bytes(DENSE);
-            match factor.keep {
-                Keep::Dense => dense,
-                Keep::Sparse => factor.part_bytes(factor.most as u32),
-                Keep::Either { dense_from, .. } => dense.max(factor.part_bytes(dense_from as u32)),
-            }
-        };
-        self.factors.iter().map(most).sum::<usize>() + self.experience.most_bytes()
+        self.factors.iter().map(Factor::most_bytes).sum::<usize>() + self.experience.most_bytes()
     }
 }

@@ -150,7 +150,9 @@ impl<T: Number> Population<T> {
         let most = schedule.most_agents(self.first_agents, steps);
         let (needed, budget) = (self.needed_bytes(most, false), self.budget_bytes);
         if needed > u128::from(budget) {
-            return Err(Error::over_budget(most, needed, budget, self.most_agents(budget, false)));
+            let fits = self.most_agents(budget, false);
+            let holders = self.holders(most, false);
+            return Err(Error::over_budget(most, needed, budget, fits, holders));
         }
         self.life.schedule = Some(schedule.clone());
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use populace_agent::Precision;
+use populace_pool::Budget;
 use serde::{Deserialize, Serialize};
 
 use crate::history::History;
@@ -26,6 +27,23 @@ pub enum Belief {
     Log8,
 }
 
+impl Belief {
+    /// Whether beliefs that are stored so can be demoted to `lower` ([`Settings::demote`]).
+    ///
+    /// ```
+    /// use populace_population::Belief;
+    ///
+    /// assert!(Belief::Auto.demotes_to(Belief::F16) && !Belief::Log8.demotes_to(Belief::F16));
+    /// ```
+    pub fn demotes_to(self, lower: Self) -> bool {
+        match self {
+            Self::Auto | Self::Dense | Self::Sparse => matches!(lower, Self::F16 | Self::Log8),
+            Self::F16 => lower == Self::Log8,
+            Self::Log8 => false,
+        }
+    }
+}
+
 /// The settings of a population.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -33,6 +51,12 @@ pub struct Settings {
     pub agents: u64,
     /// The most engine memory that may be taken, in bytes.
     pub budget_bytes: u64,
+    /// A budget that other populations have a part of, too: this one takes `budget_bytes` of it, as long
+    /// as it lives.
+    pub within: Option<Budget>,
+    /// The most bytes that one agent may have of its own: beliefs, what it has been through, its last
+    /// action, its place in the world. None: as many as its model takes.
+    pub agent_bytes: Option<u64>,
     /// Worker threads, at most 1,024; 0 is one a core.
     pub threads: usize,
     /// Agents a worker steps together; `None` leaves it to the engine. Results do not depend on it.
@@ -41,12 +65,17 @@ pub struct Settings {
     pub seed: u64,
     /// How beliefs are stored.
     pub belief: Belief,
-    /// The most mass that a step may drop from a stored belief, smallest entries first; from 0
-    /// (nothing is dropped) to ½. Only beliefs that may be sparse drop anything.
+    /// What dropping the smallest entries of a stored belief may cost it, a total-variation distance, once
+    /// the next outcome was observed, whichever that is; from 0 (nothing is dropped) to ½. Where outcomes
+    /// may come that are ten times likelier in some states than in others, a step drops a tenth of that
+    /// mass, and a ten-thousandth at the least. Only beliefs that may be sparse drop anything.
     pub mass: f64,
     /// An agent whose belief may be further than this from the exact one drops nothing until it is
     /// nearer: a total-variation distance; 1 is no limit.
     pub tolerance: f64,
+    /// The lowest tier that beliefs may be stored in where the budget would not hold them otherwise:
+    /// [`Belief::F16`] or [`Belief::Log8`]. None: what the budget cannot hold is not demoted.
+    pub demote: Option<Belief>,
     /// In what precision agents compute.
     pub precision: Precision,
     /// The directory where agents go that memory cannot hold; none: all of them are in memory.
@@ -67,12 +96,15 @@ impl Default for Settings {
         Self {
             agents: 100_000,
             budget_bytes: 256 << 20,
+            within: None,
+            agent_bytes: None,
             threads: 0,
             chunk: None,
             seed: 1,
             belief: Belief::Auto,
             mass: 0.0,
             tolerance: 1.0,
+            demote: None,
             precision: Precision::F32,
             spill: None,
             checkpoint: false,
@@ -92,6 +124,13 @@ impl Settings {
             let message = format!("tolerance: {} is not above 0 and at most 1", self.tolerance);
             return Err(Error::invalid(message));
         }
-        Ok(())
+        let name = |belief: Belief| format!("{belief:?}").to_lowercase();
+        match self.demote {
+            Some(lower) if !self.belief.demotes_to(lower) => {
+                let (lower, belief) = (name(lower), name(self.belief));
+                Err(Error::invalid(format!("demote: {lower} is not below {belief}")))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod beliefs;
 mod experience;
 mod sharing;
+mod storing;
 mod world;
 
 use std::sync::atomic::AtomicU64;
@@ -14,11 +15,13 @@ use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::LANES;
 
-use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare, WORD};
+use crate::chunk::form::{Form, place};
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, Spare};
 use crate::history::{Archive, Deeds, Writer};
 use crate::members::Members;
 use crate::population::Probe;
-use crate::record::{DENSE, Number};
+use crate::quota::Quota;
+use crate::record::{DENSE, Number, RecordLayout};
 use crate::roster::Called;
 use crate::{Moment, Result, trajectory_term};
 pub(crate) use experience::{Records, read_counts};
@@ -35,6 +38,10 @@ pub(crate) struct Tick<'a, T: Number> {
     /// Agents stepped together.
     pub(crate) batch: usize,
     pub(crate) memory: &'a SharedResource,
+    /// What records may take.
+    pub(crate) quota: Quota,
+    /// How many times an agent's beliefs were demoted to keep to it.
+    pub(crate) demotions: AtomicU64,
     /// How many ticks will have been run, where it matters when agents were last stepped.
     pub(crate) ticks: Option<u64>,
     /// Where what agents do is kept.
@@ -94,12 +101,13 @@ impl<T: Number> Worker<T> {
         memory: &SharedResource,
     ) -> Result<Self> {
         let record = &layout.record;
-        let variable = if record.fixed() { 0 } else { agents };
+        let variable = if layout.fixed() { 0 } else { agents };
         let outcomes: usize = model.num_obs().iter().sum();
         let beliefs = model.num_states().iter().copied();
         let blocks = model.shared_counts().1.iter().map(ExactSizeIterator::len);
         let prior = model.keeps_prior().then(|| model.belief_len());
         let widest = beliefs.chain(blocks).chain(prior).max().unwrap_or(0);
+        let loses = layout.tiers().any(RecordLayout::is_lossy);
         let mut scratch = model.scratch(record.experience.window(), memory)?;
         if record.bounded {
             model.carry_bounds(&mut scratch, memory)?;
@@ -119,10 +127,10 @@ impl<T: Number> Worker<T> {
                 if variable > 0 { layout.most_words(agents) } else { 0 },
             )?,
             records_len: 0,
-            positions: Positions::new(model, record, agents, soft, memory)?,
+            positions: Positions::new(layout, agents, soft, memory)?,
             states: Array::zeroed(memory, widest)?,
             values: Array::zeroed(memory, LANES * widest)?,
-            room: Array::zeroed(memory, if record.is_lossy() { 2 * widest } else { 0 })?,
+            room: Array::zeroed(memory, if loses { 2 * widest } else { 0 })?,
             packed: Array::zeroed(memory, record.experience.observation_bytes())?,
             spare: None,
             history: history.map(|history| history.writer(agents, memory)).transpose()?,
@@ -148,12 +156,14 @@ impl<T: Number> Tick<'_, T> {
     ) -> Result<u64> {
         let len = chunk.len();
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let fixed = self.layout.record.fixed();
+        let fixed = self.layout.fixed();
         if fixed {
             let words = self.layout.most_words(len);
-            chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
+            chunk.resize(words, words, self.memory, worker.spare.as_mut())?;
         }
         let row = chunk.row;
+        let form = chunk.form(self.layout);
+        worker.positions.found = false;
         let (members, columns, stream) = chunk.split(self.layout);
         let mut part = Part {
             tick: self,
@@ -161,6 +171,8 @@ impl<T: Number> Tick<'_, T> {
             called,
             members,
             columns,
+            form,
+            stored: self.layout.records(form),
             stream: cast_slice_mut(stream),
             fixed,
         };
@@ -190,7 +202,7 @@ impl<T: Number> Tick<'_, T> {
             part.columns.set_action(agent, self.layout.encode_action(actions));
         }
         if !fixed {
-            self.store(chunk, worker)?;
+            self.store(chunk, worker, form)?;
         }
         match (called, self.ticks) {
             (_, None) => {}
@@ -206,59 +218,31 @@ impl<T: Number> Tick<'_, T> {
     fn variable(&self) -> usize {
         self.layout.record.variable()
     }
-
-    /// Puts the records that were written, in whatever order, into the chunk in the agents' order.
-    fn store(&self, chunk: &mut Chunk, worker: &mut Worker<T>) -> Result<()> {
-        let record = &self.layout.record;
-        let variable = self.variable();
-        let len = chunk.len();
-        let records: &[u8] = cast_slice(&worker.records);
-        let (mut columns, _) = chunk.parts(self.layout);
-        for (index, &length) in worker.lengths.iter().enumerate().take(len * variable) {
-            columns.set_length(index, length);
-        }
-        let bytes = |columns: &Columns<'_>, agent: usize| {
-            if columns.action(agent) == NOT_BORN {
-                return 0;
-            }
-            let lengths = &worker.lengths[agent * variable..(agent + 1) * variable];
-            let beliefs = record.bytes_of(|v| lengths[v]);
-            beliefs
-                + record.experience.bytes::<T>(&records[worker.after[agent] as usize + beliefs..])
-        };
-        let total: usize = (0..len).map(|agent| bytes(&columns, agent)).sum();
-        let words = total.div_ceil(WORD);
-        chunk.resize(self.layout, words, self.memory, worker.spare.as_mut())?;
-        let records: &[u8] = cast_slice(&worker.records);
-        let (columns, stream) = chunk.parts(self.layout);
-        let stream: &mut [u8] = cast_slice_mut(stream);
-        if total == worker.records_len && worker.after[..len].is_sorted() {
-            stream[..total].copy_from_slice(&records[..total]);
-            return Ok(());
-        }
-        let mut to = 0;
-        for (agent, &from) in worker.after[..len].iter().enumerate() {
-            let bytes = bytes(&columns, agent);
-            stream[to..to + bytes].copy_from_slice(&records[from as usize..][..bytes]);
-            to += bytes;
-        }
-        Ok(())
-    }
 }
 
 /// Where every agent's record starts in its chunk's stream, in bytes, and where the last one ends.
 pub(crate) fn find_records<T: Number>(
     layout: &ChunkLayout,
     columns: &Columns<'_>,
-    stream: &[u8],
+    stream: &[u64],
     starts: &mut [u32],
 ) -> usize {
-    let record = &layout.record;
+    let form = layout.form(stream);
+    let stream: &[u8] = cast_slice(stream);
+    let record = layout.records(form);
     let variable = record.variable();
-    let fixed = record.fixed();
-    let mut at = 0;
-    for (agent, start) in starts.iter_mut().enumerate() {
-        *start = at as u32;
+    let fixed = layout.fixed();
+    // Before the first step there is not even a head.
+    let mut at = if stream.is_empty() { 0 } else { layout.records_start(form, starts.len()) };
+    for agent in 0..starts.len() {
+        if form.shared {
+            let place = place(stream, agent);
+            if place < agent {
+                starts[agent] = starts[place];
+                continue;
+            }
+        }
+        starts[agent] = at as u32;
         at += if fixed {
             record.most_bytes()
         } else if columns.action(agent) == NOT_BORN {
@@ -279,6 +263,9 @@ struct Part<'a, 'w, 'b, T: Number> {
     called: Called<'a>,
     members: &'a Members,
     columns: Columns<'a>,
+    /// The form that records are in before the tick, and how it lays them out.
+    form: Form,
+    stored: &'a RecordLayout,
     stream: &'a mut [u8],
     fixed: bool,
 }
@@ -288,7 +275,8 @@ impl<T: Number> Part<'_, '_, '_, T> {
     fn find_records(&mut self) -> usize {
         self.worker.records_len = 0;
         let starts = &mut self.worker.before[..self.members.len()];
-        find_records::<T>(self.tick.layout, &self.columns, self.stream, starts)
+        let stream = cast_slice(self.stream);
+        find_records::<T>(self.tick.layout, &self.columns, stream, starts)
     }
 
     /// Takes the records of agents that are not called over as they are; the last one ends at `end`.
@@ -344,7 +332,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
             // The sparse step knows outcomes, not distributions over them.
             part.tick.model.steps_sparse()
                 && !part.tick.world.is_soft()
-                && !part.fixed
+                && part.tick.variable() > 0
                 && (part.columns.action(agent) == NOT_BORN || part.columns.length(agent) != DENSE)
         };
         let mut count = 0;

@@ -38,14 +38,14 @@ fn an_agent_takes_what_its_tier_promises() {
     let promised = [
         ("grid", &grid, Belief::Auto, 104.0, 20_000),
         ("grid", &grid, Belief::F16, 72.0, 20_000),
-        ("grid", &grid, Belief::Log8, 56.0, 20_000),
+        ("grid", &grid, Belief::Log8, 64.0, 20_000),
         ("grid", &grid, Belief::Dense, 1616.0, 2000),
         ("dense", &dense, Belief::Auto, 1616.0, 2000),
         ("dense", &dense, Belief::F16, 820.0, 2000),
-        ("dense", &dense, Belief::Log8, 420.0, 2000),
-        ("tmaze", &tmaze, Belief::Auto, 48.0, 20_000),
-        ("tmaze", &tmaze, Belief::F16, 48.0, 20_000),
-        ("tmaze", &tmaze, Belief::Log8, 48.0, 20_000),
+        ("dense", &dense, Belief::Log8, 420.0, 8000),
+        ("tmaze", &tmaze, Belief::Auto, 12.0, 20_000),
+        ("tmaze", &tmaze, Belief::F16, 12.0, 20_000),
+        ("tmaze", &tmaze, Belief::Log8, 12.0, 20_000),
     ];
     for (name, model, belief, most, agents) in promised {
         let (bytes, _) = run(model, belief, 0.0, agents, 3);
@@ -89,6 +89,6 @@ fn each_belief_is_counted_where_it_is() {
 fn what_is_dropped_takes_no_bytes() {
     let slip = grid(&GridOptions { slip: 0.1, ..GridOptions::default() }).unwrap();
     let (whole, _) = run(&slip, Belief::Sparse, 0.0, 1000, 12);
-    let (less, _) = run(&slip, Belief::Sparse, 1e-3, 1000, 12);
-    assert!(2.0 * less < whole, "{less} bytes of {whole}");
+    let (less, _) = run(&slip, Belief::Sparse, 0.1, 1000, 12);
+    assert!(1.5 * less < whole, "{less} bytes of {whole}");
 }

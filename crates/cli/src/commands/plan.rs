@@ -13,7 +13,7 @@ use crate::figures::{grouped, seconds};
 use crate::flags::{BELIEFS, Flags};
 use crate::job::Job;
 use crate::output::{print, print_json};
-use crate::summary::Split;
+use crate::summary::{Governor, Split};
 use crate::table::{Align, Table};
 
 /// Say what a run will take, before it runs
@@ -62,6 +62,8 @@ struct Tier {
     /// With `--spill`: who stays in memory, and what the others take on disk.
     resident_agents: u64,
     spilled_bytes: u64,
+    /// What is expected to be done to keep to the budget, at any one tick.
+    governor: Governor,
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Past>,
 }
@@ -101,8 +103,9 @@ impl Plan {
 
 impl Report {
     fn new(job: &Job) -> Outcome<Self> {
-        let tier = |belief| {
-            let settings = Settings { belief, ..job.settings.clone() };
+        let tier = |belief: populace_population::Belief| {
+            let demote = job.settings.demote.filter(|&lower| belief.demotes_to(lower));
+            let settings = Settings { belief, demote, ..job.settings.clone() };
             let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)
                 .map_err(|error| Failure::from(error).within(&job.title))?;
             Outcome::Ok(Tier {
@@ -117,6 +120,7 @@ impl Report {
                 checkpoint_bytes: plan.checkpoint_bytes,
                 resident_agents: plan.resident_agents,
                 spilled_bytes: plan.spilled_bytes,
+                governor: plan.economies.into(),
                 history: plan.history.map(Into::into),
             })
         };
@@ -160,6 +164,10 @@ impl Report {
             ]);
         }
         let mut disk = Table::new([Align::Left, Align::Left]);
+        let governor = self.own.governor.text("at any one tick");
+        if !governor.is_empty() {
+            disk.row(["governor", &governor]);
+        }
         disk.row([
             "checkpoint",
             &format!(

@@ -7,6 +7,7 @@ mod checkpoint;
 mod choices;
 mod commands;
 mod golden;
+mod governor;
 mod history;
 mod interrupt;
 mod kill;

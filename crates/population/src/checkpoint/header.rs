@@ -25,6 +25,9 @@ pub(crate) struct Header {
     pub(crate) belief: Belief,
     pub(crate) mass: f64,
     pub(crate) tolerance: f64,
+    /// Left out where nothing may be demoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) demote: Option<Belief>,
     pub(crate) precision: Arithmetic,
     /// Bytes of the model's file, and of the process's where there is one.
     pub(crate) model_bytes: u64,

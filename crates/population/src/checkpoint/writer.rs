@@ -120,6 +120,7 @@ impl CheckpointWriter {
             belief: run.settings.belief,
             mass: run.settings.mass,
             tolerance: run.settings.tolerance,
+            demote: run.settings.demote,
             precision: run.settings.precision.into(),
             model_bytes: model.len() as u64,
             process_bytes: process.as_ref().map(|bytes| bytes.len() as u64),

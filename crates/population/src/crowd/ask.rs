@@ -40,9 +40,11 @@ impl<T: Number> Population<T> {
         let calls = self.locate(ids, true)?;
         let mut bounds = vec![0.0; ids.len()];
         for (index, calls) in by_chunk(&calls) {
-            let (columns, _) = self.chunks[index].parts(&self.layout);
+            let chunk = &mut self.chunks[index];
+            let form = chunk.form(&self.layout);
+            let (columns, _) = chunk.parts(&self.layout);
             for call in calls {
-                bounds[call.row as usize] = self.layout.bound(&columns, call.place as usize);
+                bounds[call.row as usize] = self.layout.bound(&columns, form, call.place as usize);
             }
         }
         Ok(bounds)
@@ -116,10 +118,10 @@ impl<T: Number> Population<T> {
         let calls = self.locate(ids, true)?;
         let Self { model, layout, chunks, workers, enumerator, .. } = self;
         let worker = worker(workers);
-        let record = &layout.record;
-        let variable = record.variable();
         for (index, calls) in by_chunk(&calls) {
             let chunk = &mut chunks[index];
+            let record = layout.records(chunk.form(layout));
+            let variable = record.variable();
             find(layout, chunk, worker);
             let (columns, stream) = chunk.parts(layout);
             let stream: &[u8] = cast_slice(stream);

@@ -7,7 +7,7 @@ use std::hash::Hasher;
 use populace_agent::{Model, Tensor};
 use twox_hash::XxHash3_64;
 
-use crate::{Schedule, Settings};
+use crate::{Belief, Schedule, Settings};
 
 /// A hash of all that a run of agents that come and go follows from: runs with the same are the same,
 /// tick by tick.
@@ -40,6 +40,10 @@ pub(crate) fn fingerprint(model: &Model, settings: &Settings, state_bytes: usize
         hash.0.write_u64(state_bytes as u64);
     }
     let Model { num_controls, policies, arguments, sophisticated, e, .. } = model;
+    if *belief == Belief::Log8 {
+        // Its records have had refinements since the second version of them.
+        hash.0.write_u64(2);
+    }
     // Numbers are printed so that they can be read back, each its own text.
     let parts: [&dyn fmt::Debug; 13] = [
         belief,

@@ -35,7 +35,7 @@ impl<T: Number> Population<T> {
     /// of what there is for both.
     pub(crate) fn begin_history(&mut self, keep_arrays: bool, spills: bool) {
         let (agents, chunk) = (self.first_agents, self.chunk_agents);
-        let needed = self.needed_bytes(agents, keep_arrays);
+        let needed = self.whole_bytes(agents, keep_arrays);
         let rest = u128::from(self.budget_bytes).saturating_sub(self.fixed_bytes(keep_arrays));
         if let Some(history) = &mut self.history {
             let left = u128::from(self.budget_bytes).saturating_sub(needed);

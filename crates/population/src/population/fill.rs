@@ -133,7 +133,8 @@ impl<T: Number> Population<T> {
         let (needed, budget) = (self.worst_bytes(), self.budget_bytes);
         if needed > budget {
             let fits = self.most_agents(budget, false);
-            return Err(Error::over_budget(self.agents(), needed.into(), budget, fits));
+            let (agents, holders) = (self.agents(), self.holders(self.agents(), false));
+            return Err(Error::over_budget(agents, needed.into(), budget, fits, holders));
         }
         Ok(())
     }

@@ -6,9 +6,11 @@ use super::Population;
 use crate::Settings;
 use crate::checkpoint::store_bytes;
 use crate::chunk::ChunkLayout;
+use crate::error::Holders;
 use crate::history::Archive;
 use crate::image::most_image_bytes;
 use crate::memory::{most_idle_bytes, page_bytes};
+use crate::quota::Quota;
 use crate::record::Number;
 
 /// A chunk's records are at most about this long in the worst case, so that a chunk in work stays in
@@ -53,17 +55,35 @@ impl<T: Number> Population<T> {
 
     /// Engine bytes that `agents` agents need in the worst case, in the chunks that a population of
     /// that size has. The workers are this population's; those of a smaller one need no more.
+    ///
+    /// Where beliefs may be demoted, that is the worst case of the lowest tier.
     pub(crate) fn needed_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
+        self.needed_for(agents, keep_arrays, |agents| self.layout.most_bytes(agents))
+    }
+
+    /// As [`Self::needed_bytes`], of beliefs that nobody demotes.
+    pub(crate) fn whole_bytes(&self, agents: u64, keep_arrays: bool) -> u128 {
+        let layout = &self.layout;
+        let chunk = |agents| layout.mapped_bytes(agents, layout.most_words(agents));
+        self.needed_for(agents, keep_arrays, chunk)
+    }
+
+    fn needed_for(
+        &self,
+        agents: u64,
+        keep_arrays: bool,
+        chunk_bytes: impl Fn(usize) -> u64,
+    ) -> u128 {
         let parts = parts(&self.model, self.workers.len());
         let (chunk, _) = match self.given {
             None => chunk_size(&self.layout, agents, self.asked, parts),
             Some(chunk) => (chunk, chunk),
         };
         let step = chunk as u64;
-        let whole = u128::from(agents / step) * u128::from(self.layout.most_bytes(chunk));
+        let whole = u128::from(agents / step) * u128::from(chunk_bytes(chunk));
         let rest = match (agents % step) as usize {
             0 => 0,
-            rest => u128::from(self.layout.most_bytes(rest)),
+            rest => u128::from(chunk_bytes(rest)),
         };
         let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
         let store = u128::from(self.kept_free(agents));
@@ -97,6 +117,47 @@ impl<T: Number> Population<T> {
             Some(_) => self.history.as_ref().map_or(0, Archive::unused_bytes),
             None => 0,
         }
+    }
+
+    /// What the records of chunks of `agents` agents may take: without bound where all that they could
+    /// need was admitted.
+    pub(crate) fn quota(
+        &self,
+        budget: u64,
+        agents: u64,
+        agent_bytes: Option<u64>,
+        keep_arrays: bool,
+    ) -> Quota {
+        let agent_bytes = agent_bytes.unwrap_or(u64::MAX);
+        if self.whole_bytes(agents, keep_arrays) <= u128::from(budget) {
+            return Quota { agent_bytes, ..Quota::NONE };
+        }
+        let needed = u64::try_from(self.needed_bytes(agents, keep_arrays)).unwrap_or(u64::MAX);
+        Quota { spare_bytes: budget.saturating_sub(needed), agents, agent_bytes }
+    }
+
+    /// Who holds what `agents` agents need.
+    pub(crate) fn holders(&self, agents: u64, keep_arrays: bool) -> Holders {
+        let all = self.needed_bytes(agents, keep_arrays);
+        let past = self.history.as_ref();
+        let past = past.map_or(0, |history| history.least_bytes(agents, self.chunk_agents));
+        let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
+        let store = u128::from(self.kept_free(agents));
+        let idle = if self.idle_bytes == 0 { 0 } else { u128::from(most_idle_bytes(agents)) };
+        let fixed = u128::from(self.fixed.total());
+        let others = fixed + past + kept + store + idle;
+        let scratch = u128::from(self.fixed.scratch);
+        let named = [
+            ("agents", all.saturating_sub(others)),
+            ("the model and its world", fixed.saturating_sub(scratch)),
+            ("threads", scratch),
+            ("history", past),
+            ("the last tick's arrays", kept),
+            ("the checkpoint's store", store),
+            ("the pool", idle),
+        ];
+        let bytes = |bytes: u128| u64::try_from(bytes).unwrap_or(u64::MAX);
+        Holders::new(named.map(|(name, held)| (name.to_owned(), bytes(held))))
     }
 
     /// Bytes of the kept arrays: two, each in whole pages.

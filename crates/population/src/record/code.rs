@@ -7,6 +7,7 @@
 //! log8     1        level of q/max   w / Σ w, w = 2^(-e/32)    2^(1/32)     within 2 octaves of max
 //! ```
 //!
+//! and log8 has half a byte more for each of the 16 largest, which are then off by a 16th of that.
 //! [`log8`] says how its levels widen below. What is smaller than the least number is coded 0:
 //! q ≤ 2^-40 in f16, q < max · 2^-30 in log8. Neither needs a scale in the record: probabilities
 //! sum to 1, so reading finds it. The scale 2^15 of f16 uses all of its range for numbers up to 1.
@@ -35,6 +36,12 @@ impl Code {
             Self::F16 => half::BYTES,
             Self::Log8 => log8::BYTES,
         }
+    }
+
+    /// Bytes of `n` coded numbers of so many bytes each, and of what stands behind them.
+    #[inline]
+    pub(crate) fn numbers_bytes(self, n: usize, each: usize) -> usize {
+        n * each + if self == Self::Log8 { log8::refinement_bytes(n) } else { 0 }
     }
 
     /// Whether what is read may differ from what was written.

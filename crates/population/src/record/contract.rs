@@ -27,20 +27,30 @@ fn oracle(code: Code, values: &[f64]) -> Vec<f64> {
         })
         .map(|depth| -f64::from(depth) / 32.0)
         .collect();
-    let coded = |&q: &f64| match code {
+    // Of the nearest level, where it is.
+    let level_of = |q: f64| {
+        let off = |level: &f64| ((q / max).log2() - level).abs();
+        (0..levels.len()).min_by(|&i, &j| off(&levels[i]).total_cmp(&off(&levels[j])))
+    };
+    let has_level = |q: f64| q >= max * (-30.0_f64).exp2();
+    let mut refined: Vec<usize> = (0..values.len()).filter(|&s| has_level(values[s])).collect();
+    refined.sort_by_key(|&s| (level_of(values[s]), s));
+    refined.truncate(16);
+    let coded = |(s, &q): (usize, &f64)| match code {
         Code::Exact => q,
         Code::F16 => {
             let unit = (q.log2().floor().max(-29.0) - 10.0).exp2();
             (q / unit).round_ties_even() * unit
         }
-        Code::Log8 if q < max * (-30.0_f64).exp2() => 0.0,
-        Code::Log8 => {
-            let off = |level: &f64| ((q / max).log2() - level).abs();
-            let near = levels.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
-            near.map_or(0.0, |level| level.exp2())
-        }
+        Code::Log8 if !has_level(q) => 0.0,
+        Code::Log8 => level_of(q).map_or(0.0, |j| {
+            let wide = (1 << (j / 64)) as f64 / 32.0;
+            let part = ((levels[j] - (q / max).log2()) / wide * 16.0 + 8.0).floor();
+            let fine = (part.clamp(0.0, 15.0) - 7.5) / 16.0 * wide;
+            if refined.contains(&s) { (levels[j] - fine).exp2() } else { levels[j].exp2() }
+        }),
     };
-    let coded: Vec<f64> = values.iter().map(coded).collect();
+    let coded: Vec<f64> = values.iter().enumerate().map(coded).collect();
     let sum: f64 = coded.iter().sum();
     if code == Code::Exact { coded } else { coded.iter().map(|q| q / sum).collect() }
 }
@@ -97,7 +107,8 @@ fn round_trip<T: Number>(factor: &Factor, belief: &[T], length: u32) -> Vec<T> {
 fn keeps_its_promise<T: Number>() {
     for (code, bytes, of_max, of_one, factor_off) in CODES {
         let factor = factor::<T>(code);
-        assert_eq!(factor.part_bytes(DENSE), 300 * bytes.unwrap_or(size_of::<T>()));
+        let refined = if code == Code::Log8 { 8 } else { 0 };
+        assert_eq!(factor.part_bytes(DENSE), 300 * bytes.unwrap_or(size_of::<T>()) + refined);
         for belief in beliefs() {
             let computed: Vec<T> = belief.iter().map(|&q| T::from_f64(q)).collect();
             let expected = oracle(code, &computed.iter().map(|q| q.to_f64()).collect::<Vec<f64>>());

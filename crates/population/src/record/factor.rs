@@ -34,19 +34,40 @@ pub(crate) struct Factor {
 }
 
 impl Factor {
+    /// The same with another code.
+    pub(super) fn coded<T: Number>(&self, code: Code) -> Self {
+        Self { code, code_bytes: code.bytes::<T>(), ..*self }
+    }
+
     /// Bytes of a belief of that length.
     #[inline]
     pub(crate) fn part_bytes(&self, length: u32) -> usize {
         match length {
-            DENSE => self.states * self.code_bytes,
+            DENSE => self.numbers_bytes(self.states),
             n => self.sparse_bytes(n as usize),
+        }
+    }
+
+    /// The most bytes of a belief.
+    pub(crate) fn most_bytes(&self) -> usize {
+        let dense = self.part_bytes(DENSE);
+        match self.keep {
+            Keep::Dense => dense,
+            Keep::Sparse => self.part_bytes(self.most as u32),
+            Keep::Either { dense_from, .. } => dense.max(self.part_bytes(dense_from as u32)),
         }
     }
 
     pub(super) fn sparse_bytes(&self, n: usize) -> usize {
         // Only what is read in place must be aligned.
         let align = if self.code.is_lossy() { 1 } else { self.code_bytes };
-        n * self.code_bytes + (n * self.index_bytes).next_multiple_of(align)
+        self.numbers_bytes(n) + (n * self.index_bytes).next_multiple_of(align)
+    }
+
+    /// Bytes of `n` probabilities.
+    #[inline]
+    pub(crate) fn numbers_bytes(&self, n: usize) -> usize {
+        self.code.numbers_bytes(n, self.code_bytes)
     }
 
     /// How a belief of `n` states, now stored with `length`, will be stored.
@@ -70,7 +91,7 @@ impl Factor {
         states: &mut [u32],
         values: &mut [T],
     ) {
-        let (numbers, indices) = part.split_at(n * self.code_bytes);
+        let (numbers, indices) = part.split_at(self.numbers_bytes(n));
         self.code.read(numbers, &mut values[..n]);
         let states = states[..n].iter_mut();
         match self.index_bytes {
@@ -90,7 +111,7 @@ impl Factor {
     #[inline]
     pub(crate) fn write_sparse<T: Number>(&self, states: &[u32], values: &[T], part: &mut [u8]) {
         let n = states.len();
-        let (numbers, indices) = part.split_at_mut(n * self.code_bytes);
+        let (numbers, indices) = part.split_at_mut(self.numbers_bytes(n));
         self.code.write(values, numbers);
         match self.index_bytes {
             1 => indices.iter_mut().zip(states).for_each(|(i, &s)| *i = s as u8),
@@ -143,7 +164,7 @@ impl Factor {
         }
         rows.iter_mut().for_each(|row| row[lane] = T::ZERO);
         let n = length as usize;
-        let (numbers, indices) = part.split_at(n * self.code_bytes);
+        let (numbers, indices) = part.split_at(self.numbers_bytes(n));
         self.code.read(numbers, &mut room[..n]);
         for (k, &value) in room[..n].iter().enumerate() {
             let index = &indices[k * self.index_bytes..(k + 1) * self.index_bytes];

@@ -1,9 +1,24 @@
 //! What a stored belief leaves out when the user allows it: small entries, and how far it is then
 //! from the belief that was computed.
 //!
-//! Entries go in ascending order while what is gone sums to at most the mass budget, and whatever
-//! the code could only write as 0. Those that stay are scaled to sum to 1. What is stored is
+//! Entries go in ascending order while what is gone sums to at most what the mass budget allows, and
+//! whatever the code could only write as 0.
+//!
+//! The budget bounds what a drop may cost the belief once the next outcome was observed. Of a belief q̃
+//! without the mass m, an outcome with likelihood l makes one that is off by at most
+//!
+//! ```text
+//! m · max l / Σ l p̃ ≤ m · max l / min l ≤ m · surprise
+//! ```
+//!
+//! since every prediction p̃ sums to 1; so m · surprise is kept within the budget. (A budget for m itself
+//! would do little: on a grid whose sensor shows one of all cells one time in ten, an outcome makes
+//! thousands of times more of a state that was dropped, and one belief in ten thousand would be plainly
+//! wrong.) Where an outcome rules states out the ratio has no bound, and 10⁴ stands for it: what is
+//! dropped is then small enough that it is true about once in 10⁴ / budget steps. Those that stay are scaled to sum to 1. What is stored is
 //! measured against what was computed, not estimated: half the sum of all differences.
+
+use populace_agent::{Model, Tensor};
 
 use super::Number;
 use super::code::Code;
@@ -11,10 +26,34 @@ use super::code::Code;
 /// What may be left out of stored beliefs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Shedding {
-    /// The most mass that a step may drop from a belief: at most [`MOST_MASS`], so that some stays.
+    /// The most mass that a step may drop from a belief: the mass budget over the surprise.
     pub(crate) mass: f64,
     /// The bound above which an agent drops nothing; 1 and above is none.
     pub(crate) tolerance: f64,
+}
+
+/// The largest surprise that is reckoned with.
+const MOST_SURPRISE: f64 = 1e4;
+
+/// How many times likelier an outcome, of every modality, can be in one state than in another, up to
+/// [`MOST_SURPRISE`].
+pub(crate) fn surprise(model: &Model) -> f64 {
+    let of = |likelihood: &Tensor| {
+        let mut rows = vec![(f64::INFINITY, 0.0_f64, 0_usize); likelihood.rows()];
+        let columns = likelihood.columns();
+        for (row, l) in (0..columns).flat_map(|column| likelihood.column(column)) {
+            let (least, most, count) = &mut rows[row];
+            (*least, *most, *count) = (least.min(l), most.max(l), *count + 1);
+        }
+        // What does not stand there is 0.
+        let ratio = |&(least, most, count): &(f64, f64, usize)| match count {
+            0 => 1.0,
+            count if count < columns || least <= 0.0 => f64::INFINITY,
+            _ => most / least,
+        };
+        rows.iter().map(ratio).fold(1.0, f64::max)
+    };
+    model.a.iter().map(of).product::<f64>().min(MOST_SURPRISE)
 }
 
 /// The largest mass budget.

@@ -16,7 +16,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     pub(super) fn read_sparse(&mut self, agents: &[u32]) {
-        let factor = self.tick.layout.record.factors[0];
+        let factor = self.stored.factors[0];
         for (lane, &agent) in agents.iter().enumerate() {
             let agent = agent as usize;
             if self.columns.action(agent) == NOT_BORN {
@@ -69,7 +69,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         for (from, &agent) in from.iter_mut().zip(agents) {
             *from = if born(agent) { agent as usize } else { *from };
         }
-        let record = &self.tick.layout.record;
+        let record = self.stored;
         let isa = self.tick.model.isa();
         let mut at = from.map(|agent| self.worker.before[agent] as usize);
         let (mut variable, mut row) = (0, 0);
@@ -222,7 +222,7 @@ impl<T: Number> Put<'_, T> {
 
 /// How far what was written is from what was computed, of which `dropped` is not in the lists; they
 /// were scaled to sum to 1 without it.
-fn lost<T: Number>(
+pub(super) fn lost<T: Number>(
     factor: &Factor,
     states: &[u32],
     values: &[T],
@@ -235,7 +235,7 @@ fn lost<T: Number>(
     if factor.code.is_lossy() {
         let n = if length == DENSE { factor.states } else { states.len() };
         let read = &mut room[..n];
-        let numbers = &part[..n * factor.code.bytes::<T>()];
+        let numbers = &part[..factor.numbers_bytes(n)];
         factor.code.read(numbers, read);
         let computed = values.iter().copied();
         lost += if length == DENSE {

@@ -21,9 +21,10 @@ pub(crate) struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The experience in an agent's record, if it was born.
+    /// The experience in an agent's record, if it was born and has any.
     fn experience(&self, agent: usize) -> Option<&'a [u8]> {
-        if self.columns.action(agent) == NOT_BORN {
+        let none = self.layout.record.experience.is_empty();
+        if none || self.columns.action(agent) == NOT_BORN {
             return None;
         }
         let record = &self.layout.record;

@@ -6,6 +6,10 @@
 //! actions are drawn. Since an agent's bits do not depend on who is stepped beside it, neither do they
 //! depend on whether it was stepped itself: results are those without sharing.
 //!
+//! Afterwards records that are equal are stored once, where that pays: those of agents in one position
+//! are, and some of others, which their leaders' are compared for. What is stored once is one position
+//! at the next tick without looking.
+//!
 //! Whether this pays is found by trying. Sparse steps are no dearer than finding out, so models that
 //! have them are left alone, and so are agents with experience, which is each one's own.
 
@@ -13,15 +17,14 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytemuck::cast_slice;
-use populace_agent::CompiledModel;
 use populace_agent::random::{Purpose, Stream, mix};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::LANES;
 
-use super::Part;
+use super::{Part, Worker};
 use crate::Result;
-use crate::chunk::NOT_BORN;
+use crate::chunk::{ChunkLayout, NOT_BORN};
 use crate::record::{DENSE, Number, RecordLayout};
 
 /// Nobody, in a chain of followers; an empty place, in a table.
@@ -29,26 +32,28 @@ const NOBODY: u32 = u32::MAX;
 
 /// Who is in whose position; a worker's, empty where nothing is ever shared.
 pub(super) struct Positions {
-    /// The leader of each agent.
-    leader: Array<u32>,
-    /// The next agent with the same leader.
-    next: Array<u32>,
+    /// Whether the chunk that is stepped was looked through.
+    pub(super) found: bool,
+    /// The leader of each agent, at or before its own place.
+    pub(super) leader: Array<u32>,
+    /// The next agent with the same leader; once all are stepped, the first with an equal record.
+    pub(super) next: Array<u32>,
     /// Leaders by the hash of their position: open addressing, at most half full.
     table: Array<u32>,
 }
 
 impl Positions {
-    pub(super) fn new<T: Number>(
-        model: &CompiledModel<T>,
-        record: &RecordLayout,
+    pub(super) fn new(
+        layout: &ChunkLayout,
         agents: usize,
         soft: bool,
         memory: &SharedResource,
     ) -> Result<Self> {
-        let never = soft || model.steps_sparse() || !record.experience.is_empty();
+        let never = soft || !layout.steps_alike;
         let agents = if never { 0 } else { agents };
         let places = if never { 0 } else { (2 * agents).next_power_of_two() };
         Ok(Self {
+            found: false,
             leader: Array::zeroed(memory, agents)?,
             next: Array::zeroed(memory, agents)?,
             table: Array::zeroed(memory, places)?,
@@ -90,6 +95,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
         if self.worker.positions.never() {
             return false;
         }
+        self.worker.positions.found = true;
         self.worker.positions.table.fill(NOBODY);
         let mask = self.worker.positions.table.len() - 1;
         let mut followers = 0;
@@ -125,7 +131,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     fn record_of(&self, agent: usize) -> &[u8] {
-        let record = &self.tick.layout.record;
+        let record = self.stored;
         let variable = record.variable();
         let bytes = match self.columns.action(agent) {
             NOT_BORN => 0,
@@ -140,27 +146,32 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     fn position_hash(&self, agent: usize) -> u64 {
-        let mut hash = u64::from(self.columns.action(agent));
-        let mut add = |bytes: &[u8]| {
-            let (words, rest) = bytes.as_chunks();
-            words.iter().for_each(|&word| hash = mix(hash ^ u64::from_ne_bytes(word)));
-            let last = rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
-            hash = mix(hash ^ last);
+        let hash = u64::from(self.columns.action(agent));
+        let hash = if self.form.shared {
+            mix(hash ^ u64::from(self.worker.before[agent]) << 32)
+        } else {
+            hashed(hash, self.record_of(agent))
         };
-        add(self.record_of(agent));
-        add(cast_slice(self.observed(agent)));
-        hash
+        hashed(hash, cast_slice(self.observed(agent)))
+    }
+
+    /// Whether two agents' records are equal.
+    fn same_record(&self, a: usize, b: usize) -> bool {
+        if self.form.shared {
+            return self.worker.before[a] == self.worker.before[b];
+        }
+        let variable = self.stored.variable();
+        let length = |agent: usize, v: usize| self.columns.length(agent * variable + v);
+        (0..variable).all(|v| length(a, v) == length(b, v))
+            && self.record_of(a) == self.record_of(b)
     }
 
     fn same_position(&self, a: usize, b: usize) -> bool {
-        let record = &self.tick.layout.record;
-        let variable = record.variable();
-        let length = |agent: usize, v: usize| self.columns.length(agent * variable + v);
+        let bounded = self.stored.bounded;
         self.columns.action(a) == self.columns.action(b)
-            && (!record.bounded || self.columns.bound(a) == self.columns.bound(b))
-            && (0..variable).all(|v| length(a, v) == length(b, v))
+            && (!bounded || self.columns.bound(a) == self.columns.bound(b))
             && self.observed(a) == self.observed(b)
-            && self.record_of(a) == self.record_of(b)
+            && self.same_record(a, b)
     }
 
     /// Draws the actions of those who follow the agents of the block that was stepped last.
@@ -224,4 +235,49 @@ impl<T: Number> Part<'_, '_, '_, T> {
             }
         }
     }
+}
+
+impl<T: Number> Worker<T> {
+    /// Finds the records that are equal after the tick, among those of the leaders: each agent's `next`
+    /// becomes the place of the first who has its record.
+    pub(super) fn find_equals(&mut self, record: &RecordLayout, len: usize) {
+        let Self { positions, lengths, after, records, .. } = self;
+        let Positions { leader, next, table, .. } = positions;
+        let (lengths, records) = (&lengths[..], cast_slice::<u64, u8>(records));
+        let variable = record.variable();
+        let lengths = |agent: usize| &lengths[agent * variable..(agent + 1) * variable];
+        let record_of = |agent: usize| {
+            let bytes = record.bytes_of(|v| lengths(agent)[v]);
+            &records[after[agent] as usize..][..bytes]
+        };
+        table.fill(NOBODY);
+        let mask = table.len() - 1;
+        for agent in 0..len {
+            let first = leader[agent] as usize;
+            if first != agent {
+                next[agent] = next[first];
+                continue;
+            }
+            let mut place = hashed(0, record_of(agent)) as usize & mask;
+            next[agent] = loop {
+                let other = table[place];
+                if other == NOBODY {
+                    table[place] = agent as u32;
+                    break agent as u32;
+                }
+                let it = other as usize;
+                if lengths(it) == lengths(agent) && record_of(it) == record_of(agent) {
+                    break other;
+                }
+                place = (place + 1) & mask;
+            };
+        }
+    }
+}
+
+/// Mixes bytes into a hash.
+fn hashed(hash: u64, bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let hash = words.iter().fold(hash, |hash, &word| mix(hash ^ u64::from_ne_bytes(word)));
+    mix(hash ^ rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }

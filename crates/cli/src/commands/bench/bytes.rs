@@ -58,7 +58,7 @@ const SUBJECTS: [Subject; 4] = [
     Subject {
         model: "400 states, all dense",
         make: cases::dense400,
-        agents: 4_000,
+        agents: 8_000,
         steps: 2,
         most: [Some(1616.0), Some(1616.0), Some(820.0), Some(420.0)],
     },
@@ -67,7 +67,7 @@ const SUBJECTS: [Subject; 4] = [
         make: cases::tmaze,
         agents: 40_000,
         steps: 8,
-        most: [Some(48.0); 4],
+        most: [Some(48.0), Some(12.0), Some(12.0), Some(12.0)],
     },
 ];
 
