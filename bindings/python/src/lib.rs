@@ -13,6 +13,7 @@
 mod arrays;
 mod errors;
 mod model;
+mod past;
 mod plan;
 mod pool;
 mod population;

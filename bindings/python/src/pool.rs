@@ -4,7 +4,9 @@
 //! [`held::Held`] at the end of its chain of bases, and that owns the memory.
 
 pub(crate) mod buffer;
+pub(crate) mod count;
 pub(crate) mod element;
 pub(crate) mod held;
+pub(crate) mod host;
 pub(crate) mod matrix;
 pub(crate) mod operations;

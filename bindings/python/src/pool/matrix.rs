@@ -4,25 +4,31 @@ use std::ffi::c_int;
 use std::sync::{Arc, LazyLock};
 
 use numpy::PyArrayDescr;
-use populace_pool::{Dtype, HostHeap, MatrixPool};
+use populace_pool::{Dtype, MatrixPool};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use smallvec::SmallVec;
 
 use crate::errors::Result;
+use crate::pool::count::Count;
 use crate::pool::element::pooled;
 use crate::pool::held::Held;
+use crate::pool::host::Host;
 
 /// Idle matrices take at most this.
 const MAX_IDLE_BYTES: u64 = 1 << 30;
 
+/// The lengths of axes, on the stack as long as there are few.
+type Axes = SmallVec<[usize; 4]>;
+
 /// The pool of the process.
 pub(crate) static MATRICES: LazyLock<MatrixPool> =
-    LazyLock::new(|| MatrixPool::new(Arc::new(HostHeap), MAX_IDLE_BYTES));
+    LazyLock::new(|| MatrixPool::new(Arc::new(Host), MAX_IDLE_BYTES));
 
 /// A matrix of the pool for the length of a `with`; `populace.pool` says more.
 #[pyclass(frozen, name = "pooled_matrix", module = "populace._native")]
 pub(crate) struct PooledMatrix {
-    shape: Vec<usize>,
+    shape: Axes,
     dtype: Dtype,
     number: c_int,
     zeroed: bool,
@@ -53,8 +59,13 @@ impl PooledMatrix {
     }
 
     /// Nothing is left to do: the arrays hold the memory, not the `with`.
-    #[pyo3(signature = (*_raised))]
-    fn __exit__(&self, _raised: &Bound<'_, PyTuple>) -> bool {
+    #[pyo3(signature = (_kind, _error, _trace, /))]
+    fn __exit__(
+        &self,
+        _kind: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _trace: &Bound<'_, PyAny>,
+    ) -> bool {
         false
     }
 }
@@ -105,7 +116,7 @@ pub(crate) fn matrix_statistics(py: Python<'_>) -> Result<Bound<'_, PyDict>> {
     global.set_item("total_memory_bytes", bytes)?;
     global.set_item(
         "operations",
-        MATRICES.operations().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        Count::called().collect::<std::collections::BTreeMap<_, _>>(),
     )?;
     let all = PyDict::new(py);
     all.set_item("global", global)?;
@@ -120,13 +131,13 @@ pub(crate) fn trim_matrices(py: Python<'_>) -> u64 {
 }
 
 /// A shape: an integer, or a sequence of them.
-fn axes(shape: &Bound<'_, PyAny>) -> Result<Vec<usize>> {
+fn axes(shape: &Bound<'_, PyAny>) -> Result<Axes> {
     if let Ok(tuple) = shape.cast::<PyTuple>() {
         return Ok(tuple.iter_borrowed().map(|axis| axis.extract()).collect::<PyResult<_>>()?);
     }
     match shape.extract::<usize>() {
-        Ok(axis) => Ok(vec![axis]),
-        Err(_) => Ok(shape.extract()?),
+        Ok(axis) => Ok(std::iter::once(axis).collect()),
+        Err(_) => Ok(shape.extract::<Vec<usize>>()?.into()),
     }
 }
 

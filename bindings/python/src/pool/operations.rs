@@ -4,22 +4,24 @@ use std::ptr::NonNull;
 use std::sync::LazyLock;
 
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
-use populace_pool::{HostHeap, Pool, SharedResource};
+use populace_pool::{Pool, SharedResource};
 use populace_tensor::{Dtype, Operand, Output, Planner, Tensor, View, ViewMut};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use crate::errors::Result;
+use crate::pool::count::Count;
 use crate::pool::element::{calculated, number};
 use crate::pool::held::Held;
-use crate::pool::matrix::MATRICES;
+use crate::pool::host::Host;
 
 /// Below this many elements an operation is over before another thread could use the lock.
 const WORTH_RELEASING: usize = 1 << 12;
 
 /// What plans, and where results come from.
 static PLANNER: LazyLock<Planner> = LazyLock::new(|| {
-    let pool: SharedResource = Pool::new(HostHeap).resource();
+    let pool: SharedResource = Pool::new(Host).resource();
     Planner::new(&pool)
 });
 
@@ -32,7 +34,7 @@ pub(crate) fn pooled_dot<'py>(
     b: &Bound<'py, PyAny>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("dot");
+    Count::Dot.add();
     run(py, "a.dot(b)", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.dot(operands[0].clone(), operands[1].clone()).map(Some),
         Some(out) => PLANNER.dot_into(operands[0].clone(), operands[1].clone(), out).map(|()| None),
@@ -48,7 +50,7 @@ pub(crate) fn pooled_matmul<'py>(
     b: &Bound<'py, PyAny>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("matmul");
+    Count::Matmul.add();
     run(py, "a @ b", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.matmul(operands[0].clone(), operands[1].clone()).map(Some),
         Some(out) => {
@@ -66,7 +68,7 @@ pub(crate) fn pooled_einsum<'py>(
     operands: Vec<Bound<'py, PyAny>>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("einsum");
+    Count::Einsum.add();
     let operands = operands.iter().map(arrayed).collect::<Result<Vec<_>>>()?;
     run(py, subscripts, &operands, out, |operands, out| match out {
         None => PLANNER.einsum(subscripts, operands).map(Some),
@@ -96,7 +98,7 @@ fn run<'py>(
     for (index, array) in arrays.iter().enumerate() {
         // SAFETY: the arrays outlive the call, which holds references to them. That no other thread
         // writes to them meanwhile is what NumPy, too, leaves to whoever shares arrays.
-        operands.push(unsafe { operand(&format!("{what}: operand {index}"), array) }?);
+        operands.push(unsafe { operand(array, || format!("{what}: operand {index}")) }?);
     }
     let output = match out {
         // SAFETY: as above; that the operands do not overlap it is checked by the planner.
@@ -125,9 +127,12 @@ fn run<'py>(
 /// # Safety
 ///
 /// The array outlives the view, and nobody writes to it meanwhile.
-unsafe fn operand<'a>(name: &str, array: &'a Bound<'_, PyUntypedArray>) -> Result<Operand<'a>> {
+unsafe fn operand<'a>(
+    array: &'a Bound<'_, PyUntypedArray>,
+    name: impl FnOnce() -> String,
+) -> Result<Operand<'a>> {
     let dtype = calculated(&array.dtype())?;
-    let strides = strides(name, array)?;
+    let strides = strides(array, dtype, name)?;
     let shape = array.shape();
     let first = first(array);
     // SAFETY: NumPy vouches that its shape and strides stay within its memory; `strides` has
@@ -153,7 +158,7 @@ unsafe fn output<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Result<Output<'a>>
         return Err(PyValueError::new_err("out: the array is read-only").into());
     }
     let dtype = calculated(&array.dtype())?;
-    let strides = strides("out", array)?;
+    let strides = strides(array, dtype, || "out".to_owned())?;
     let shape = array.shape();
     let first = first(array);
     // SAFETY: as for operands; the array is writeable.
@@ -174,12 +179,17 @@ fn first(array: &Bound<'_, PyUntypedArray>) -> NonNull<u8> {
     NonNull::new(data.cast()).unwrap_or(NonNull::dangling())
 }
 
-/// An array's strides in elements.
-fn strides(name: &str, array: &Bound<'_, PyUntypedArray>) -> Result<Vec<isize>> {
-    let item = array.dtype().itemsize() as isize;
+/// An array's strides in elements; on the stack, as long as there are few axes.
+fn strides(
+    array: &Bound<'_, PyUntypedArray>,
+    dtype: Dtype,
+    name: impl FnOnce() -> String,
+) -> Result<SmallVec<[isize; 8]>> {
+    let item = dtype.item_bytes() as isize;
     let aligned = first(array).addr().get().is_multiple_of(item as usize);
     if !aligned || array.strides().iter().any(|stride| stride % item != 0) {
-        return Err(PyValueError::new_err(format!("{name} is not aligned; give a copy")).into());
+        let message = format!("{} is not aligned; give a copy", name());
+        return Err(PyValueError::new_err(message).into());
     }
     Ok(array.strides().iter().map(|stride| stride / item).collect())
 }
