@@ -254,6 +254,8 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=ROOT / "target/pymdp", metavar="DIR",
                         help="where the two pymdp are installed [default: target/pymdp]")
     parser.add_argument("--populace", type=Path, metavar="FILE", help="a binary [default: built from here]")
+    parser.add_argument("--python", type=Path, metavar="FILE",
+                        help="a Python with the package [default: an environment made and built from here]")
     options = parser.parse_args()
     unknown = sorted(set(options.cases) - set(CASES))
     if unknown:
@@ -265,7 +267,7 @@ def main() -> None:
         binary = ROOT / "target/release/populace"
     binary = binary.resolve()
     pythons = {name: environment(options.environments, name) for name in VERSIONS}
-    pythons[PACKAGE] = package(options.environments)
+    pythons[PACKAGE] = options.python or package(options.environments)
     models = ROOT / "target/pymdp-models"
     chosen = [name for name in CASES if name in options.cases or not options.cases]
     made = [name for name in chosen if CASES[name].file is None]

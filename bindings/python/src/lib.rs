@@ -39,7 +39,9 @@ mod _native {
     #[pymodule_export]
     use super::pool::held::Held;
     #[pymodule_export]
-    use super::pool::matrix::{PooledMatrix, allocate_many, matrix_statistics, trim_matrices};
+    use super::pool::matrix::{
+        PooledMatrix, allocate_many, matrix_statistics, pooled_matrix, trim_matrices,
+    };
     #[pymodule_export]
     use super::pool::operations::{pooled_dot, pooled_einsum, pooled_matmul};
     #[pymodule_export]

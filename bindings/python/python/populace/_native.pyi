@@ -14,6 +14,7 @@ __all__ = [
     "Held",
     "Model",
     "Pool",
+    "PooledMatrix",
     "Population",
     "Stepwise",
     "World",
@@ -248,17 +249,13 @@ class Buffer:
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 @final
-class pooled_matrix:
-    def __new__(
-        cls,
-        shape: int | Sequence[int],
-        dtype: DTypeLike | None = None,
-        *,
-        zeroed: bool = False,
-    ) -> pooled_matrix: ...
+class PooledMatrix:
     def __enter__(self) -> NDArray[Any]: ...
     def __exit__(self, _kind: object, _error: object, _trace: object, /) -> bool: ...
 
+def pooled_matrix(
+    shape: int | Sequence[int], dtype: DTypeLike | None = None, *, zeroed: bool = False
+) -> PooledMatrix: ...
 def allocate_many(
     operands: Sequence[tuple[int | Sequence[int], DTypeLike]],
 ) -> list[NDArray[Any]]: ...

@@ -7,9 +7,9 @@ use numpy::PyArrayDescr;
 use populace_pool::{Dtype, MatrixPool};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use smallvec::SmallVec;
 
 use crate::errors::Result;
+use crate::pool::asked::{Asked, Axes, LAST_ASKED};
 use crate::pool::count::Count;
 use crate::pool::element::pooled;
 use crate::pool::held::Held;
@@ -18,44 +18,47 @@ use crate::pool::host::Host;
 /// Idle matrices take at most this.
 const MAX_IDLE_BYTES: u64 = 1 << 30;
 
-/// The lengths of axes, on the stack as long as there are few.
-type Axes = SmallVec<[usize; 4]>;
-
 /// The pool of the process.
 pub(crate) static MATRICES: LazyLock<MatrixPool> =
     LazyLock::new(|| MatrixPool::new(Arc::new(Host), MAX_IDLE_BYTES));
 
-/// A matrix of the pool for the length of a `with`; `populace.pool` says more.
-#[pyclass(frozen, name = "pooled_matrix", module = "populace._native")]
+/// A matrix of the pool for the length of a `with`.
+#[pyclass(frozen, module = "populace._native")]
 pub(crate) struct PooledMatrix {
-    shape: Axes,
-    dtype: Dtype,
-    number: c_int,
+    asked: Asked,
     zeroed: bool,
+}
+
+/// A matrix of the pool for the length of a `with`; `populace.pool` says more.
+// A function, and not the class: to call a type costs the interpreter a tuple and a dictionary.
+#[pyfunction]
+#[pyo3(signature = (shape, dtype=None, *, zeroed=false))]
+pub(crate) fn pooled_matrix(
+    py: Python<'_>,
+    shape: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
+    zeroed: bool,
+) -> Result<PooledMatrix> {
+    if let Some(asked) = LAST_ASKED.with(shape, dtype) {
+        return Ok(PooledMatrix { asked, zeroed });
+    }
+    let axes = axes(shape)?;
+    let (element, number) = element(py, dtype)?;
+    let asked = Asked { shape: axes, dtype: element, number };
+    LAST_ASKED.remember(shape, dtype, &asked);
+    Ok(PooledMatrix { asked, zeroed })
 }
 
 #[pymethods]
 impl PooledMatrix {
-    #[new]
-    #[pyo3(signature = (shape, dtype=None, *, zeroed=false))]
-    fn new(
-        py: Python<'_>,
-        shape: &Bound<'_, PyAny>,
-        dtype: Option<&Bound<'_, PyAny>>,
-        zeroed: bool,
-    ) -> Result<Self> {
-        let shape = axes(shape)?;
-        let (dtype, number) = element(py, dtype)?;
-        Ok(Self { shape, dtype, number, zeroed })
-    }
-
     fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let Asked { shape, dtype, number } = &self.asked;
         let matrix = if self.zeroed {
-            MATRICES.acquire_zeroed(&self.shape, self.dtype)?
+            MATRICES.acquire_zeroed(shape, *dtype)?
         } else {
-            MATRICES.acquire(&self.shape, self.dtype)?
+            MATRICES.acquire(shape, *dtype)?
         };
-        Ok(Held::matrix(py, matrix, &self.shape, self.number)?)
+        Ok(Held::matrix(py, matrix, shape, *number)?)
     }
 
     /// Nothing is left to do: the arrays hold the memory, not the `with`.

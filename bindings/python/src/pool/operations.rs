@@ -3,9 +3,9 @@
 use std::ptr::NonNull;
 use std::sync::LazyLock;
 
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use populace_pool::{Pool, SharedResource};
-use populace_tensor::{Dtype, Operand, Output, Planner, Tensor, View, ViewMut};
+use populace_tensor::{Dtype, Operand, Operation, Output, Planner, Tensor, View, ViewMut};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
@@ -37,7 +37,7 @@ pub(crate) fn pooled_dot<'py>(
     Count::Dot.add();
     run(py, "a.dot(b)", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.dot(operands[0].clone(), operands[1].clone()).map(Some),
-        Some(out) => PLANNER.dot_into(operands[0].clone(), operands[1].clone(), out).map(|()| None),
+        Some(out) => PLANNER.run_operation(&Operation::Dot, operands, out).map(|()| None),
     })
 }
 
@@ -53,9 +53,7 @@ pub(crate) fn pooled_matmul<'py>(
     Count::Matmul.add();
     run(py, "a @ b", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.matmul(operands[0].clone(), operands[1].clone()).map(Some),
-        Some(out) => {
-            PLANNER.matmul_into(operands[0].clone(), operands[1].clone(), out).map(|()| None)
-        }
+        Some(out) => PLANNER.run_operation(&Operation::Matmul, operands, out).map(|()| None),
     })
 }
 
@@ -94,7 +92,7 @@ fn run<'py>(
     work: impl FnOnce(&[Operand<'_>], Option<Output<'_>>) -> populace_tensor::Result<Option<Tensor>>
     + Send,
 ) -> Result<Bound<'py, PyAny>> {
-    let mut operands = Vec::with_capacity(arrays.len());
+    let mut operands: SmallVec<[Operand<'_>; 2]> = SmallVec::new();
     for (index, array) in arrays.iter().enumerate() {
         // SAFETY: the arrays outlive the call, which holds references to them. That no other thread
         // writes to them meanwhile is what NumPy, too, leaves to whoever shares arrays.
@@ -185,11 +183,17 @@ fn strides(
     dtype: Dtype,
     name: impl FnOnce() -> String,
 ) -> Result<SmallVec<[isize; 8]>> {
-    let item = dtype.item_bytes() as isize;
-    let aligned = first(array).addr().get().is_multiple_of(item as usize);
-    if !aligned || array.strides().iter().any(|stride| stride % item != 0) {
+    // Sizes of elements are powers of two: to mask and to shift is many times faster than to divide.
+    let item = dtype.item_bytes();
+    let mut bits = first(array).addr().get();
+    let mut strides = SmallVec::from_slice(array.strides());
+    for stride in &mut strides {
+        bits |= *stride as usize;
+        *stride >>= item.trailing_zeros();
+    }
+    if bits & (item - 1) != 0 {
         let message = format!("{} is not aligned; give a copy", name());
         return Err(PyValueError::new_err(message).into());
     }
-    Ok(array.strides().iter().map(|stride| stride / item).collect())
+    Ok(strides)
 }
