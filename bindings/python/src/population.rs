@@ -137,7 +137,9 @@ impl Population {
 
     /// How much of the past there is; None, where none is kept.
     fn history_totals<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyDict>>> {
-        py.detach(|| self.crowd().history_totals()).map(|totals| past::totals(py, totals)).transpose()
+        py.detach(|| self.crowd().history_totals())
+            .map(|totals| past::totals(py, totals))
+            .transpose()
     }
 
     /// Steps every agent, or those with these ids: int32 (agents, modalities) -> int32 (agents,

@@ -176,6 +176,9 @@ fn read_members(
     }
     let mut bytes = lines.to_vec();
     from.take(16 * count + 8).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 != 8 + 16 * count + 8 {
+        return Err(unreadable(io::ErrorKind::UnexpectedEof.into()));
+    }
     let (bytes, sum) = bytes.split_last_chunk::<8>().ok_or_else(damaged)?;
     let numbers: Vec<u64> =
         bytes.as_chunks::<8>().0.iter().map(|&number| u64::from_le_bytes(number)).collect();
@@ -186,7 +189,6 @@ fn read_members(
     };
     let last = if each.len() == len { last } else { first.saturating_add(len as u64 - 1) };
     let whole = u64::from_le_bytes(*sum) == XxHash3_64::oneshot(bytes)
-        && each.len() as u64 == count
         && each.is_sorted_by(|(a, _), (b, _)| a < b)
         && last < header.next_id;
     if !whole {

@@ -26,7 +26,15 @@ fn learning() -> Model {
 
 fn settings(belief: Belief, precision: Precision) -> Settings {
     let budget_bytes = 64 << 20;
-    Settings { agents: 300, threads: 2, seed: 11, belief, precision, budget_bytes, ..Settings::default() }
+    Settings {
+        agents: 300,
+        threads: 2,
+        seed: 11,
+        belief,
+        precision,
+        budget_bytes,
+        ..Settings::default()
+    }
 }
 
 /// What is observed at a tick, the same for whoever asks: outcomes and nothing, in turns.

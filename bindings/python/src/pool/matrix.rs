@@ -117,10 +117,7 @@ pub(crate) fn matrix_statistics(py: Python<'_>) -> Result<Bound<'_, PyDict>> {
     global.set_item("total_pools", shelves.len())?;
     global.set_item("total_matrices", matrices)?;
     global.set_item("total_memory_bytes", bytes)?;
-    global.set_item(
-        "operations",
-        Count::called().collect::<std::collections::BTreeMap<_, _>>(),
-    )?;
+    global.set_item("operations", Count::called().collect::<std::collections::BTreeMap<_, _>>())?;
     let all = PyDict::new(py);
     all.set_item("global", global)?;
     all.set_item("pools", pools)?;

@@ -109,9 +109,8 @@ impl Header {
     pub(super) fn read(most: u64, from: &mut impl Read) -> Result<Self> {
         let mut numbers = [0; 16];
         from.read_exact(&mut numbers).map_err(unreadable)?;
-        let [len, sum] = [0, 8].map(|at| {
-            u64::from_le_bytes(std::array::from_fn(|byte| numbers[at + byte]))
-        });
+        let [len, sum] =
+            [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|byte| numbers[at + byte])));
         let damaged = || Error::invalid("is damaged: its header's checksum does not match");
         if len > most {
             return Err(damaged());
@@ -130,7 +129,9 @@ impl Header {
         }
         let header: Self = serde_json::from_slice(&json).map_err(unread)?;
         let in_range = |&agents: &usize| (1..=header.chunk).contains(&agents);
-        if header.chunk == 0 || !header.chunks.iter().all(in_range) {
+        // Places in a chunk are counted in 4 bytes.
+        let most = u32::MAX as usize;
+        if !(1..=most).contains(&header.chunk) || !header.chunks.iter().all(in_range) {
             return Err(Error::invalid("is damaged: its header's chunks are of no size"));
         }
         Ok(header)
