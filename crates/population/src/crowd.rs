@@ -11,11 +11,9 @@
 mod ask;
 mod drive;
 mod learnt;
-mod saved;
 
 pub(crate) use ask::Enumerator;
 pub use learnt::Parameters;
-pub use saved::Saved;
 
 use std::ops::Range;
 use std::path::Path;
@@ -73,13 +71,21 @@ impl Crowd {
     /// The model or the settings are not valid, ask for what is not there yet, or need more memory in
     /// the worst case than the budget.
     pub fn new(model: &Model, settings: &Settings) -> Result<Self> {
-        let either = from_outside(model, |source| {
-            Ok(match settings.precision {
-                Precision::F32 => Either::F32(Box::new(Population::new(source, settings)?)),
-                Precision::F64 => Either::F64(Box::new(Population::new(source, settings)?)),
-            })
-        });
-        either.map(Self)
+        let environment = |_: &SharedResource| -> Result<Box<dyn Environment>> {
+            Ok(Box::new(Outside { soft: model.arguments.categorical_obs }))
+        };
+        let source = Source {
+            model,
+            environment: &environment,
+            steps: None,
+            keep_arrays: false,
+            answers: Answers::Actions,
+            changes: true,
+        };
+        Ok(Self(match settings.precision {
+            Precision::F32 => Either::F32(Box::new(Population::new(&source, settings)?)),
+            Precision::F64 => Either::F64(Box::new(Population::new(&source, settings)?)),
+        }))
     }
 
     /// Steps every agent in memory once: `observations` is (agents, modalities), −1 is nothing;
@@ -310,21 +316,6 @@ impl Crowd {
     pub fn lifecycles(&mut self, ids: &[u64]) -> Result<Vec<Lifecycle>> {
         with!(&mut self.0, population => population.lifecycles(ids))
     }
-}
-
-/// What `make` makes of agents of `model` whose world is the caller's.
-fn from_outside<R>(model: &Model, make: impl FnOnce(&Source<'_>) -> Result<R>) -> Result<R> {
-    let environment = |_: &SharedResource| -> Result<Box<dyn Environment>> {
-        Ok(Box::new(Outside { soft: model.arguments.categorical_obs }))
-    };
-    make(&Source {
-        model,
-        environment: &environment,
-        steps: None,
-        keep_arrays: false,
-        answers: Answers::Actions,
-        changes: true,
-    })
 }
 
 /// No world at all: what an agent observes comes with the step.

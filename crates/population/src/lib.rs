@@ -37,14 +37,13 @@ mod roster;
 mod schedule;
 mod settings;
 mod simulation;
-mod snapshot;
 mod spill;
 mod tick;
 mod trajectory;
 
 pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
-pub use crowd::{Crowd, Parameters, PolicyPosterior, Saved};
+pub use crowd::{Crowd, Parameters, PolicyPosterior};
 pub use environment::{Environment, Moment};
 pub use error::{Error, ErrorKind, Result};
 pub use generative::Generative;

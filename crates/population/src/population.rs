@@ -1,6 +1,5 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
-mod restore;
 mod size;
 mod streaming;
 
