@@ -103,7 +103,7 @@ impl<T: Real> CompiledModel<T> {
     ///
     /// # Errors
     ///
-    /// The model is not valid, asks for what is not there yet, or memory is refused.
+    /// The model is not valid, has too many policies to enumerate, or memory is refused.
     pub fn compile(model: &Model, answers: Answers, memory: &SharedResource) -> Result<Self>
     where
         T: Number,

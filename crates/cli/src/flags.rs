@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use populace_population::Settings;
 use serde::Deserialize;
 
 use crate::byte_size::ByteSize;
@@ -77,10 +78,11 @@ pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
     text.replace('_', "").parse().map_err(|_| "a whole number below 2^64 is needed")
 }
 
-/// A number of threads. More than a thousand are a slip of the finger, and each has its scratch.
-pub(crate) fn threads(text: &str) -> Result<usize, &'static str> {
-    let threads = text.parse().ok().filter(|threads| (1..=1024).contains(threads));
-    threads.ok_or("a whole number from 1 to 1024 is needed")
+/// A number of threads.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = Settings::MOST_THREADS;
+    let threads = text.parse().ok().filter(|threads| (1..=MOST).contains(threads));
+    threads.ok_or_else(|| format!("a whole number from 1 to {MOST} is needed"))
 }
 
 /// A number of ticks between two commits.

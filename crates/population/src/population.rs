@@ -28,9 +28,6 @@ use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Setti
 use size::{chunk_size, parts};
 use streaming::{Room, Stepping};
 
-/// The most worker threads: more are a slip of the finger, and each has its scratch.
-const MOST_THREADS: usize = 1024;
-
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
 pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
 
@@ -119,8 +116,9 @@ impl<T: Number> Population<T> {
             return Err(Error::invalid("chunk: 0 agents are nothing to step"));
         }
         settings.check()?;
-        if settings.threads > MOST_THREADS {
-            let message = format!("threads: {} are more than {MOST_THREADS}", settings.threads);
+        if settings.threads > Settings::MOST_THREADS {
+            let (asked, most) = (settings.threads, Settings::MOST_THREADS);
+            let message = format!("threads: {asked} are more than {most}");
             return Err(Error::invalid(message));
         }
         if source.changes && (settings.checkpoint || settings.spill.is_some()) {

@@ -57,6 +57,11 @@ pub struct Settings {
     pub history: Option<History>,
 }
 
+impl Settings {
+    /// The most worker threads: more are a slip of the finger, and each has its scratch.
+    pub const MOST_THREADS: usize = 1024;
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

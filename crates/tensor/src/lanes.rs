@@ -1,6 +1,10 @@
 //! Blocks of lanes: the same quantity of sixteen agents, side by side.
 
+mod contract;
+
 use std::ops::{Index, IndexMut};
+
+pub use contract::{contract, contract_lanes, dot, outer};
 
 use crate::simd::{Isa, Kernel, Real, Simd, Vector};
 

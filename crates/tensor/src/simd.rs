@@ -23,7 +23,8 @@ pub use vector::{Mask, Real, Simd, Vector};
 /// A computation over vectors, written once for every instruction set.
 ///
 /// Implementations mark `run` and all that it calls `#[inline(always)]`: only code that is inlined
-/// into the dispatcher is compiled for the instruction set.
+/// into the dispatcher is compiled for the instruction set. What is long, or called from many places,
+/// is a kernel of its own, run by [`Simd::call`].
 pub trait Kernel {
     /// What it computes.
     type Output;
@@ -96,7 +97,7 @@ impl Isa {
     #[inline]
     pub fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Level::Portable => kernel.run(portable::Portable),
+            Level::Portable => portable::dispatch(kernel),
             // SAFETY: an `Isa` of this level is made only where `detect` has found the features.
             Level::Avx2 => unsafe { avx2::dispatch(kernel) },
             // SAFETY: as above.

@@ -50,7 +50,7 @@ class Population:
 
     Raises:
         BudgetError: the budget cannot hold it; the message says what would fit.
-        NotImplementedError: the model asks for what the engine does not do yet.
+        NotImplementedError: there are too many policies, or joint actions, to be counted.
 
     Threads may share a population: they take turns. The interpreter's lock is released while agents
     are stepped. Ctrl-C takes effect after the current tick, and the population is whole.

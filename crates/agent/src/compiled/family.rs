@@ -15,13 +15,13 @@ use std::collections::BTreeMap;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::Lane;
-use populace_tensor::simd::{Real, Simd, Vector};
+use populace_tensor::lanes::{Lane, contract};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::outcome::{OutcomeRow, f};
 use super::rows::Rows;
 use crate::Result;
-use crate::step::kernels::{contract, splat, x_ln_x};
+use crate::step::kernels::{splat, x_ln_x};
 
 /// The tables of a family, by distinct rows.
 #[derive(Debug)]
@@ -103,17 +103,33 @@ impl<T: Real> Family<T> {
     /// The value of every table.
     #[inline(always)]
     pub(crate) fn values<S: Simd>(&self, simd: S, q: &[Lane<T>], out: &mut [Lane<T>]) {
-        contract(simd, &self.linear, q, out);
-        for (out, &rest) in out.iter_mut().zip(self.rest.iter()) {
+        simd.call(Values { family: self, q, out });
+    }
+}
+
+struct Values<'a, T: Real> {
+    family: &'a Family<T>,
+    q: &'a [Lane<T>],
+    out: &'a mut [Lane<T>],
+}
+
+impl<T: Real> Kernel for Values<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { family, q, out } = self;
+        contract(simd, &family.linear, q, out);
+        for (out, &rest) in out.iter_mut().zip(family.rest.iter()) {
             (Vector::load(simd, out) - Vector::splat(simd, rest)).store(out);
         }
-        let (mut row, mut words) = (0, &self.groups[..]);
+        let (mut row, mut words) = (0, &family.groups[..]);
         while let [singles, several, count, after @ ..] = words {
             let (tables, next) = after.split_at(*count as usize);
             words = next;
             let end = row + *singles as usize;
             let mut sum = splat::<T, S>(simd, 0.0);
-            for (x, &background) in self.rows.single(row..end).zip(&self.background[row..end]) {
+            for (x, &background) in family.rows.single(row..end).zip(&family.background[row..end]) {
                 let (state, value) = x;
                 let q = Vector::load(simd, &q[state]);
                 let x = Vector::splat(simd, value).mul_add(q, Vector::splat(simd, background));
@@ -121,8 +137,8 @@ impl<T: Real> Family<T> {
             }
             row = end;
             for _ in 0..*several {
-                let background = Vector::splat(simd, self.background[row]);
-                sum = sum + x_ln_x(background + self.rows.dot(simd, row, q));
+                let background = Vector::splat(simd, family.background[row]);
+                sum = sum + x_ln_x(background + family.rows.dot(simd, row, q));
                 row += 1;
             }
             for &table in tables {

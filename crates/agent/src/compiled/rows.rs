@@ -5,7 +5,7 @@ use std::ops::Range;
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 use populace_tensor::lanes::Lane;
-use populace_tensor::simd::{Real, Simd, Vector};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use crate::Result;
 use crate::step::kernels::splat;
@@ -121,8 +121,25 @@ impl<T: Real> Rows<T> {
     /// out\[i\] = Σ over row i of value · q\[column\], for `out.len()` rows from `first`.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(&self, simd: S, first: usize, q: &[Lane<T>], out: &mut [Lane<T>]) {
+        simd.call(Apply { rows: self, first, q, out });
+    }
+}
+
+struct Apply<'a, T: Real> {
+    rows: &'a Rows<T>,
+    first: usize,
+    q: &'a [Lane<T>],
+    out: &'a mut [Lane<T>],
+}
+
+impl<T: Real> Kernel for Apply<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { rows, first, q, out } = self;
         for (row, out) in out.iter_mut().enumerate() {
-            self.dot(simd, first + row, q).store(out);
+            rows.dot(simd, first + row, q).store(out);
         }
     }
 }

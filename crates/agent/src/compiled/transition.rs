@@ -2,13 +2,12 @@
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, Lane, interleave_with};
+use populace_tensor::lanes::{LANES, Lane, contract, contract_lanes, interleave_with};
 use populace_tensor::simd::{Real, Simd, Vector};
 
 use super::learning::Learning;
 use super::rows::Rows;
 use crate::step::NONE;
-use crate::step::kernels::{contract, contract_lanes};
 use crate::{Model, Result, Tensor};
 
 /// The transitions of one factor.

@@ -41,15 +41,16 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
         match model.sampling_mode {
             SamplingMode::Full => {
                 let weights = &mut scratch.choice[..scratch.q_pi.len()];
-                let policy = if model.plan.choice.is_empty() {
+                let kind = if model.plan.choice.is_empty() {
                     weights.copy_from_slice(&scratch.q_pi);
-                    choose(simd, model, weights, &scratch.draws[0])
+                    Weights::Probabilities
                 } else {
                     for (weight, &row) in weights.iter_mut().zip(model.plan.choice.iter()) {
                         *weight = scratch.rows[row as usize];
                     }
-                    choose_weighed(simd, model, weights, &scratch.draws[0])
+                    Weights::Logarithms
                 };
+                let policy = choose(simd, model, kind, weights, &scratch.draws[0]);
                 for (f, chosen) in scratch.chosen.iter_mut().enumerate() {
                     let first = |lane: usize| model.plan.first_actions[policy[lane] * factors + f];
                     *chosen = std::array::from_fn(first);
@@ -71,7 +72,8 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
                             &mut weights[model.plan.first_actions[policy * factors + f] as usize];
                         (Vector::load(simd, weight) + Vector::load(simd, q)).store(weight);
                     }
-                    let action = choose(simd, model, weights, &scratch.draws[f]);
+                    let kind = Weights::Probabilities;
+                    let action = choose(simd, model, kind, weights, &scratch.draws[f]);
                     scratch.chosen[f] = action.map(|action| action as u32);
                 }
             }
@@ -79,40 +81,35 @@ impl<T: Real> Kernel for SampleAction<'_, T> {
     }
 }
 
+/// What weights are.
+#[derive(Clone, Copy)]
+enum Weights {
+    Probabilities,
+    /// Logarithms that have alpha in them.
+    Logarithms,
+}
+
 #[inline(always)]
 fn choose<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
+    kind: Weights,
     weights: &mut [Lane<T>],
     draws: &[f64; LANES],
 ) -> [usize; LANES] {
     match model.action_selection {
         ActionSelection::Deterministic => best(simd, weights),
         ActionSelection::Stochastic => {
-            sharpen(simd, model, weights);
-            drawn(simd, weights, draws)
-        }
-    }
-}
-
-/// As [`choose`], from logarithmic weights that have alpha in them.
-#[inline(always)]
-fn choose_weighed<T: Real, S: Simd>(
-    simd: S,
-    model: &CompiledModel<T>,
-    weights: &mut [Lane<T>],
-    draws: &[f64; LANES],
-) -> [usize; LANES] {
-    match model.action_selection {
-        ActionSelection::Deterministic => best(simd, weights),
-        ActionSelection::Stochastic => {
+            if let Weights::Probabilities = kind {
+                sharpen(simd, model, weights);
+            }
             softmax(simd, weights);
             drawn(simd, weights, draws)
         }
     }
 }
 
-/// softmax(alpha·ln p), in place.
+/// alpha·ln p, in place.
 #[inline(always)]
 fn sharpen<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, weights: &mut [Lane<T>]) {
     let alpha = Vector::splat(simd, model.alpha);
@@ -124,7 +121,6 @@ fn sharpen<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, weights: &mut [L
         };
         (alpha * logarithm).store(weight);
     }
-    softmax(simd, weights);
 }
 
 /// The index of the largest weight, the lowest of equals.

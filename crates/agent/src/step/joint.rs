@@ -1,9 +1,9 @@
 //! pymdp-0: what a belief over all factors is worth (see the compiled tables for the equations).
 
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, contract, contract_lanes};
 use populace_tensor::simd::{Real, Simd, Vector};
 
-use super::kernels::{contract, contract_lanes, splat};
+use super::kernels::splat;
 use crate::compiled::joint::{JointOutcome, negligible};
 use crate::compiled::learning::Learning;
 

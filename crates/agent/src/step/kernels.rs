@@ -1,104 +1,21 @@
-//! Arithmetic on blocks of lanes: rows of sixteen agents side by side.
+//! Probabilities on blocks of lanes: rows of sixteen agents side by side.
 //!
-//! A belief over S states is S rows. Every sum runs over the rows in ascending order, one
-//! accumulator an output, whatever the tiling: so tiles, neighbours and threads change no bit.
+//! A belief over S states is S rows; contractions of beliefs are `populace_tensor::lanes`'. Every sum
+//! runs over the rows in ascending order, so that neighbours and threads change no bit.
 //!
-//! Laws, for n outputs and s inputs:
+//! Laws:
 //!
-//! - [`contract`]: out\[i\] = Σ_j table\[i·s + j\] · q\[j\], the table shared by all lanes
-//! - [`contract_lanes`]: out\[i\] = Σ_j x\[i·s + j\] · q\[j\], every lane its own x
 //! - [`softmax`]: q\[i\] ← exp(q\[i\] − max q) / Σ exp(q − max q)
 //! - [`neg_entropy`]: Σ_i q\[i\] · ln max(q\[i\], ε)
 
 use populace_tensor::lanes::Lane;
-use populace_tensor::simd::{Real, Simd, Vector};
+use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use crate::EPSILON;
-
-/// How many table rows a tile of [`contract`] takes at once: enough independent sums to hide the
-/// latency of a multiply-add.
-const TILE: usize = 8;
 
 #[inline(always)]
 pub(crate) fn splat<T: Real, S: Simd>(simd: S, x: f64) -> Vector<T, S> {
     Vector::splat(simd, T::from_f64(x))
-}
-
-/// out\[i\] = Σ_j table\[i·s + j\] · q\[j\]; s = `q.len()`, n = `out.len()`.
-#[inline(always)]
-pub(crate) fn contract<T: Real, S: Simd>(simd: S, table: &[T], q: &[Lane<T>], out: &mut [Lane<T>]) {
-    let s = q.len();
-    let whole = out.len() / TILE * TILE;
-    let (tiles, rest) = out.split_at_mut(whole);
-    let (table, last) = table.split_at(whole * s);
-    for (out, rows) in tiles.chunks_exact_mut(TILE).zip(table.chunks_exact((s * TILE).max(1))) {
-        tile::<T, S, TILE>(simd, rows, q, out);
-    }
-    match rest.len() {
-        0 => {}
-        1 => tile::<T, S, 1>(simd, last, q, rest),
-        2 => tile::<T, S, 2>(simd, last, q, rest),
-        3 => tile::<T, S, 3>(simd, last, q, rest),
-        4 => tile::<T, S, 4>(simd, last, q, rest),
-        5 => tile::<T, S, 5>(simd, last, q, rest),
-        6 => tile::<T, S, 6>(simd, last, q, rest),
-        _ => tile::<T, S, 7>(simd, last, q, rest),
-    }
-}
-
-/// R rows of [`contract`].
-#[inline(always)]
-fn tile<T: Real, S: Simd, const R: usize>(simd: S, rows: &[T], q: &[Lane<T>], out: &mut [Lane<T>]) {
-    let s = q.len();
-    let rows = &rows[..R * s];
-    let mut sums = [splat::<T, S>(simd, 0.0); R];
-    for (j, q) in q.iter().enumerate() {
-        let q = Vector::load(simd, q);
-        for (r, sum) in sums.iter_mut().enumerate() {
-            *sum = Vector::splat(simd, rows[r * s + j]).mul_add(q, *sum);
-        }
-    }
-    for (out, sum) in out.iter_mut().zip(sums) {
-        sum.store(out);
-    }
-}
-
-/// out\[i\] = Σ_j x\[i·s + j\] · q\[j\]; s = `q.len()`, n = `out.len()`.
-#[inline(always)]
-pub(crate) fn contract_lanes<T: Real, S: Simd>(
-    simd: S,
-    x: &[Lane<T>],
-    q: &[Lane<T>],
-    out: &mut [Lane<T>],
-) {
-    for (out, x) in out.iter_mut().zip(x.chunks_exact(q.len())) {
-        let mut sum = splat::<T, S>(simd, 0.0);
-        for (x, q) in x.iter().zip(q) {
-            sum = Vector::load(simd, x).mul_add(Vector::load(simd, q), sum);
-        }
-        sum.store(out);
-    }
-}
-
-/// Σ_i p\[i\] · q\[i\].
-#[inline(always)]
-pub(crate) fn dot<T: Real, S: Simd>(simd: S, p: &[Lane<T>], q: &[Lane<T>]) -> Vector<T, S> {
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for (p, q) in p.iter().zip(q) {
-        sum = Vector::load(simd, p).mul_add(Vector::load(simd, q), sum);
-    }
-    sum
-}
-
-/// out\[i·s + j\] = p\[i\] · q\[j\]; s = `q.len()`.
-#[inline(always)]
-pub(crate) fn outer<T: Real, S: Simd>(simd: S, p: &[Lane<T>], q: &[Lane<T>], out: &mut [Lane<T>]) {
-    for (p, out) in p.iter().zip(out.chunks_exact_mut(q.len())) {
-        let p = Vector::load(simd, p);
-        for (q, out) in q.iter().zip(out) {
-            (p * Vector::load(simd, q)).store(out);
-        }
-    }
 }
 
 /// The largest of the rows, lane by lane.
@@ -132,14 +49,28 @@ pub(crate) fn scale<T: Real, S: Simd>(simd: S, factor: Vector<T, S>, rows: &mut 
 /// Logarithms to probabilities, in place.
 #[inline(always)]
 pub(crate) fn softmax<T: Real, S: Simd>(simd: S, rows: &mut [Lane<T>]) {
-    let most = max(simd, rows);
-    let mut sum = splat::<T, S>(simd, 0.0);
-    for row in rows.iter_mut() {
-        let x = (Vector::load(simd, row) - most).exp();
-        sum = sum + x;
-        x.store(row);
+    simd.call(Softmax { rows });
+}
+
+struct Softmax<'a, T> {
+    rows: &'a mut [Lane<T>],
+}
+
+impl<T: Real> Kernel for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { rows } = self;
+        let most = max(simd, rows);
+        let mut sum = splat::<T, S>(simd, 0.0);
+        for row in rows.iter_mut() {
+            let x = (Vector::load(simd, row) - most).exp();
+            sum = sum + x;
+            x.store(row);
+        }
+        scale(simd, splat::<T, S>(simd, 1.0) / sum, rows);
     }
-    scale(simd, splat::<T, S>(simd, 1.0) / sum, rows);
 }
 
 /// x · ln max(x, ε).

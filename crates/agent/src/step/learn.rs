@@ -22,12 +22,12 @@ mod vectors;
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, contract_lanes};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::door::{Number, Stage};
 use super::joint::own_tables;
-use super::kernels::{contract_lanes, splat};
+use super::kernels::splat;
 use super::novelty::weights;
 use super::scratch::{NONE, Scratch};
 use super::states::product;

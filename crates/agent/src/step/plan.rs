@@ -1,13 +1,13 @@
 //! What policies are worth: runs the compiled program on a block.
 
-use populace_tensor::lanes::Lane;
+use populace_tensor::lanes::{Lane, contract, contract_lanes, dot};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::by_policy;
 use super::door::{Number, Stage};
 use super::following::commit;
 use super::joint::worth;
-use super::kernels::{contract, contract_lanes, dot, softmax, splat};
+use super::kernels::{softmax, splat};
 use super::scratch::Scratch;
 use super::search::search;
 use super::states::product;
@@ -43,14 +43,30 @@ impl<T: Real> Kernel for InferPolicies<'_, T> {
         }
         let following = model.following.as_ref();
         if following.is_none() || !scratch.only_follows() {
-            let mut words = Words { words: &model.plan.words };
-            while let Some(operation) = words.operation() {
-                execute(simd, model, scratch, operation, &mut words);
-            }
+            simd.call(Evaluate { model, scratch });
             weigh(simd, model, scratch);
         }
         if let Some(following) = following {
             commit(following, scratch);
+        }
+    }
+}
+
+/// Runs the program of a plan: from a block's beliefs to the rows of its scores.
+pub(super) struct Evaluate<'a, T: Real> {
+    pub(super) model: &'a CompiledModel<T>,
+    pub(super) scratch: &'a mut Scratch<T>,
+}
+
+impl<T: Real> Kernel for Evaluate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, scratch } = self;
+        let mut words = Words { words: &model.plan.words };
+        while let Some(operation) = words.operation() {
+            execute(simd, model, scratch, operation, &mut words);
         }
     }
 }
@@ -84,7 +100,7 @@ impl<'a> Words<'a> {
 }
 
 #[inline(always)]
-pub(super) fn execute<T: Real, S: Simd>(
+fn execute<T: Real, S: Simd>(
     simd: S,
     model: &CompiledModel<T>,
     scratch: &mut Scratch<T>,

@@ -12,14 +12,14 @@
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, contract, contract_lanes};
 use populace_tensor::simd::{Real, Simd, Vector};
 
-use super::kernels::{contract, contract_lanes, scale, softmax, x_ln_x};
+use super::kernels::{scale, softmax, x_ln_x};
 use super::learn::LearningScratch;
-use super::plan::{Words, execute};
+use super::plan::Evaluate;
 use super::scratch::Scratch;
-use super::states::{joint_belief, posterior, product};
+use super::states::{InferStates, joint_belief, product};
 use crate::compiled::likelihood::EvidenceTable;
 use crate::compiled::search::Search;
 use crate::{CompiledModel, Result};
@@ -499,7 +499,7 @@ fn believe<T: Real, S: Simd>(
             row[lane] = outcome;
         }
     }
-    posterior(simd, model, scratch);
+    simd.call(InferStates { model, scratch });
 }
 
 /// Values the policies of a step under each belief; answers how many are worth following.
@@ -512,10 +512,7 @@ fn value<T: Real, S: Simd>(
     scratch: &mut Scratch<T>,
     beliefs: &[usize],
 ) -> usize {
-    let mut words = Words { words: &model.plan.words };
-    while let Some(operation) = words.operation() {
-        execute(simd, model, scratch, operation, &mut words);
-    }
+    simd.call(Evaluate { model, scratch });
     let weights = &mut scratch.choice[..trees.policies];
     for (weight, &row) in weights.iter_mut().zip(model.plan.scores.iter()) {
         *weight = scratch.rows[row as usize];

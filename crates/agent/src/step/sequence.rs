@@ -16,10 +16,10 @@
 
 use populace_pool::SharedResource;
 use populace_tensor::Array;
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, contract_lanes};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
-use super::kernels::{add, contract_lanes, ln_clipped, softmax, splat};
+use super::kernels::{add, ln_clipped, softmax, splat};
 use super::scratch::Scratch;
 use super::states::{product, send};
 use super::window::gather_window;

@@ -9,11 +9,11 @@
 //!
 //! with L_g the log-evidence of all modalities that depend on the same factors.
 
-use populace_tensor::lanes::{LANES, Lane, interleave_with};
+use populace_tensor::lanes::{LANES, Lane, interleave_with, outer};
 use populace_tensor::simd::{Kernel, Real, Simd, Vector};
 
 use super::door::{Number, Stage};
-use super::kernels::{add, ln_clipped, max, normalise, outer, scale, softmax, splat};
+use super::kernels::{add, ln_clipped, max, normalise, scale, softmax, splat};
 use super::scratch::{NONE, Scratch};
 use super::{exact_joint, vanilla};
 use crate::compiled::likelihood::{Evidence, EvidenceTable};
@@ -84,11 +84,7 @@ impl<T: Real> Kernel for InferStates<'_, T> {
 
 /// The posterior from the prior and the observations, in place of the beliefs.
 #[inline(always)]
-pub(super) fn posterior<T: Real, S: Simd>(
-    simd: S,
-    model: &CompiledModel<T>,
-    scratch: &mut Scratch<T>,
-) {
+fn posterior<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scratch<T>) {
     // What says logarithms of its evidence goes the way of several factors.
     if model.states.len() == 1 && model.sequence.is_none() {
         return one_factor(simd, model, scratch);
@@ -477,33 +473,52 @@ pub(super) fn send<T: Real, S: Simd>(
     messages: &mut [Lane<T>],
     room: &mut [Lane<T>],
 ) {
-    let belief = |f: usize| model.first_row[f]..model.first_row[f + 1];
-    // The products w, one after another, and the contraction from which and into which.
-    let (weights, room) = room.split_at_mut(dependencies.len() * said.len());
-    let (mut from, mut to) = room.split_at_mut(said.len());
-    let mut left = said.len();
-    let mut products = 0;
-    let mut len = model.states[dependencies[0]];
-    weights[..len].copy_from_slice(&q[belief(dependencies[0])]);
-    for &f in &dependencies[1..dependencies.len() - 1] {
-        let (before, after) = weights.split_at_mut(products + len);
-        let next = len * model.states[f];
-        outer(simd, &before[products..], &q[belief(f)], &mut after[..next]);
-        products += len;
-        len = next;
-    }
-    for (k, &f) in dependencies.iter().enumerate().skip(1).rev() {
-        let states = model.states[f];
-        let x = if k + 1 == dependencies.len() { said } else { &from[..left] };
-        left /= states;
-        let w = &weights[products..products + left];
-        weigh(simd, x, w, &q[belief(f)], &mut messages[belief(f)], &mut to[..left]);
-        std::mem::swap(&mut from, &mut to);
-        if k > 1 {
-            products -= left / model.states[dependencies[k - 1]];
+    simd.call(Send { model, dependencies, said, q, messages, room });
+}
+
+struct Send<'a, T: Real> {
+    model: &'a CompiledModel<T>,
+    dependencies: &'a [usize],
+    said: &'a [Lane<T>],
+    q: &'a [Lane<T>],
+    messages: &'a mut [Lane<T>],
+    room: &'a mut [Lane<T>],
+}
+
+impl<T: Real> Kernel for Send<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { model, dependencies, said, q, messages, room } = self;
+        let belief = |f: usize| model.first_row[f]..model.first_row[f + 1];
+        // The products w, one after another, and the contraction from which and into which.
+        let (weights, room) = room.split_at_mut(dependencies.len() * said.len());
+        let (mut from, mut to) = room.split_at_mut(said.len());
+        let mut left = said.len();
+        let mut products = 0;
+        let mut len = model.states[dependencies[0]];
+        weights[..len].copy_from_slice(&q[belief(dependencies[0])]);
+        for &f in &dependencies[1..dependencies.len() - 1] {
+            let (before, after) = weights.split_at_mut(products + len);
+            let next = len * model.states[f];
+            outer(simd, &before[products..], &q[belief(f)], &mut after[..next]);
+            products += len;
+            len = next;
         }
+        for (k, &f) in dependencies.iter().enumerate().skip(1).rev() {
+            let states = model.states[f];
+            let x = if k + 1 == dependencies.len() { said } else { &from[..left] };
+            left /= states;
+            let w = &weights[products..products + left];
+            weigh(simd, x, w, &q[belief(f)], &mut messages[belief(f)], &mut to[..left]);
+            std::mem::swap(&mut from, &mut to);
+            if k > 1 {
+                products -= left / model.states[dependencies[k - 1]];
+            }
+        }
+        add(simd, &from[..left], &mut messages[belief(dependencies[0])]);
     }
-    add(simd, &from[..left], &mut messages[belief(dependencies[0])]);
 }
 
 /// message\[s\] += Σ_i w\[i\] · x\[i, s\] and rest\[i\] = Σ_s x\[i, s\] · q\[s\], in one pass over x.

@@ -109,10 +109,12 @@ impl<T: Number> Population<T> {
     }
 }
 
-/// Into how many chunks a small population is cut: a few a thread even out the load, more where
-/// agents search, since their trees differ.
+/// Into how many chunks a small population is cut: a few a thread even out the load, and more where
+/// agents search, since their trees differ; but not more for the sake of more threads, while there are
+/// enough for all: agents in equal positions are searched for once a chunk.
 pub(super) fn parts<T: Number>(model: &CompiledModel<T>, threads: usize) -> usize {
-    if model.planner() == Planner::Search { 16 * threads } else { 4 * threads }
+    let few = 4 * threads;
+    if model.planner() == Planner::Search { few.max(16) } else { few }
 }
 
 /// Agents of a chunk, and of a batch within it.

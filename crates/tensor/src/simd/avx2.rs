@@ -28,11 +28,18 @@ mod enabled {
     ///
     /// The CPU has the features: [`Avx2::detect`] said so.
     #[target_feature(enable = "avx2,fma")]
+    #[inline(never)]
     pub(crate) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run(Avx2(()))
     }
 
-    impl Simd for Avx2 {}
+    impl Simd for Avx2 {
+        #[inline(always)]
+        fn call<K: Kernel>(self, kernel: K) -> K::Output {
+            // SAFETY: `self` proves that the CPU has the features.
+            unsafe { dispatch(kernel) }
+        }
+    }
 
     macro_rules! token {
         ($e:expr) => {

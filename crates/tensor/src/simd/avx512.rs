@@ -31,11 +31,18 @@ mod enabled {
     ///
     /// The CPU has the features: [`Avx512::detect`] said so.
     #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+    #[inline(never)]
     pub(crate) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         kernel.run(Avx512(()))
     }
 
-    impl Simd for Avx512 {}
+    impl Simd for Avx512 {
+        #[inline(always)]
+        fn call<K: Kernel>(self, kernel: K) -> K::Output {
+            // SAFETY: `self` proves that the CPU has the features.
+            unsafe { dispatch(kernel) }
+        }
+    }
 
     // In all of this file a block is safe because an `Avx512` exists only where the CPU has the
     // instructions, and because a reference to an array of sixteen covers the bytes moved.

@@ -1,12 +1,26 @@
 //! The instruction set that every CPU has: plain arithmetic, which the compiler may vectorise.
 
+use super::Kernel;
 use super::vector::{Raw, Simd};
 use crate::lanes::LANES;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portable;
 
-impl Simd for Portable {}
+impl Simd for Portable {
+    // Sixteen scalars, unrolled.
+    const CALLS_MATH: bool = true;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        dispatch(kernel)
+    }
+}
+
+#[inline(never)]
+pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Portable)
+}
 
 macro_rules! portable {
     ($t:ident, $bits:ident, $int:ident, $mantissa:literal, $bias:literal, $sqrt_half:literal) => {
@@ -110,6 +124,6 @@ pub(super) mod disabled {
     ///
     /// None: it runs the portable code.
     pub(crate) unsafe fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run(super::Portable)
+        super::dispatch(kernel)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
+use super::Kernel;
 use crate::Plain;
 use crate::lanes::{LANES, Lane};
 
@@ -51,7 +52,16 @@ pub trait Raw<T>: Copy {
 }
 
 /// A token of an instruction set: it exists only on CPUs that have it.
-pub trait Simd: Raw<f32> + Raw<f64> + Send + Sync + 'static {}
+pub trait Simd: Raw<f32> + Raw<f64> + Send + Sync + 'static {
+    /// Whether a logarithm is so much code that it is better called than inlined.
+    #[doc(hidden)]
+    const CALLS_MATH: bool = false;
+
+    /// Runs a kernel as a function of its own: compiled once for the instruction set, however often
+    /// it is called, where inlining would compile it anew at every call. For loops over rows, whose
+    /// work outweighs a call.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+}
 
 mod sealed {
     pub trait Sealed {}
@@ -256,14 +266,14 @@ impl<T: Real, S: Simd> Vector<T, S> {
     /// The natural logarithm of positive normal numbers; error ≤ 2 units in the last place.
     #[inline(always)]
     pub fn ln(self) -> Self {
-        T::ln_raw(self)
+        if S::CALLS_MATH { self.simd.call(Ln(self)) } else { T::ln_raw(self) }
     }
 
     /// e^self; error ≤ 2 units in the last place, 0 below [`Real::EXP_MIN`]. Only for arguments of
     /// which e^x is finite.
     #[inline(always)]
     pub fn exp(self) -> Self {
-        T::exp_raw(self)
+        if S::CALLS_MATH { self.simd.call(Exp(self)) } else { T::exp_raw(self) }
     }
 
     /// The token that this vector lives under.
@@ -272,6 +282,24 @@ impl<T: Real, S: Simd> Vector<T, S> {
         self.simd
     }
 }
+
+struct Ln<V>(V);
+struct Exp<V>(V);
+
+macro_rules! math {
+    ($kernel:ident, $f:ident) => {
+        impl<T: Real, V: Simd> Kernel for $kernel<Vector<T, V>> {
+            type Output = Vector<T, V>;
+
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> Vector<T, V> {
+                T::$f(self.0)
+            }
+        }
+    };
+}
+math!(Ln, ln_raw);
+math!(Exp, exp_raw);
 
 impl<T: Real, S: Simd> Mask<T, S> {
     /// `yes` where true, `no` elsewhere.

@@ -1,13 +1,13 @@
 //! The beliefs of one policy: messages, updates, and what the policy is worth by them.
 
-use populace_tensor::lanes::{LANES, Lane};
+use populace_tensor::lanes::{LANES, Lane, contract, contract_lanes, dot};
 use populace_tensor::simd::{Real, Simd, Vector};
 
 use super::PolicyScratch;
 use crate::CompiledModel;
 use crate::compiled::by_policy::ByPolicy;
 use crate::step::joint::{ADDED, ln, worth};
-use crate::step::kernels::{contract, contract_lanes, dot, softmax, splat};
+use crate::step::kernels::{softmax, splat};
 use crate::step::learn::LearningScratch;
 use crate::step::scratch::NONE;
 use crate::step::states::product;
