@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use populace_agent::models::Builtin;
-use populace_population::{Checkpoint, CheckpointWriter, Run, Settings, Simulation};
+use populace_population::{
+    Checkpoint, CheckpointWriter, History, Run, Schedule, Settings, Simulation,
+};
 
 struct Whole {
     bytes: Vec<u8>,
@@ -17,16 +19,19 @@ struct Whole {
 }
 
 fn settings() -> Settings {
-    let budget_bytes = 8 << 20;
-    Settings { agents: 20, threads: 1, budget_bytes, checkpoint: true, ..Settings::default() }
+    let (budget_bytes, history) = (8 << 20, Some(History::default()));
+    let checkpoint = true;
+    Settings { agents: 20, threads: 1, budget_bytes, checkpoint, history, ..Settings::default() }
 }
 
 static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run");
     let (model, settings) = (Builtin::Tmaze.model().unwrap(), settings());
-    let mut simulation = Simulation::new(&model, None, &settings, 9, false).unwrap();
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: 9 };
+    // Agents come and go, so that chunks have lines and the header says of lives.
+    let schedule = Schedule { spawn: 3, retire: 0.2, ..Schedule::default() };
+    let mut simulation = Simulation::living(&model, None, &settings, 9, &schedule).unwrap();
+    let run = Run { schedule: Some(&schedule), ..Run::new("", &model, &settings, 9) };
     let mut writer = CheckpointWriter::create(&path, &run).unwrap();
     let mut hashes = vec![0];
     for _ in 0..2 {

@@ -2,6 +2,7 @@
 //!
 //! Three sources are laid over each other: flags, then the scenario, then the default run.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use populace_agent::Model;
@@ -10,7 +11,7 @@ use populace_population::{Checkpoint, History, Schedule, Settings};
 use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{Belief, Flags, Precision, at_least_one};
-use crate::scenario::Scenario;
+use crate::scenario::{self, Scenario};
 
 /// A model, its environment, and the settings of a population.
 pub(crate) struct Job {
@@ -39,6 +40,8 @@ struct Asked {
     tolerance: Option<f64>,
     precision: Option<Precision>,
     history: Option<History>,
+    /// What the scenario and the flag say of it, one by one.
+    kept: (scenario::History, Option<u64>),
     schedule: Option<Schedule>,
 }
 
@@ -70,6 +73,7 @@ impl Asked {
             tolerance: flags.tolerance.or(scenario.memory.tolerance),
             precision: flags.precision,
             history: scenario.history.over(flags.history),
+            kept: (scenario.history, flags.history),
             schedule,
         };
         at_least_one("agents", asked.agents.unwrap_or(1))?;
@@ -106,16 +110,37 @@ impl Asked {
                 checkpoint.title()
             )));
         }
-        if self.schedule.is_some() {
-            return Err(Failure::input(format!(
-                "[lifecycle]: agents are asked to come and go, and those of the run in {path} stay"
-            )));
+        self.schedule_agrees_with(checkpoint, &path)?;
+        if let Some(kept) = checkpoint.history() {
+            let (scenario, ticks) = &self.kept;
+            let contradiction = scenario.contradiction(*ticks, kept);
+            if let Some((what, asked, there)) = contradiction {
+                same(what, Some(asked), there)?;
+            }
         }
         if let Some(process) = &self.process
             && checkpoint.process().map(contents).transpose()? != Some(contents(process)?)
         {
             return Err(Failure::input(format!(
                 "process: another is asked for than the run in {path} has"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Asked {
+    /// Refuses a `[lifecycle]` that a checkpoint's run has not; its store may be another.
+    fn schedule_agrees_with(&self, checkpoint: &Checkpoint, path: &impl Display) -> Outcome {
+        let Some(asked) = &self.schedule else { return Ok(()) };
+        let Some(there) = checkpoint.schedule() else {
+            return Err(Failure::input(format!(
+                "[lifecycle]: agents are asked to come and go, and those of the run in {path} stay"
+            )));
+        };
+        if *asked != (Schedule { store: asked.store.clone(), ..there.clone() }) {
+            return Err(Failure::input(format!(
+                "[lifecycle]: another is asked for than the run in {path} has, which is {there:?}"
             )));
         }
         Ok(())
@@ -180,6 +205,11 @@ impl Job {
     ) -> Outcome<Self> {
         let asked = Asked::new(scenario, model, flags)?;
         asked.agrees_with(checkpoint, path)?;
+        let store = asked.schedule.and_then(|schedule| schedule.store);
+        let schedule = checkpoint.schedule().map(|there| {
+            let store = store.or_else(|| there.store.clone());
+            Schedule { store, ..there.clone() }
+        });
         let default = Settings::default();
         let settings = Settings {
             agents: checkpoint.agents(),
@@ -201,7 +231,7 @@ impl Job {
             process: checkpoint.process().cloned(),
             settings,
             steps: checkpoint.steps(),
-            schedule: None,
+            schedule,
         })
     }
 

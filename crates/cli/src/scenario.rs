@@ -18,7 +18,7 @@ use crate::byte_size::ByteSize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::Belief;
 
-use history::History;
+pub(crate) use history::History;
 use lifecycle::Lifecycle;
 use model::Model;
 

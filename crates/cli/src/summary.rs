@@ -60,6 +60,20 @@ pub(crate) struct Summary {
     agent_steps: u64,
 }
 
+/// What was run before, by the run that left the checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before {
+    ticks: u64,
+    agent_steps: u64,
+}
+
+impl Before {
+    /// All that was run by now.
+    pub(crate) fn now(simulation: &Simulation) -> Self {
+        Self { ticks: simulation.ticks(), agent_steps: simulation.agent_steps() }
+    }
+}
+
 /// How many agents are where in their lives at the end, where they come and go.
 #[derive(Debug, Serialize)]
 struct Lifecycle {
@@ -160,7 +174,7 @@ impl Summary {
     pub(crate) fn new(
         job: &Job,
         simulation: &mut Simulation,
-        resumed_steps: u64,
+        before: &Before,
         seconds: f64,
         allocations: u64,
         resident_bytes_baseline: Option<u64>,
@@ -169,19 +183,18 @@ impl Summary {
         let (peak, spilled) = (simulation.peak(), simulation.spilled());
         let (agents, steps) = (job.settings.agents, simulation.ticks());
         let counts = simulation.lifecycle_counts();
-        let before = agents.saturating_mul(resumed_steps);
-        let agent_steps = simulation.agent_steps().saturating_sub(before);
+        let agent_steps = simulation.agent_steps().saturating_sub(before.agent_steps);
         let lifecycle = job.schedule.is_some().then(|| Lifecycle {
             active: counts.initialising + counts.active + counts.idle,
             hibernated: counts.hibernated,
             retired: counts.retired,
-            agent_steps,
+            agent_steps: simulation.agent_steps(),
         });
         Self {
             version: 1,
             agents,
             steps,
-            resumed_steps,
+            resumed_steps: before.ticks,
             seconds,
             agent_steps_per_second: agent_steps as f64 / seconds,
             bytes_per_agent: simulation.bytes_per_agent(),

@@ -22,6 +22,7 @@
 #[cfg(test)]
 mod faults;
 mod header;
+mod lives;
 mod overlay;
 mod pieces;
 mod state;
@@ -36,11 +37,12 @@ use redb::{
     Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
 };
 
-use crate::{Belief, Error, ErrorKind, Result, Settings, Simulation};
+use crate::{Belief, Crowd, Error, ErrorKind, History, Result, Schedule, Settings, Simulation};
 use header::Header;
 use overlay::Overlay;
 use pieces::{PieceReader, Pieces};
 
+pub(crate) use lives::Lives;
 pub(crate) use state::{Fill, Resumed};
 pub use writer::{CheckpointWriter, Run};
 
@@ -48,6 +50,8 @@ const RUN: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("run");
 const HEADER: &str = "header";
 const MODELS: Pieces = TableDefinition::new("models");
 const IMAGES: Pieces = TableDefinition::new("images");
+const PAST: Pieces = TableDefinition::new("past");
+const ASLEEP: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("asleep");
 
 /// What a redb store starts with.
 const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -81,7 +85,7 @@ pub(crate) fn checkpoint_bytes(images: f64, model: usize) -> u64 {
 /// let path = std::env::temp_dir().join(format!("run-{}.checkpoint", std::process::id()));
 ///
 /// let mut whole = Simulation::new(&model, None, &settings, 10, false)?;
-/// let run = Run { title: "grid", model: &model, process: None, settings: &settings, steps: 10 };
+/// let run = Run::new("grid", &model, &settings, 10);
 /// let mut writer = CheckpointWriter::create(&path, &run)?;
 /// (0..4).try_for_each(|_| whole.tick())?;
 /// writer.commit(&mut whole)?;
@@ -102,6 +106,8 @@ pub struct Checkpoint {
     model: Model,
     process: Option<Model>,
     database: Database,
+    /// Where agents at rest go, if not where they were.
+    store: Option<PathBuf>,
 }
 
 impl Checkpoint {
@@ -122,35 +128,125 @@ impl Checkpoint {
             let process = header.process_bytes.map(|bytes| read_model(&read, 1, bytes));
             let process = process.transpose()?;
             drop(read);
-            Ok(Some(Self { path: path.to_owned(), header, model, process, database }))
+            let (path, store) = (path.to_owned(), None);
+            Ok(Some(Self { path, header, model, process, database, store }))
         };
         open().map_err(|error| error.within(path.display()))
     }
 
     /// The run as it was committed, to go on. Of the settings, what a checkpoint does not hold is
-    /// taken: the budget, threads, the size of batches, and whether checkpoints will be written.
+    /// taken: the budget, threads, the size of batches, where agents spill, whether checkpoints will be
+    /// written, and how much memory history may take; and history, where none was kept.
+    ///
+    /// Agents at rest are made what they were, in the file that they were in ([`Self::rest_in`]).
     ///
     /// # Errors
     ///
-    /// The run needs more memory in the worst case than the budget; an image is damaged.
+    /// The run needs more memory in the worst case than the budget; an image is damaged; it is a crowd;
+    /// the hibernation file holds agents of another run.
     pub fn resume(&self, settings: &Settings) -> Result<Simulation> {
-        let settings = Settings {
-            agents: self.header.agents,
-            seed: self.header.seed,
-            belief: self.header.belief,
-            mass: self.header.mass,
-            tolerance: self.header.tolerance,
-            precision: self.header.precision.into(),
-            ..settings.clone()
-        };
-        let (model, process, steps) = (&self.model, self.process.as_ref(), self.header.steps);
-        if self.header.tick == 0 {
-            return Simulation::new(model, process, &settings, steps, false);
+        self.resume_with(settings, false)
+    }
+
+    /// As [`Self::resume`], with the observations and actions of the last tick to be read.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::resume`].
+    pub fn resume_keeping_arrays(&self, settings: &Settings) -> Result<Simulation> {
+        self.resume_with(settings, true)
+    }
+
+    fn resume_with(&self, settings: &Settings, keep_arrays: bool) -> Result<Simulation> {
+        if self.is_crowd() {
+            return Err(self.name(Error::invalid("is of a crowd, whose world is its caller's")));
         }
-        let mut resumed =
-            Resumed::new(&self.database, &self.header).map_err(|error| self.name(error))?;
-        Simulation::resumed(model, process, &settings, steps, &mut resumed)
+        let settings = self.settings(settings);
+        let (model, process, steps) = (&self.model, self.process.as_ref(), self.header.steps);
+        let begun = match &self.header.lives {
+            None => self.header.tick > 0,
+            Some(lives) => lives.committed,
+        };
+        match (begun, self.schedule()) {
+            (false, None) => Simulation::new(model, process, &settings, steps, keep_arrays),
+            (false, Some(schedule)) => {
+                let schedule = self.at_rest(schedule);
+                Simulation::living_again((model, process), &settings, steps, &schedule)
+            }
+            (true, _) => {
+                let resumed = Resumed::new(self).map_err(|error| self.name(error))?;
+                let (schedule, world) = (self.schedule(), (model, process));
+                let schedule = schedule.map(|schedule| self.at_rest(schedule));
+                let schedule = schedule.as_ref();
+                Simulation::resumed(world, &settings, schedule, keep_arrays, &resumed)
+                    .map_err(|error| self.name(error))
+            }
+        }
+    }
+
+    /// A crowd as it was committed, driven by its caller as before. Settings as for [`Self::resume`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::resume`]; it is of no crowd.
+    ///
+    /// ```
+    /// use populace_agent::models::Builtin;
+    /// use populace_population::{Checkpoint, CheckpointWriter, Crowd, Run, Settings};
+    ///
+    /// let model = Builtin::Tmaze.model()?;
+    /// let settings = Settings { agents: 3, checkpoint: true, ..Settings::default() };
+    /// let mut crowd = Crowd::new(&model, &settings)?;
+    /// let path = std::env::temp_dir().join(format!("crowd-{}.checkpoint", std::process::id()));
+    /// let mut writer = CheckpointWriter::create(&path, &Run::of_crowd("maze", &model, &settings))?;
+    /// crowd.retire(&[1])?;
+    /// crowd.step(&[0; 2 * 3], &mut [0; 2 * 2])?; // (agents, modalities), (agents, factors)
+    /// writer.commit_crowd(&mut crowd)?;
+    /// drop(writer);
+    ///
+    /// let checkpoint = Checkpoint::open(&path)?.expect("was committed");
+    /// let mut again = checkpoint.resume_crowd(&Settings::default())?;
+    /// assert_eq!((again.ids(), again.ticks()), (vec![0, 2], 1));
+    /// assert_eq!(again.beliefs(&[0, 2])?, crowd.beliefs(&[0, 2])?);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resume_crowd(&self, settings: &Settings) -> Result<Crowd> {
+        let Some(lives) = self.header.lives.as_ref().filter(|_| self.is_crowd()) else {
+            return Err(self.name(Error::invalid("is of a simulation, not of a crowd")));
+        };
+        let settings = self.settings(settings);
+        if !lives.committed {
+            return Crowd::new(&self.model, &settings);
+        }
+        let resumed = Resumed::new(self).map_err(|error| self.name(error))?;
+        let store = self.store.as_ref().or(lives.store.as_ref());
+        Crowd::resumed(&self.model, &settings, store.map(PathBuf::as_path), &resumed)
             .map_err(|error| self.name(error))
+    }
+
+    /// Lets agents at rest go to another file than they were in: one that is not there, or that this run
+    /// has made.
+    #[must_use]
+    pub fn rest_in(self, store: impl Into<PathBuf>) -> Self {
+        Self { store: Some(store.into()), ..self }
+    }
+
+    fn at_rest(&self, schedule: &Schedule) -> Schedule {
+        let store = self.store.as_ref().or(schedule.store.as_ref());
+        Schedule { store: store.cloned(), ..schedule.clone() }
+    }
+
+    /// What is asked for, as far as it is free to be.
+    fn settings(&self, asked: &Settings) -> Settings {
+        let Header { agents, seed, belief, mass, tolerance, precision, .. } = self.header;
+        let history = match (self.history(), &asked.history) {
+            (None, asked) => asked.clone(),
+            (Some(kept), None) => Some(kept.clone()),
+            (Some(kept), Some(asked)) => Some(History { bytes: asked.bytes, ..kept.clone() }),
+        };
+        let precision = precision.into();
+        Settings { agents, seed, belief, mass, tolerance, precision, history, ..asked.clone() }
     }
 
     fn name(&self, error: Error) -> Error {
@@ -204,6 +300,21 @@ impl Checkpoint {
     /// How many of them have been run.
     pub fn ticks(&self) -> u64 {
         self.header.tick
+    }
+
+    /// By what agents come and go, where they do by themselves.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.header.lives.as_ref().and_then(|lives| lives.schedule.as_ref())
+    }
+
+    /// Whether it is of a crowd ([`Self::resume_crowd`]).
+    pub fn is_crowd(&self) -> bool {
+        self.header.lives.as_ref().is_some_and(|lives| lives.schedule.is_none())
+    }
+
+    /// What is kept of the past, where anything is.
+    pub fn history(&self) -> Option<&History> {
+        self.header.past.as_ref().map(|past| &past.settings)
     }
 
     /// How beliefs are stored.

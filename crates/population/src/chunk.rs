@@ -119,6 +119,11 @@ impl ChunkLayout {
             + pages(agents * self.member_bytes)
     }
 
+    /// The most bytes of the members' lines of `agents` agents.
+    pub(crate) fn most_line_bytes(&self, agents: usize) -> usize {
+        agents * self.member_bytes
+    }
+
     /// What one agent more takes at most, in bytes.
     pub(crate) fn most_agent_bytes(&self) -> u64 {
         (self.column_bytes(1) + self.record.most_bytes() + self.member_bytes) as u64

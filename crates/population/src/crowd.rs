@@ -15,12 +15,14 @@ mod learnt;
 pub(crate) use ask::Enumerator;
 pub use learnt::Parameters;
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::path::Path;
 
 use populace_agent::{Answers, Model, Precision, Reals};
 use populace_pool::SharedResource;
 
+use crate::checkpoint::Resumed;
 use crate::lifecycle::{Lifecycle, LifecyclePolicy};
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
@@ -47,7 +49,7 @@ use crate::{Environment, Moment, Result, Settings};
 /// crowd.step_subset(&[4, 0], &[0, 0, 0, 0, 0, 0], &mut actions[..4])?; // (ids, modalities)
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Crowd(Either);
+pub struct Crowd(pub(crate) Either);
 
 accessors!(Crowd);
 
@@ -71,21 +73,53 @@ impl Crowd {
     /// The model or the settings are not valid, ask for what is not there yet, or need more memory in
     /// the worst case than the budget.
     pub fn new(model: &Model, settings: &Settings) -> Result<Self> {
+        let mut either = Self::driven(model, |source| {
+            Ok(match settings.precision {
+                Precision::F32 => Either::F32(Box::new(Population::new(source, settings)?)),
+                Precision::F64 => Either::F64(Box::new(Population::new(source, settings)?)),
+            })
+        })?;
+        // No two crowds are the same, so what their agents are known by is drawn.
+        let run = RandomState::new().hash_one(model.num_obs());
+        with!(&mut either, population => population.life.run = run);
+        Ok(Self(either))
+    }
+
+    /// As [`Crowd::new`], where a checkpoint left off; agents at rest go to `store`.
+    pub(crate) fn resumed(
+        model: &Model,
+        settings: &Settings,
+        store: Option<&Path>,
+        from: &Resumed<'_>,
+    ) -> Result<Self> {
+        let mut either = Self::driven(model, |source| {
+            Ok(match settings.precision {
+                Precision::F32 => {
+                    Either::F32(Box::new(Population::resumed(source, settings, from)?))
+                }
+                Precision::F64 => {
+                    Either::F64(Box::new(Population::resumed(source, settings, from)?))
+                }
+            })
+        })?;
+        let asleep = from.asleep()?;
+        with!(&mut either, population => population.rest_again(store, asleep.as_ref()))?;
+        Ok(Self(either))
+    }
+
+    /// What `make` makes of agents whose world is their caller's.
+    fn driven<R>(model: &Model, make: impl FnOnce(&Source<'_>) -> Result<R>) -> Result<R> {
         let environment = |_: &SharedResource| -> Result<Box<dyn Environment>> {
             Ok(Box::new(Outside { soft: model.arguments.categorical_obs }))
         };
-        let source = Source {
+        make(&Source {
             model,
             environment: &environment,
             steps: None,
             keep_arrays: false,
             answers: Answers::Actions,
             changes: true,
-        };
-        Ok(Self(match settings.precision {
-            Precision::F32 => Either::F32(Box::new(Population::new(&source, settings)?)),
-            Precision::F64 => Either::F64(Box::new(Population::new(&source, settings)?)),
-        }))
+        })
     }
 
     /// Steps every agent in memory once: `observations` is (agents, modalities), −1 is nothing;

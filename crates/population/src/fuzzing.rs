@@ -5,11 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use populace_agent::models::{GridOptions, grid};
 use populace_agent::{Answers, CompiledModel};
-use populace_pool::{Pages, SharedResource};
+use populace_pool::{Limit, Pages, SharedResource};
 
 use crate::chunk::{Chunk, ChunkLayout};
 use crate::image::ImageHeader;
-use crate::members::Members;
 use crate::record::RecordLayout;
 use crate::{Result, Settings};
 
@@ -23,7 +22,7 @@ static LAYOUT: LazyLock<ChunkLayout> = LazyLock::new(|| {
     let layout = grid(&options).map_err(crate::Error::from).and_then(|model| {
         let model = CompiledModel::<f32>::compile(&model, Answers::Actions, &memory)?;
         let record = RecordLayout::new(&model, &Settings::default(), None, false)?;
-        Ok(ChunkLayout::new(record, model.num_actions(), 1, false))
+        Ok(ChunkLayout::new(record, model.num_actions(), 1, true))
     });
     match layout {
         Ok(Some(layout)) => layout,
@@ -31,16 +30,18 @@ static LAYOUT: LazyLock<ChunkLayout> = LazyLock::new(|| {
     }
 });
 
-/// Reads the image of a chunk of a small grid's agents.
+/// Reads the image of a chunk of a small grid's agents, in twice its memory and a page an array.
 ///
 /// # Errors
 ///
 /// It is none.
 pub fn read_image(bytes: &[u8]) -> Result<()> {
-    let memory: SharedResource = Arc::new(Pages);
+    let page_bytes = Pages::page_bytes() as u64;
+    let most = (2 * bytes.len() as u64).next_multiple_of(page_bytes) + 3 * page_bytes;
+    let memory: SharedResource = Arc::new(Limit::new(Pages, most, page_bytes));
     let mut from = Cursor::new(bytes);
-    let header = ImageHeader::read(&LAYOUT, AGENTS, Some(bytes.len()), &mut from)?;
-    let members = Members::new(header.first, header.len, 0, &memory)?;
+    let mut header = ImageHeader::read(&LAYOUT, AGENTS, Some(bytes.len()), &mut from)?;
+    let members = header.members(&memory, &mut from)?;
     let mut chunk = Chunk::unfilled(&LAYOUT, members, header.stream, &memory)?;
     header.fill(&LAYOUT, &mut chunk, &mut from)
 }

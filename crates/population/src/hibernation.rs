@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! about    "about" → format, fingerprint of model and settings      (checksummed)
+//!          "run" → the run that its agents are of
 //! agents   id → its bytes in every column, its record               (checksummed, each)
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 mod doubt;
 mod fingerprint;
+mod mirror;
 #[cfg(test)]
 mod tests;
 
@@ -34,10 +36,13 @@ use twox_hash::XxHash3_64;
 
 use crate::{Error, ErrorKind, Result};
 use doubt::Doubted;
-pub(crate) use fingerprint::fingerprint;
+pub(crate) use fingerprint::{fingerprint, fingerprint_of_run};
 
 const ABOUT: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("about");
 const AGENTS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("agents");
+
+/// Where the run stands in the first table.
+const RUN: &str = "run";
 
 const FORMAT: u64 = 1;
 
@@ -147,6 +152,11 @@ impl Hibernation {
         }
         self.count = agents.len().map_err(refused)?;
         Ok(())
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// How many agents it holds.

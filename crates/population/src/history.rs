@@ -31,11 +31,14 @@ mod reader;
 mod ring;
 mod room;
 mod row;
+mod stored;
 mod summary;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+use serde::{Deserialize, Serialize};
 
 pub(crate) use archive::Archive;
 pub use block::{Block, HEADER_BYTES};
@@ -47,7 +50,7 @@ pub use summary::BeliefSummary;
 pub(crate) use writer::Writer;
 
 /// What is kept of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// How many of the last ticks can be asked about.
     pub ticks: u64,

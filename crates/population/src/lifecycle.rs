@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 use populace_pool::{Event, EventSink, Owner, Stage};
 use populace_tensor::Array;
+use serde::{Deserialize, Serialize};
 
 use crate::chunk::NOT_BORN;
 use crate::hibernation::Hibernation;
 use crate::population::Population;
 use crate::record::Number;
 use crate::roster::Call;
-use crate::schedule::Schedule;
+use crate::schedule::{Change, Schedule};
 use crate::{Error, Result};
 
 /// Where an agent is in its life.
@@ -59,7 +60,7 @@ impl From<Lifecycle> for Stage {
 /// let policy = LifecyclePolicy { idle_after: Some(10), sweeps: true, wakes: true };
 /// # assert_ne!(policy, LifecyclePolicy::default());
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LifecyclePolicy {
     /// After how many ticks without a step an agent is idle; `None`: never. To know it takes 16 bytes
     /// an agent, of chunks in which not all were stepped alike.
@@ -104,6 +105,12 @@ pub(crate) struct Life {
     pub(crate) policy: LifecyclePolicy,
     /// Who comes and goes by itself.
     pub(crate) schedule: Option<Schedule>,
+    /// A change that has begun, and could not be finished.
+    pub(crate) change: Option<Change>,
+    /// The tick before which all changes are made.
+    pub(crate) changed: Option<u64>,
+    /// Which run's agents these are: what a hibernation file says of those in it.
+    pub(crate) run: u64,
     /// What a record means: of the model and the settings.
     pub(crate) fingerprint: u64,
     pub(crate) store: Option<Hibernation>,

@@ -42,6 +42,24 @@ impl Members {
         Ok(Self { first, len, stepped, each: Array::unspecified(memory, 0)? })
     }
 
+    /// Agents of these lines, each with exactly one; `None` where their ids do not ascend.
+    pub(crate) fn from_lines(each: Array<u64>) -> Option<Self> {
+        let ids = || each.iter().step_by(2);
+        let ascends = ids().zip(ids().skip(1)).all(|(one, next)| one < next);
+        let (&[first, stepped, ..], true) = (&each[..], ascends) else { return None };
+        Some(Self { first, len: each.len() / 2, stepped, each })
+    }
+
+    /// The lines, where agents have any: id and ticks, agent by agent.
+    pub(crate) fn lines(&self) -> &[u64] {
+        if self.is_uniform() { &[] } else { &self.each[..2 * self.len] }
+    }
+
+    /// The largest id.
+    pub(crate) fn last(&self) -> u64 {
+        self.id(self.len.saturating_sub(1))
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use populace_pool::Bytes;
 use populace_tensor::Array;
+use redb::ReadOnlyTable;
 
 use crate::chunk::{AtRest, Chunk, NOT_BORN};
 use crate::hibernation::{BATCH_BYTES, Hibernation, STORE_BYTES};
@@ -100,6 +101,15 @@ impl<T: Number> Population<T> {
     /// Opens the file that agents are hibernated in; those that it holds already are this
     /// population's from now on.
     pub(crate) fn hibernate_in(&mut self, path: &Path) -> Result<()> {
+        self.rest_in(path, |_, _| Ok(()))
+    }
+
+    /// As [`Self::hibernate_in`], after `restore` has made of the file what it was.
+    pub(crate) fn rest_in(
+        &mut self,
+        path: &Path,
+        restore: impl FnOnce(&mut Hibernation, u64) -> Result<()>,
+    ) -> Result<()> {
         if self.life.store.is_some() {
             return Err(Error::invalid("the population has a hibernation file already"));
         }
@@ -110,7 +120,8 @@ impl<T: Number> Population<T> {
         if self.worst_bytes() + taken > self.budget_bytes {
             return Err(self.refused_bytes("a hibernation file", taken));
         }
-        let store = Hibernation::open(path, self.life.fingerprint)?;
+        let mut store = Hibernation::open(path, self.life.fingerprint)?;
+        restore(&mut store, self.life.run)?;
         let mut awake = None;
         store.each_id(|id| {
             if awake.is_none() && self.find_id(id).is_some() {
@@ -120,11 +131,24 @@ impl<T: Number> Population<T> {
         if let Some(id) = awake {
             return Err(store.invalid(format!("agent {id} is in the file and in memory")));
         }
+        store.belong_to(self.life.run)?;
         self.life.next_id = self.life.next_id.max(store.last_id()?.map_or(0, |id| id + 1));
         self.life.store = Some(store);
         self.life.reserve = Some(reserve);
         self.note_fixed(&before);
         Ok(())
+    }
+
+    /// Opens the file of agents at rest where a checkpoint left off, and makes it what it was.
+    pub(crate) fn rest_again(
+        &mut self,
+        path: Option<&Path>,
+        asleep: Option<&ReadOnlyTable<u64, &'static [u8]>>,
+    ) -> Result<()> {
+        match path {
+            Some(path) => self.rest_in(path, |store, run| store.restore(run, asleep)),
+            None => Ok(()),
+        }
     }
 
     fn store_or(&mut self, what: &str) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A population in one precision: chunks of agents, workers, and the tick over them.
 
+mod fill;
 mod size;
 mod streaming;
 
@@ -12,13 +13,11 @@ use populace_tensor::Array;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::checkpoint::Resumed;
 use crate::chunk::{Chunk, ChunkLayout, NOT_BORN, Spare};
 use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
 use crate::history::Archive;
 use crate::lifecycle::Life;
-use crate::membership::begin;
 use crate::memory::{EngineMemory, most_idle_bytes};
 use crate::record::{DENSE, Keep, Number, RecordLayout};
 use crate::roster::{Call, Called, by_chunk};
@@ -26,7 +25,7 @@ use crate::spill::Spill;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
 use crate::{Bounds, Environment, Error, ErrorKind, Memory, Moment, Result, Settings, Tiers};
 use size::{chunk_size, parts};
-use streaming::{Room, Stepping};
+use streaming::Stepping;
 
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
 pub(crate) type Probe<'a, T> = &'a (dyn Fn(u64, usize, &CompiledModel<T>, &Scratch<T>) + Sync);
@@ -80,6 +79,15 @@ struct KeptArrays {
     actions: Array<i32>,
 }
 
+/// What a population has from the checkpoint that it goes on from.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    /// The chunks that its agents are in.
+    chunk: usize,
+    /// For how many ids the rings of its history are, where there is any.
+    ring_agents: Option<usize>,
+}
+
 /// What a population is made from, besides its settings.
 pub(crate) struct Source<'a> {
     pub(crate) model: &'a Model,
@@ -107,7 +115,7 @@ impl<T: Number> Population<T> {
         memory: EngineMemory,
         source: &Source<'_>,
         settings: &Settings,
-        given: Option<usize>,
+        given: Option<Given>,
     ) -> Result<Self> {
         if settings.agents == 0 && !source.changes {
             return Err(Error::invalid("agents: 0 are no population"));
@@ -121,14 +129,8 @@ impl<T: Number> Population<T> {
             let message = format!("threads: {asked} are more than {most}");
             return Err(Error::invalid(message));
         }
-        if source.changes && (settings.checkpoint || settings.spill.is_some()) {
-            let what = if settings.checkpoint { "checkpoint" } else { "spill" };
-            let why =
-                "agents come and go here, and so far only those that stay can be kept on disk";
-            return Err(Error::new(ErrorKind::Unsupported, format!("{what}: {why}")));
-        }
-        if settings.history.is_some() && settings.spill.is_some() {
-            let why = "history is kept in memory, and so far not beside agents that are on disk";
+        if source.changes && settings.spill.is_some() {
+            let why = "agents come and go here, and so far only those that stay can be spilled";
             return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
         }
         let shared = memory.shared();
@@ -148,14 +150,15 @@ impl<T: Number> Population<T> {
         let count = threads.current_num_threads();
         let (chunk_agents, batch) = match given {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
-            Some(agents) => (agents, settings.chunk.unwrap_or(agents).min(agents)),
+            Some(Given { chunk, .. }) => (chunk, settings.chunk.unwrap_or(chunk).min(chunk)),
         };
         let history = settings.history.as_ref().map(|history| {
             if soft {
                 let message = "history: of observations that are distributions none is kept yet";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
-            let sizes = (settings.agents, chunk_agents, source.changes);
+            let rings = given.and_then(|given| given.ring_agents);
+            let sizes = (settings.agents, chunk_agents, source.changes, rings);
             Archive::new(history, &model, sizes, memory.agents(), &memory.scratch())
         });
         let history = history.transpose()?;
@@ -168,6 +171,10 @@ impl<T: Number> Population<T> {
         // Only records that change their length, and agents that go, and history come back to the pool.
         let returns = source.changes || !layout.record.fixed() || history.is_some();
         let asked = source.changes && model.planner() == Planner::Graph;
+        let fingerprint = match source.changes {
+            true => fingerprint(source.model, settings, environment.state_bytes()),
+            false => 0,
+        };
         Ok(Self {
             source: asked.then(|| Box::new(source.model.clone())),
             enumerator: None,
@@ -180,7 +187,7 @@ impl<T: Number> Population<T> {
             chunk_agents,
             batch,
             asked: settings.chunk,
-            given,
+            given: given.map(|given| given.chunk),
             checkpoint: settings.checkpoint,
             _store: None,
             spill: None,
@@ -188,7 +195,7 @@ impl<T: Number> Population<T> {
             budget_bytes: settings.budget_bytes,
             idle_bytes: if returns { most_idle_bytes(settings.agents) } else { 0 },
             first_agents: settings.agents,
-            life: Life::new(if source.changes { fingerprint(source.model, settings) } else { 0 }),
+            life: Life::new(fingerprint),
             chunks: Vec::new(),
             kept: None,
             history,
@@ -210,21 +217,8 @@ impl<T: Number> Population<T> {
         Ok(population)
     }
 
-    /// A population where a checkpoint left off.
-    pub(crate) fn resumed(
-        source: &Source<'_>,
-        settings: &Settings,
-        from: &mut Resumed,
-    ) -> Result<Self> {
-        // The checkpoint's store takes memory while it is read.
-        let settings = Settings { checkpoint: true, ..settings.clone() };
-        let mut population = Self::admitted(source, &settings, Some(from.chunk_agents))?;
-        population.refill(settings.agents, from)?;
-        Ok(population)
-    }
-
     /// Everything but the agents, of whom the worst case fits the budget.
-    fn admitted(source: &Source<'_>, settings: &Settings, given: Option<usize>) -> Result<Self> {
+    fn admitted(source: &Source<'_>, settings: &Settings, given: Option<Given>) -> Result<Self> {
         let (agents, budget) = (settings.agents, settings.budget_bytes);
         let prepare = |settings: &Settings| {
             let memory = EngineMemory::new(settings.budget_bytes, settings.agents)?;
@@ -234,7 +228,7 @@ impl<T: Number> Population<T> {
             // Not even the model and the threads fit: say what would.
             Err(error) if error.kind() == ErrorKind::Budget => {
                 let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
-                let whole = prepare(&unlimited)?;
+                let whole = Self { budget_bytes: budget, ..prepare(&unlimited)? };
                 let needed = whole.asked_bytes(settings, source.keep_arrays);
                 return Err(Error::over_budget(agents, needed, budget, 0));
             }
@@ -245,7 +239,7 @@ impl<T: Number> Population<T> {
             let fits = population.most_agents(budget, source.keep_arrays);
             return Err(Error::over_budget(agents, needed, budget, fits));
         }
-        population.begin_history(source.keep_arrays);
+        population.begin_history(source.keep_arrays, settings.spill.is_some());
         if settings.checkpoint {
             let bytes = population.kept_free(agents);
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -268,69 +262,19 @@ impl<T: Number> Population<T> {
         let (memory, record) = EngineMemory::recorded(settings.budget_bytes, settings.agents)?;
         let settings = &Settings { spill: None, checkpoint: false, ..settings.clone() };
         let mut population = Self::prepare_in(memory, source, settings, None)?;
-        population.begin_history(source.keep_arrays);
+        population.begin_history(source.keep_arrays, false);
         population.fill(settings.agents, source.keep_arrays)?;
         Ok((population, record))
-    }
-
-    fn fill(&mut self, agents: u64, keep_arrays: bool) -> Result<()> {
-        if keep_arrays {
-            let memory = self.memory.scratch();
-            let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-            self.kept = Some(KeptArrays {
-                observations: Array::zeroed(&memory, agents as usize * modalities)?,
-                actions: Array::zeroed(&memory, agents as usize * factors)?,
-            });
-        }
-        let (seed, free_bytes) = (self.seed, self.free_for_chunks(agents));
-        let Self { layout, chunk_memory, spill, workers, environment, chunks, .. } = self;
-        let (layout, environment) = (&*layout, &**environment);
-        let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);
-        for first in (0..agents).step_by(self.chunk_agents) {
-            let len = (self.chunk_agents as u64).min(agents - first) as usize;
-            chunks.push(room.chunk(chunks.len(), first, len, 0, &mut |chunk| {
-                chunk.contents_mut(layout).0.fill(0);
-                if chunk.borrows() {
-                    begin(environment, seed, layout, chunk, 0);
-                }
-                Ok(())
-            })?);
-        }
-        let spill = spill.as_ref();
-        self.threads.install(|| {
-            let chunks = chunks.par_iter_mut().enumerate();
-            let here = chunks.filter(|&(place, _)| spill.is_none_or(|spill| !spill.is_away(place)));
-            here.for_each(|(_, chunk)| begin(environment, seed, layout, chunk, 0));
-        });
-        self.number_rows();
-        self.life.next_id = agents;
-        self.note_peak();
-        Ok(())
-    }
-
-    /// Fills the population with the agents of a checkpoint.
-    fn refill(&mut self, agents: u64, from: &mut Resumed) -> Result<()> {
-        let free_bytes = self.free_for_chunks(agents);
-        let Self { layout, chunk_memory, spill, workers, chunks, .. } = self;
-        let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);
-        for first in (0..agents).step_by(self.chunk_agents) {
-            let len = (self.chunk_agents as u64).min(agents - first) as usize;
-            let chunk = from.chunk(layout, first, len, |words, fill| {
-                room.chunk(chunks.len(), first, len, words, fill)
-            })?;
-            chunks.push(chunk);
-        }
-        self.number_rows();
-        self.life.next_id = agents;
-        (self.tick, self.hash) = (from.tick, from.hash);
-        self.agent_steps = agents.saturating_mul(from.tick);
-        self.note_peak();
-        Ok(())
     }
 
     /// What was taken before there was any agent.
     pub(crate) fn fixed_memory(&self) -> Memory {
         self.fixed
+    }
+
+    /// Whether agents may come and go.
+    pub(crate) fn changes(&self) -> bool {
+        self.layout.most_line_bytes(1) > 0
     }
 
     /// Steps every agent once.
@@ -348,6 +292,7 @@ impl<T: Number> Population<T> {
     ) -> Result<()> {
         self.prepare_history()?;
         self.finish_writing()?;
+        let left_free = self.left_to_history();
         let tick = Tick {
             model: &self.model,
             layout: &self.layout,
@@ -363,7 +308,7 @@ impl<T: Number> Population<T> {
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let hash = AtomicU64::new(0);
         let (spill, memory) = (self.spill.as_ref(), &self.memory);
-        let stepping = Stepping { tick: &tick, spill, memory, hash: &hash };
+        let stepping = Stepping { tick: &tick, spill, memory, left_free, hash: &hash };
         let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.

@@ -12,8 +12,8 @@
 use std::path::PathBuf;
 
 use populace_agent::random::{Purpose, Stream};
+use serde::{Deserialize, Serialize};
 
-use crate::hibernation::Hibernation;
 use crate::population::Population;
 use crate::record::Number;
 use crate::{Error, Result};
@@ -35,7 +35,7 @@ use crate::{Error, Result};
 /// assert_eq!(simulation.agents(), 20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Ticks from change to change.
     pub every: u64,
@@ -65,6 +65,15 @@ impl Default for Schedule {
             store: None,
         }
     }
+}
+
+/// Who passes on before a tick, as far as it has not happened yet.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    retire: Vec<u64>,
+    hibernate: Vec<u64>,
+    wake: Vec<u64>,
+    spawn: u64,
 }
 
 /// Draws an agent may need at a change.
@@ -116,19 +125,29 @@ impl Schedule {
 }
 
 impl<T: Number> Population<T> {
-    /// Lives by a schedule for `steps` ticks.
-    pub(crate) fn live(&mut self, schedule: &Schedule, steps: u64) -> Result<()> {
+    /// Lives by a schedule for `steps` ticks, from the first one on; `run` is what that run's agents are
+    /// known by. Where it was begun before (`again`), whoever was at rest then is forgotten.
+    pub(crate) fn live(
+        &mut self,
+        schedule: &Schedule,
+        steps: u64,
+        run: u64,
+        again: bool,
+    ) -> Result<()> {
+        self.life.run = run;
         if let Some(store) = &schedule.store {
-            self.hibernate_in(store)?;
-            let held = self.life.store.as_ref().map_or(0, Hibernation::count);
-            if held > 0 {
-                return Err(Error::invalid(format!(
-                    "{}: holds {held} agents of another run",
-                    store.display()
-                )));
-            }
+            self.rest_in(store, |store, run| match store.count() {
+                _ if again => store.restore(run, None),
+                0 => Ok(()),
+                held => Err(store.invalid(format!("holds {held} agents of another run"))),
+            })?;
         }
-        let most = schedule.most_agents(self.agents(), steps);
+        self.admit_schedule(schedule, steps)
+    }
+
+    /// Lives by a schedule from now on, if the most agents that there can be fit the budget.
+    pub(crate) fn admit_schedule(&mut self, schedule: &Schedule, steps: u64) -> Result<()> {
+        let most = schedule.most_agents(self.first_agents, steps);
         let (needed, budget) = (self.needed_bytes(most, false), self.budget_bytes);
         if needed > u128::from(budget) {
             return Err(Error::over_budget(most, needed, budget, self.most_agents(budget, false)));
@@ -137,13 +156,32 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    /// Makes the changes that come before the next tick, where there are any.
+    /// Makes the changes that come before the next tick, where there are any. Should that fail, the next
+    /// call goes on where it failed.
     pub(crate) fn change(&mut self) -> Result<()> {
         let ticks = self.ticks();
-        let Some(schedule) = self.life.schedule.clone() else { return Ok(()) };
-        if ticks == 0 || !ticks.is_multiple_of(schedule.every) {
+        let due = self.life.schedule.as_ref().is_some_and(|it| ticks.is_multiple_of(it.every));
+        if !due || ticks == 0 || self.life.changed == Some(ticks) {
             return Ok(());
         }
+        let mut change = match self.life.change.take() {
+            Some(change) => change,
+            None => self.draw_change()?,
+        };
+        match self.make(&mut change) {
+            Ok(()) => self.life.changed = Some(ticks),
+            Err(error) => {
+                self.life.change = Some(change);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who passes on before the next tick.
+    fn draw_change(&self) -> Result<Change> {
+        let ticks = self.ticks();
+        let Some(schedule) = &self.life.schedule else { return Ok(Change::default()) };
         let stream = Stream::new(self.seed, ticks, Purpose::Live);
         let falls = |id: u64, draw: u64, chance: f64| {
             chance > 0.0 && stream.uniform(id.wrapping_mul(DRAWS).wrapping_add(draw)) < chance
@@ -156,22 +194,34 @@ impl<T: Number> Population<T> {
         }
         let awake = self.ids();
         let old = asleep.iter().copied().filter(|&id| id < expired);
-        let retiring: Vec<u64> = awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
-        if !retiring.is_empty() {
-            self.retire(&retiring)?;
-        }
+        let retire = awake.iter().copied().filter(|&id| dying(id)).chain(old).collect();
         let tired = |&id: &u64| !dying(id) && falls(id, 1, schedule.hibernate);
-        let tired: Vec<u64> = awake.into_iter().filter(tired).collect();
-        if !tired.is_empty() {
-            self.hibernate(&tired)?;
-        }
+        let hibernate = awake.into_iter().filter(tired).collect();
         let rested = |&id: &u64| id >= expired && falls(id, 2, schedule.wake);
-        let rested: Vec<u64> = asleep.into_iter().filter(rested).collect();
-        if !rested.is_empty() {
-            self.wake(&rested)?;
+        let wake = asleep.into_iter().filter(rested).collect();
+        Ok(Change { retire, hibernate, wake, spawn: schedule.spawn })
+    }
+
+    /// Makes what is left of a change, and strikes out what is done.
+    fn make(&mut self, change: &mut Change) -> Result<()> {
+        let Change { retire, hibernate, wake, spawn } = change;
+        if !retire.is_empty() {
+            self.retire(retire)?;
+            retire.clear();
         }
-        if schedule.spawn > 0 {
-            self.give_birth(schedule.spawn)?;
+        if !hibernate.is_empty() {
+            self.hibernate(hibernate)?;
+            hibernate.clear();
+        }
+        // Where memory was refused half way, some are awake already.
+        wake.retain(|&id| self.find_id(id).is_none());
+        if !wake.is_empty() {
+            self.wake(wake)?;
+            wake.clear();
+        }
+        if *spawn > 0 {
+            self.give_birth(*spawn)?;
+            *spawn = 0;
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use populace_agent::{Answers, Model, Precision};
 use populace_pool::{Pool, Record, SharedResource};
 
 use crate::checkpoint::Resumed;
-use crate::chunk::{Chunk, ChunkLayout};
 use crate::generative::MOST_FACTORS;
+use crate::hibernation::fingerprint_of_run;
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
 use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings, Spilled};
@@ -27,7 +27,7 @@ use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Setting
 /// assert!(simulation.peak().total() <= 8 << 20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Simulation(Either);
+pub struct Simulation(pub(crate) Either);
 
 accessors!(Simulation);
 
@@ -69,7 +69,28 @@ impl Simulation {
         steps: u64,
         schedule: &Schedule,
     ) -> Result<Self> {
+        Self::living_in((model, process), settings, steps, schedule, false)
+    }
+
+    /// As [`Simulation::living`], of a run that was begun before: whoever its store holds is forgotten.
+    pub(crate) fn living_again(
+        world: (&Model, Option<&Model>),
+        settings: &Settings,
+        steps: u64,
+        schedule: &Schedule,
+    ) -> Result<Self> {
+        Self::living_in(world, settings, steps, schedule, true)
+    }
+
+    fn living_in(
+        (model, process): (&Model, Option<&Model>),
+        settings: &Settings,
+        steps: u64,
+        schedule: &Schedule,
+        again: bool,
+    ) -> Result<Self> {
         schedule.check()?;
+        let run = fingerprint_of_run(model, process.unwrap_or(model), settings, schedule);
         Self::in_world(model, process, steps, false, |source| {
             let source = Source { changes: true, ..*source };
             let precision = settings.precision;
@@ -77,29 +98,39 @@ impl Simulation {
                 Precision::F32 => Either::F32(Box::new(Population::new(&source, settings)?)),
                 Precision::F64 => Either::F64(Box::new(Population::new(&source, settings)?)),
             };
-            with!(&mut either, population => population.live(schedule, steps))?;
+            with!(&mut either, population => population.live(schedule, steps, run, again))?;
             Ok(Self(either))
         })
     }
 
-    /// As [`Simulation::new`], where a checkpoint left off.
+    /// As [`Simulation::new`] or [`Simulation::living`], where a checkpoint left off.
     pub(crate) fn resumed(
-        model: &Model,
-        process: Option<&Model>,
+        (model, process): (&Model, Option<&Model>),
         settings: &Settings,
-        steps: u64,
-        from: &mut Resumed,
+        schedule: Option<&Schedule>,
+        keep_arrays: bool,
+        from: &Resumed<'_>,
     ) -> Result<Self> {
-        Self::in_world(model, process, steps, false, |source| {
+        let steps = from.header.steps;
+        Self::in_world(model, process, steps, keep_arrays, |source| {
+            let source = Source { changes: schedule.is_some(), ..*source };
             let precision = settings.precision;
-            Ok(Self(match precision {
+            let mut either = match precision {
                 Precision::F32 => {
-                    Either::F32(Box::new(Population::resumed(source, settings, from)?))
+                    Either::F32(Box::new(Population::resumed(&source, settings, from)?))
                 }
                 Precision::F64 => {
-                    Either::F64(Box::new(Population::resumed(source, settings, from)?))
+                    Either::F64(Box::new(Population::resumed(&source, settings, from)?))
                 }
-            }))
+            };
+            if let Some(schedule) = schedule {
+                let (store, asleep) = (schedule.store.as_deref(), from.asleep()?);
+                with!(&mut either, population => {
+                    population.rest_again(store, asleep.as_ref())?;
+                    population.admit_schedule(schedule, steps)
+                })?;
+            }
+            Ok(Self(either))
         })
     }
 
@@ -192,19 +223,6 @@ impl Simulation {
     /// What is on disk, where the settings let agents go there.
     pub fn spilled(&self) -> Spilled {
         with!(&self.0, population => population.spilled())
-    }
-
-    /// Shows every chunk, by its place.
-    pub(crate) fn each_chunk(
-        &mut self,
-        show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
-    ) -> Result<()> {
-        with!(&mut self.0, population => population.each_chunk(show))
-    }
-
-    /// Agents of a chunk; the last may have fewer.
-    pub(crate) fn chunk_agents(&self) -> u64 {
-        with!(&self.0, population => population.chunk_agents as u64)
     }
 
     /// The observations of the last tick, (agents, modalities); empty unless kept.

@@ -23,7 +23,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::chunk::{Chunk, ChunkLayout, Spare};
-use crate::image::{ImageHeader, most_image_bytes, write_image};
+use crate::image::{ImageHeader, most_image_bytes, write_image_without_members};
 use crate::memory::EngineMemory;
 use crate::{Error, ErrorKind, Result};
 
@@ -148,7 +148,8 @@ impl Spill {
         let mut slot = self.slot(self.slots[place].load(Relaxed));
         let length = usize::try_from(bytes).ok();
         let header = ImageHeader::read(layout, chunk.len(), length, &mut slot).map_err(named)?;
-        if (header.first, header.len) != (chunk.members.first(), chunk.len()) {
+        if (header.first, header.len) != (chunk.members.first(), chunk.len()) || header.has_lines()
+        {
             return Err(named(Error::invalid(
                 "is damaged: agents are not where they were written",
             )));
@@ -165,7 +166,8 @@ impl Spill {
     }
 
     /// Lets a chunk that was stepped in borrowed memory settle in its own, if there is any, or writes it
-    /// to disk. Either way it gives back what it borrowed.
+    /// to disk: of the memory, so many bytes are left to others. Either way it gives back what it
+    /// borrowed.
     ///
     /// # Errors
     ///
@@ -176,11 +178,11 @@ impl Spill {
         layout: &ChunkLayout,
         chunk: &mut Chunk,
         spare: &mut Spare,
-        memory: &EngineMemory,
+        (memory, left_free): (&EngineMemory, u64),
     ) -> Result<()> {
         let (columns, stream) = chunk.contents(layout);
         let own = (columns.len() + size_of_val(stream)) as u64 + 2 * PAGE_BYTES;
-        if own <= memory.free_bytes() && chunk.settle(layout, spare, &memory.agents()) {
+        if own + left_free <= memory.free_bytes() && chunk.settle(layout, spare, &memory.agents()) {
             self.move_to(place, HERE, 0);
             return Ok(());
         }
@@ -192,7 +194,7 @@ impl Spill {
     /// Writes a chunk to disk.
     pub(crate) fn write(&self, place: usize, layout: &ChunkLayout, chunk: &Chunk) -> Result<()> {
         let slot = self.free().pop().ok_or_else(unfinished)?;
-        match write_image(layout, chunk, &mut self.slot(slot)) {
+        match write_image_without_members(layout, chunk, &mut self.slot(slot)) {
             Ok(bytes) => {
                 self.written_bytes.fetch_add(bytes as u64, Relaxed);
                 self.move_to(place, slot, bytes as u64);

@@ -33,7 +33,7 @@ fn small(agents: u64) -> Settings {
 
 fn begin(path: &Path, model: &Model, settings: &Settings) -> (Simulation, CheckpointWriter) {
     let simulation = Simulation::new(model, None, settings, STEPS, false).unwrap();
-    let run = Run { title: "a run", model, process: None, settings, steps: STEPS };
+    let run = Run::new("a run", model, settings, STEPS);
     (simulation, CheckpointWriter::create(path, &run).unwrap())
 }
 
@@ -242,7 +242,7 @@ fn a_new_run_takes_the_place_of_an_old_one_with_its_first_commit() {
     // What is no checkpoint is nobody's to replace.
     std::fs::write(&path, "a letter").unwrap();
     let settings = small(30);
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: STEPS };
+    let run = Run::new("", &model, &settings, STEPS);
     let error = CheckpointWriter::create(&path, &run).err().unwrap();
     assert!(error.to_string().ends_with("is not a checkpoint"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"a letter");

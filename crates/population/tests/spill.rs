@@ -4,7 +4,7 @@
 use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{Model, Precision};
 use populace_population::{
-    Belief, Checkpoint, CheckpointWriter, ErrorKind, Run, Settings, Simulation,
+    Belief, Checkpoint, CheckpointWriter, ErrorKind, History, Run, Settings, Simulation,
 };
 
 const STEPS: u64 = 10;
@@ -120,8 +120,7 @@ fn a_run_that_spills_is_committed_and_resumed_with_or_without() {
         let budget_bytes = least_budget(&model, &settings).midpoint(peak);
         let settings = Settings { budget_bytes, ..settings };
         let mut first = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
-        let run =
-            Run { title: name, model: &model, process: None, settings: &settings, steps: STEPS };
+        let run = Run::new(name, &model, &settings, STEPS);
         let mut writer = CheckpointWriter::create(&path, &run).unwrap();
         for tick in 1..=STEPS {
             first.tick().unwrap();
@@ -157,4 +156,47 @@ fn a_directory_that_cannot_be_made_is_named() {
     let error = Simulation::new(&model, None, &settings, STEPS, false).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::System);
     assert!(error.to_string().contains("beneath"), "{error}");
+}
+
+#[test]
+fn history_is_kept_beside_agents_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, model) in models() {
+        let history = Some(History { ticks: 6, ..History::default() });
+        let plenty = Settings { history: history.clone(), ..settings(1 << 30) };
+        let mut whole = Simulation::new(&model, None, &plenty, STEPS, false).unwrap();
+        (0..STEPS).for_each(|_| whole.tick().unwrap());
+        let spill = Some(directory.path().to_owned());
+        let spilling = Settings { spill, ..plenty };
+        let least = least_budget(&model, &spilling);
+        let budget_bytes = least + (whole.peak().total() - least) / 3;
+        // As much as there is for both, and as much as is said.
+        let bytes = whole.history_totals().unwrap().stored_bytes * 3;
+        for bytes in [None, Some(bytes)] {
+            let history = history.clone().map(|history| History { bytes, ..history });
+            let settings = Settings { budget_bytes, history, ..spilling.clone() };
+            let mut run = match Simulation::new(&model, None, &settings, STEPS, false) {
+                Ok(run) => run,
+                // It is less than is needed at least.
+                Err(error) if bytes.is_some() => {
+                    assert_eq!(error.kind(), ErrorKind::Budget, "{name}: {error}");
+                    continue;
+                }
+                Err(error) => panic!("{name}: {error}"),
+            };
+            while run.ticks() < STEPS {
+                run.tick().unwrap();
+                assert_eq!(run.memory().total(), run.engine_bytes(), "{name}");
+                assert!(run.engine_bytes() <= budget_bytes, "{name}");
+            }
+            assert_eq!(run.trajectory_hash(), whole.trajectory_hash(), "{name}");
+            let (spilled, totals) = (run.spilled(), run.history_totals().unwrap());
+            assert!(spilled.agents > 0 && totals.ticks > 0, "{name}: {spilled:?} {totals:?}");
+            let there = STEPS - totals.ticks..STEPS;
+            for id in (0..AGENTS).step_by(37) {
+                let expected = whole.history(id, there.clone()).unwrap();
+                assert_eq!(run.history(id, there.clone()).unwrap(), expected, "{name} agent {id}");
+            }
+        }
+    }
 }

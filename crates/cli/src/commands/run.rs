@@ -1,12 +1,12 @@
 //! `populace run`: a population in its environment, tick by tick.
 
 mod keeper;
+mod traced;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use populace_agent::TraceWriter;
 use populace_pool::CountingAllocator;
 use populace_population::{Checkpoint, Simulation};
 
@@ -17,8 +17,9 @@ use crate::job::Job;
 use crate::output::{print, print_json};
 use crate::prim;
 use crate::progress::Progress;
-use crate::summary::Summary;
+use crate::summary::{Before, Summary};
 use keeper::Keeper;
+use traced::Traced;
 
 /// Simulate a population
 ///
@@ -56,10 +57,6 @@ impl Run {
         let (process, traced) = (process.as_ref(), self.trace.is_some());
         let simulation = match schedule {
             None => Simulation::new(model, process, settings, *steps, traced),
-            Some(_) if traced => {
-                let why = "--trace: its rows are agents, and by [lifecycle] these come and go";
-                return Err(Failure::input(why.to_owned()));
-            }
             Some(schedule) => Simulation::living(model, process, settings, *steps, schedule),
         };
         simulation.map_err(|error| Failure::from(error).within(&job.title))
@@ -68,12 +65,6 @@ impl Run {
     pub(crate) fn execute(&self) -> Outcome {
         let baseline = prim::resident_bytes_peak();
         let interrupt = Interrupt::listen()?;
-        if let (Some(_), Some(resumed)) = (&self.trace, &self.resume) {
-            return Err(Failure::input(format!(
-                "--trace beside --resume: what agents did before is not in {}; trace a whole run",
-                resumed.display()
-            )));
-        }
         let resumed = self.resume.as_deref().map(Checkpoint::open).transpose()?.flatten();
         let (scenario, model) = (self.scenario.as_deref(), self.model.as_deref());
         let mut job = match (&resumed, &self.resume) {
@@ -83,16 +74,24 @@ impl Run {
             _ => Job::new(scenario, model, &self.flags)?,
         };
         job.settings.checkpoint = self.checkpoint.is_some();
+        if job.schedule.is_some() && self.trace.is_some() {
+            let why = "--trace: its rows are agents, and by [lifecycle] these come and go";
+            return Err(Failure::input(why.to_owned()));
+        }
+        // Agents at rest go where the scenario says, if it says so.
+        let resumed = resumed.map(|checkpoint| match job.schedule.as_ref().map(|it| &it.store) {
+            Some(Some(store)) => checkpoint.rest_in(store),
+            _ => checkpoint,
+        });
         let mut simulation = match &resumed {
+            Some(checkpoint) if self.trace.is_some() => {
+                checkpoint.resume_keeping_arrays(&job.settings)?
+            }
             Some(checkpoint) => checkpoint.resume(&job.settings)?,
             None => self.simulation(&job)?,
         };
-        let first = simulation.ticks();
-        let trace = self.trace.as_deref().map(|path| {
-            let (modalities, factors) = (job.model.modalities(), job.model.factors());
-            let agents = job.settings.agents as usize;
-            TraceWriter::create(path, job.steps as usize, agents, modalities, factors)
-        });
+        let before = Before::now(&simulation);
+        let trace = self.trace.as_deref().map(|path| Traced::new(path, &job, &simulation));
         let mut trace = trace.transpose()?;
         let resumed = resumed.zip(self.resume.as_deref());
         let mut keeper = match &self.checkpoint {
@@ -112,8 +111,7 @@ impl Run {
                 let before = CountingAllocator::allocations();
                 simulation.tick()?;
                 if let Some(trace) = &mut trace {
-                    let (seen, done) = (simulation.observations(), simulation.actions());
-                    trace.put(tick as usize, 0, seen, done)?;
+                    trace.put(tick, simulation)?;
                 }
                 if tick >= job.steps / 2 {
                     allocations += CountingAllocator::allocations() - before;
@@ -132,9 +130,9 @@ impl Run {
         progress.clear();
 
         if let Some(trace) = trace {
-            trace.finish(simulation.ticks() as usize)?;
+            trace.finish(simulation.ticks())?;
         }
-        let summary = Summary::new(&job, &mut simulation, first, seconds, allocations, baseline);
+        let summary = Summary::new(&job, &mut simulation, &before, seconds, allocations, baseline);
         if self.json {
             print_json(&summary)?
         } else {

@@ -50,4 +50,29 @@ impl History {
             beliefs: self.beliefs.unwrap_or(default.beliefs),
         })
     }
+
+    /// What is asked for, with the ticks that a flag says in front, that is not what is kept already: its
+    /// name, what is asked, and what is there. Its bytes are free.
+    pub(crate) fn contradiction(
+        &self,
+        ticks: Option<u64>,
+        kept: &populace_population::History,
+    ) -> Option<(&'static str, String, String)> {
+        let differ = |name, asked: Option<String>, there: String| {
+            asked.filter(|asked| *asked != there).map(|asked| (name, asked, there))
+        };
+        let codec = |codec: Codec| format!("{codec:?}").to_lowercase();
+        differ(
+            "history ticks",
+            ticks.or(self.ticks).map(|it| it.to_string()),
+            kept.ticks.to_string(),
+        )
+        .or_else(|| {
+            differ("history codec", self.codec.map(|it| codec(it.into())), codec(kept.codec))
+        })
+        .or_else(|| {
+            let asked = self.beliefs.map(|it| it.to_string());
+            differ("history beliefs", asked, kept.beliefs.to_string())
+        })
+    }
 }

@@ -62,3 +62,19 @@ fn an_interrupted_run_goes_on_with_the_tick_it_was_at() {
     let resumed = interrupted(&place, &again, "d");
     assert_eq!(resumed["resumed_steps"].as_u64().unwrap(), steps);
 }
+
+#[test]
+fn the_trace_of_an_interrupted_run_is_completed() {
+    let place = Place::new();
+    let endless = ["run", "--agents", "50", "--steps", "1000000000", "--json", "--trace", "t"];
+    let first = [&endless[..], &["--checkpoint", "c", "--every", "1000000000"]].concat();
+    let before = interrupted(&place, &first, "c")["steps"].as_u64().unwrap();
+    let again = ["run", "--resume", "c", "--checkpoint", "d", "--json", "--trace", "t"];
+    let report = interrupted(&place, &again, "d");
+    let steps = report["steps"].as_u64().unwrap();
+    assert!(report["resumed_steps"] == before && steps >= before, "{report}");
+    let trace = File::read(&place.path("t"));
+    assert_eq!(trace.raw("observations").shape, [steps as usize, 50, 1]);
+    assert_eq!(report["trajectory_hash"], format!("{:016x}", recomputed(&trace)));
+    assert_eq!(place.files(), ["c", "d", "t"]);
+}

@@ -1,5 +1,5 @@
-//! `kill -9` at any instant of a run that commits and spills: what is resumed is the run that nobody
-//! killed.
+//! `kill -9` at any instant of a run that commits: what is resumed is the run that nobody killed. Of
+//! runs that spill, with a past; and of runs whose agents come and go, and rest in a file.
 #![cfg(unix)]
 
 use std::process::Stdio;
@@ -8,17 +8,43 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::populace::{Place, Ran};
+use crate::populace::Place;
 
-const RUN: [&str; 9] =
-    ["run", "--agents", "3000", "--steps", "12", "--belief", "dense", "--threads", "2"];
+/// Agents come and go, and have a past.
+const LIVES: &str = "[lifecycle]\nevery = 2\nspawn = 60\nretire = 0.05\nlifetime = 12\nhibernate = 0.2\n\
+    wake = 0.3\nstore = \"rest\"\n[model]\nside = 10\nslip = 0.1\n[population]\nagents = 1000\n\
+    [run]\nsteps = 16\n[history]\nticks = 7\n";
+
+/// A run to be killed.
+struct Killed {
+    /// How it is begun, `s.toml` being there.
+    run: &'static [&'static str],
+    /// How it is committed.
+    commit: &'static [&'static str],
+    /// What does not depend on whether it was killed.
+    lasting: &'static [&'static str],
+    /// The files that it may leave.
+    files: &'static [&'static str],
+}
+
 /// Most of the agents do not fit.
-const SPILL: [&str; 4] = ["--budget", "7MiB", "--spill", "s"];
-const CHECKPOINT: [&str; 4] = ["--checkpoint", "c", "--every", "1"];
+const SPILLING: Killed = Killed {
+    run: &["run", "--agents", "3000", "--steps", "12", "--belief", "dense", "--threads", "2"],
+    commit: &["--budget", "7MiB", "--spill", "s", "--checkpoint", "c", "--every", "1"],
+    lasting: &["trajectory_hash", "tiers"],
+    files: &["c", "c.new", "s", "s.toml"],
+};
+
+const LIVING: Killed = Killed {
+    run: &["run", "s.toml", "--threads", "2"],
+    commit: &["--checkpoint", "c", "--every", "2"],
+    lasting: &["trajectory_hash", "tiers", "lifecycle", "hibernated", "history"],
+    files: &["c", "c.new", "rest", "s.toml"],
+};
 
 /// Instants of a run, some of every part of it: numbers in 0..1 that look random.
-fn instants(count: usize) -> impl Iterator<Item = f64> {
-    (1..=count).map(|n| (n as f64 * 0.618_033_988_749_895).fract())
+fn instants() -> impl Iterator<Item = f64> {
+    (1..).map(|n| (f64::from(n) * 0.618_033_988_749_895).fract())
 }
 
 /// Starts a run and kills it after a while; answers whether it was still running.
@@ -32,45 +58,66 @@ fn killed(place: &Place, arguments: &[&str], after: Duration) -> bool {
     running
 }
 
-#[test]
-fn a_killed_run_is_resumed_as_if_it_had_not_been() {
-    let expected = Place::new().json(&RUN);
-    let expected = &expected["trajectory_hash"];
-    let start = Instant::now();
-    let once = Place::new().json(&[&RUN[..], &SPILL, &CHECKPOINT].concat());
-    let length = start.elapsed();
-    assert!(once["spilled"].as_u64().unwrap() > 0, "{once}");
-    assert_eq!(once["trajectory_hash"], *expected);
-
-    let trials = if std::env::var_os("POPULACE_LONG").is_some() { 1000 } else { 6 };
-    let (mut kills, mut resumed) = (0, 0);
-    let mut instants = instants(usize::MAX);
-    let mut place = Place::new();
-    while kills < trials {
-        let mut next = || length.mul_f64(instants.next().unwrap_or(0.5));
-        // Killed at first, and again as it goes on.
-        kills += usize::from(killed(&place, &[&RUN[..], &SPILL, &CHECKPOINT].concat(), next()));
-        if !place.path("c").exists() {
-            continue;
-        }
-        let on = [&RUN[..], &["--resume", "c"], &SPILL, &CHECKPOINT].concat();
-        kills += usize::from(killed(&place, &on, next()));
-        let files = place.files();
-        let known = |name: &String| ["c", "c.new", "s"].contains(&name.as_str());
-        assert!(files.iter().all(known), "{files:?}");
-        let ran = place.run(&["run", "--resume", "c", "--json"]);
-        let report: Value = whole(&ran);
-        assert_eq!(report["trajectory_hash"], *expected, "after {kills} kills");
-        resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
-        if place.path("s").exists() {
-            assert_eq!(std::fs::read_dir(place.path("s")).unwrap().count(), 0);
-        }
-        place = Place::new();
+impl Killed {
+    fn place() -> Place {
+        let place = Place::new();
+        place.write("s.toml", LIVES);
+        place
     }
-    assert!(resumed > 0, "none of {kills} was killed after its first commit");
+
+    fn lasting(&self, report: &Value) -> Vec<Value> {
+        self.lasting.iter().map(|field| report[field].clone()).collect()
+    }
+
+    /// Kills it so many times, now at first, now as it goes on.
+    fn is_resumed_as_if_it_had_not_been(&self, trials: usize) {
+        let expected = self.lasting(&Self::place().json(self.run));
+        let start = Instant::now();
+        let once = Self::place().json(&[self.run, self.commit].concat());
+        let length = start.elapsed();
+        assert_eq!(self.lasting(&once), expected, "{once}");
+        assert!(self.commit[2] != "--spill" || once["spilled"].as_u64().unwrap() > 0, "{once}");
+
+        let (mut kills, mut resumed) = (0, 0);
+        let mut instants = instants();
+        let mut place = Self::place();
+        while kills < trials {
+            let mut next = || length.mul_f64(instants.next().unwrap_or(0.5));
+            kills += usize::from(killed(&place, &[self.run, self.commit].concat(), next()));
+            if !place.path("c").exists() {
+                continue;
+            }
+            let on = [self.run, &["--resume", "c"], self.commit].concat();
+            kills += usize::from(killed(&place, &on, next()));
+            let files = place.files();
+            let known = |name: &String| self.files.contains(&name.as_str());
+            assert!(files.iter().all(known), "{files:?}");
+            let report = place.json(&["run", "--resume", "c"]);
+            assert_eq!(self.lasting(&report), expected, "after {kills} kills");
+            resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
+            if kills % 100 < 2 {
+                eprintln!("{kills} kills, {resumed} runs resumed after a commit");
+            }
+            if place.path("s").exists() {
+                assert_eq!(std::fs::read_dir(place.path("s")).unwrap().count(), 0);
+            }
+            place = Self::place();
+        }
+        assert!(resumed > 0, "none of {kills} was killed after its first commit");
+        eprintln!("{kills} kills, {resumed} runs resumed after a commit");
+    }
 }
 
-fn whole(ran: &Ran) -> Value {
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    serde_json::from_str(&ran.stdout).unwrap()
+fn trials() -> usize {
+    if std::env::var_os("POPULACE_LONG").is_some() { 1000 } else { 6 }
+}
+
+#[test]
+fn a_killed_run_that_spills_is_resumed_as_if_it_had_not_been() {
+    SPILLING.is_resumed_as_if_it_had_not_been(trials());
+}
+
+#[test]
+fn a_killed_run_whose_agents_come_and_go_is_resumed_as_if_it_had_not_been() {
+    LIVING.is_resumed_as_if_it_had_not_been(trials());
 }

@@ -8,7 +8,7 @@ use redb::backends::FileBackend;
 
 use super::{Checkpoint, CheckpointWriter, Run};
 use crate::fault::{FAULTS, Failing, Fault};
-use crate::{ErrorKind, Settings, Simulation};
+use crate::{ErrorKind, History, Settings, Simulation};
 
 const STEPS: u64 = 1000;
 
@@ -25,9 +25,10 @@ fn whichever_call_of_a_commit_fails_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run");
     let model = Builtin::Tmaze.model().unwrap();
-    let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
+    let history = Some(History { ticks: 20, ..History::default() });
+    let settings = Settings { agents: 30, threads: 1, history, ..Settings::default() };
     let mut simulation = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: STEPS };
+    let run = Run::new("", &model, &settings, STEPS);
     let fault = Arc::new(Fault::default());
     let mut writer = CheckpointWriter::create_with(&path, &run, writer_under(&fault)).unwrap();
     for (errno, reason) in FAULTS {
@@ -67,6 +68,7 @@ fn whichever_call_of_a_commit_fails_nothing_is_lost() {
     assert_eq!(there.ticks(), simulation.ticks());
     let again = there.resume(&settings).unwrap();
     assert_eq!(again.trajectory_hash(), simulation.trajectory_hash());
+    assert_eq!(again.history_totals(), simulation.history_totals());
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn a_checkpoint_that_cannot_be_begun_leaves_nothing() {
     let path = directory.path().join("run");
     let model = Builtin::Tmaze.model().unwrap();
     let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
-    let run = Run { title: "", model: &model, process: None, settings: &settings, steps: STEPS };
+    let run = Run::new("", &model, &settings, STEPS);
     for (errno, reason) in FAULTS {
         for call in 1..=6 {
             let fault = Arc::new(Fault::default());

@@ -62,7 +62,7 @@ impl Write for PieceWriter<'_, '_> {
 }
 
 /// Reads one value.
-pub(super) struct PieceReader<'a, T> {
+pub(crate) struct PieceReader<'a, T> {
     table: &'a T,
     value: u64,
     place: u32,

@@ -9,12 +9,28 @@ use redb::backends::FileBackend;
 use redb::{Database, StorageBackend, WriteTransaction};
 
 use super::header::Header;
+use super::lives::{KeptPast, Lives};
 use super::pieces::PieceWriter;
-use super::{CACHE_BYTES, Checkpoint, HEADER, IMAGES, MODELS, RUN, reason};
+use super::{ASLEEP, CACHE_BYTES, Checkpoint, HEADER, IMAGES, MODELS, PAST, RUN, reason};
 use crate::image::write_image;
-use crate::{Error, ErrorKind, Result, Settings, Simulation};
+use crate::population::Population;
+use crate::precision::with;
+use crate::record::Number;
+use crate::{Crowd, Error, ErrorKind, Result, Schedule, Settings, Simulation};
 
 /// What a checkpoint is of.
+///
+/// ```
+/// use populace_agent::models::Builtin;
+/// use populace_population::{Run, Schedule, Settings};
+///
+/// let model = Builtin::Tmaze.model()?;
+/// let settings = Settings::default();
+/// let schedule = Schedule { spawn: 10, ..Schedule::default() };
+/// let run = Run { schedule: Some(&schedule), ..Run::new("a maze", &model, &settings, 100) };
+/// # assert_eq!(run.steps, 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// What a person calls the model.
@@ -25,8 +41,24 @@ pub struct Run<'a> {
     pub process: Option<&'a Model>,
     /// The settings of the population.
     pub settings: &'a Settings,
-    /// How many ticks the whole run has.
+    /// By what agents come and go, if they do.
+    pub schedule: Option<&'a Schedule>,
+    /// How many ticks the whole run has; of a crowd nobody knows.
     pub steps: u64,
+    /// Whether it is of a crowd.
+    pub crowd: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Of agents that stay, in the world of their own model.
+    pub fn new(title: &'a str, model: &'a Model, settings: &'a Settings, steps: u64) -> Self {
+        Self { title, model, process: None, settings, schedule: None, steps, crowd: false }
+    }
+
+    /// Of a [`Crowd`].
+    pub fn of_crowd(title: &'a str, model: &'a Model, settings: &'a Settings) -> Self {
+        Self { crowd: true, ..Self::new(title, model, settings, 0) }
+    }
 }
 
 /// What a store answers.
@@ -66,7 +98,7 @@ impl CheckpointWriter {
     }
 
     pub(super) fn create_with(path: &Path, run: &Run<'_>, open: Open) -> Result<Self> {
-        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let destination = behind_links(path);
         let replaces = destination.exists() && Checkpoint::open(path)?.is_some();
         let name = destination.file_name().ok_or_else(|| {
             Error::invalid(format!("{}: is not the name of a file", path.display()))
@@ -94,6 +126,11 @@ impl CheckpointWriter {
             tick: 0,
             hash: 0,
             chunk: 0,
+            lives: match run.schedule {
+                Some(schedule) => Some(Lives::by(schedule)?),
+                None => run.crowd.then(Lives::default),
+            },
+            past: run.settings.history.as_ref().map(KeptPast::by),
         };
         let file = new_file(&fresh).map_err(|error| unwritable(path, &error))?;
         let mut writer = Self {
@@ -140,7 +177,7 @@ impl CheckpointWriter {
     }
 
     pub(super) fn reopen_with(path: &Path, header: Header, open: Open) -> Result<Self> {
-        let destination = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let destination = behind_links(path);
         let mut writer = Self {
             path: path.to_owned(),
             destination,
@@ -158,16 +195,33 @@ impl CheckpointWriter {
     ///
     /// # Errors
     ///
-    /// The file cannot be written; the commit before is still there.
+    /// The file cannot be written; the commit before is still there. Or a tick of the simulation has
+    /// failed, and has to be finished first.
     pub fn commit(&mut self, simulation: &mut Simulation) -> Result<()> {
+        with!(&mut simulation.0, population => self.commit_population(population))
+    }
+
+    /// Commits where a crowd is now: who is there, who is at rest, and what they all know.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::commit`].
+    pub fn commit_crowd(&mut self, crowd: &mut Crowd) -> Result<()> {
+        with!(&mut crowd.0, population => self.commit_population(population))
+    }
+
+    fn commit_population<T: Number>(&mut self, population: &mut Population<T>) -> Result<()> {
         self.ensure_open()?;
         let header = Header {
-            tick: simulation.ticks(),
-            hash: simulation.trajectory_hash(),
-            chunk: simulation.chunk_agents(),
+            format: Header::FORMAT,
+            tick: population.ticks(),
+            hash: population.trajectory_hash(),
+            chunk: population.chunk_agents as u64,
+            lives: population.lives()?,
+            past: population.kept_past(),
             ..self.header.clone()
         };
-        match self.try_commit(simulation, &header) {
+        match self.try_commit(population, &header) {
             Ok(()) => {
                 self.header = header;
                 self.publish()
@@ -180,7 +234,11 @@ impl CheckpointWriter {
         }
     }
 
-    fn try_commit(&mut self, simulation: &mut Simulation, header: &Header) -> Result<()> {
+    fn try_commit<T: Number>(
+        &mut self,
+        population: &mut Population<T>,
+        header: &Header,
+    ) -> Result<()> {
         let Some(database) = &self.database else { return Ok(()) };
         let (path, buffer) = (&self.path, &mut self.buffer);
         let failed = |error: redb::Error| store_failed(path, error);
@@ -188,12 +246,25 @@ impl CheckpointWriter {
         write.delete_table(IMAGES).map_err(|error| failed(error.into()))?;
         {
             let mut table = write.open_table(IMAGES).map_err(|error| failed(error.into()))?;
-            simulation.each_chunk(&mut |index, layout, chunk| {
+            population.each_chunk(&mut |index, layout, chunk| {
                 let mut pieces = PieceWriter::new(&mut table, index, buffer);
                 let written = write_image(layout, chunk, &mut pieces);
                 let written = written.and_then(|_| pieces.finish());
                 written.map_err(|error| unwritable(path, &error))
             })?;
+        }
+        if let Some(history) = &mut population.history {
+            write.delete_table(PAST).map_err(|error| failed(error.into()))?;
+            let mut table = write.open_table(PAST).map_err(|error| failed(error.into()))?;
+            for ring in 0..history.rings() {
+                let mut pieces = PieceWriter::new(&mut table, ring as u64, buffer);
+                let written = history.write_ring(ring, &mut pieces).and_then(|()| pieces.finish());
+                written.map_err(|error| unwritable(path, &error))?;
+            }
+        }
+        if let Some(store) = &population.life.store {
+            let mut table = write.open_table(ASLEEP).map_err(|error| failed(error.into()))?;
+            store.copy_to(&mut table, failed)?;
         }
         put_header(&write, header).map_err(failed)?;
         write.commit().map_err(|error| failed(error.into()))
@@ -245,6 +316,14 @@ fn put_header(write: &WriteTransaction, header: &Header) -> Stored<()> {
     let bytes = header.to_bytes().map_err(|error| redb::Error::Corrupted(error.to_string()))?;
     write.open_table(RUN)?.insert(HEADER, bytes.as_slice())?;
     Ok(())
+}
+
+/// The file that a path names, which may not be there yet.
+fn behind_links(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| match std::fs::read_link(path) {
+        Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
+        Err(_) => path.to_owned(),
+    })
 }
 
 /// An empty file for its owner's eyes only, that no other process writes.

@@ -1,4 +1,5 @@
-//! What a record means depends on the model and on how records are laid out: a hash of both.
+//! What a record means depends on the model, on how records are laid out and on the world: a hash of
+//! these. And a hash of all that a run follows from.
 
 use std::fmt::{self, Write};
 use std::hash::Hasher;
@@ -6,13 +7,36 @@ use std::hash::Hasher;
 use populace_agent::{Model, Tensor};
 use twox_hash::XxHash3_64;
 
-use crate::Settings;
+use crate::{Schedule, Settings};
 
-/// A hash of the contents of a model and of the settings that records depend on.
-pub(crate) fn fingerprint(model: &Model, settings: &Settings) -> u64 {
+/// A hash of all that a run of agents that come and go follows from: runs with the same are the same,
+/// tick by tick.
+pub(crate) fn fingerprint_of_run(
+    model: &Model,
+    world: &Model,
+    settings: &Settings,
+    schedule: &Schedule,
+) -> u64 {
+    let mut hash = Fingerprint(XxHash3_64::new());
+    hash.0.write_u64(fingerprint(model, settings, 0));
+    hash.0.write_u64(fingerprint(world, settings, 0));
+    let Schedule { every, spawn, retire, lifetime, hibernate, wake, store: _ } = schedule;
+    let Settings { agents, seed, .. } = settings;
+    let parts: [&dyn fmt::Debug; 8] =
+        [agents, seed, every, spawn, retire, lifetime, hibernate, wake];
+    for part in parts {
+        let _ = write!(hash, "{part:?};");
+    }
+    hash.0.finish()
+}
+
+/// A hash of the contents of a model and of what records depend on besides: settings, and how many bytes
+/// an agent has in its world.
+pub(crate) fn fingerprint(model: &Model, settings: &Settings, state_bytes: usize) -> u64 {
     let mut hash = Fingerprint(XxHash3_64::new());
     let Settings { belief, mass, tolerance, precision, .. } = settings;
     let Model { dialect, a_dependencies, b_dependencies, b_action_dependencies, .. } = model;
+    hash.0.write_u64(state_bytes as u64);
     let Model { num_controls, policies, arguments, sophisticated, e, .. } = model;
     // Numbers are printed so that they can be read back, each its own text.
     let parts: [&dyn fmt::Debug; 13] = [

@@ -132,3 +132,60 @@ fn a_disk_that_fails_at_any_write_loses_nobody() {
         assert!(failures > 10, "{failures}");
     }
 }
+
+#[test]
+fn a_disk_that_fails_while_a_file_is_restored_leaves_it_as_it_was() {
+    use redb::{ReadableDatabase, backends::InMemoryBackend};
+    let path = Path::new("rest");
+    // What a checkpoint has: some that the file has too, some as they were before, some more.
+    let kept = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+    let write = kept.begin_write().unwrap();
+    {
+        let mut table = write.open_table(super::AGENTS).unwrap();
+        for id in 40..90 {
+            let mut sealed = if id == 50 { vec![9; 10] } else { image(id) };
+            let sum = super::checksum(id, &sealed);
+            sealed.extend_from_slice(&sum.to_le_bytes());
+            table.insert(id, &sealed[..]).unwrap();
+        }
+    }
+    write.commit().unwrap();
+    let kept = kept.begin_read().unwrap().open_table(super::AGENTS).unwrap();
+    let mut failures = 0;
+    for writes in 0.. {
+        let writes_left = AtomicU64::new(u64::MAX);
+        let disk = Arc::new(Disk { bytes: Mutex::default(), writes_left, fault: 28 });
+        let shared = disk.clone();
+        let open = move || {
+            let handle = Handle(shared.clone());
+            Builder::new().set_cache_size(1 << 16).create_with_backend(handle).map_err(refused)
+        };
+        let mut store = Hibernation::open_with(path, 7, Box::new(open)).unwrap();
+        store.belong_to(3).unwrap();
+        take_in(&mut store, 0..60).unwrap();
+        let theirs = store.restore(4, Some(&kept)).unwrap_err().to_string();
+        assert_eq!(theirs, "rest: holds 60 agents of another run");
+        disk.writes_left.store(writes, Ordering::Relaxed);
+        let restored = store.restore(3, Some(&kept));
+        disk.writes_left.store(u64::MAX, Ordering::Relaxed);
+        store.revive();
+        let Err(error) = restored else {
+            assert_eq!((store.count(), store.last_id().unwrap()), (50, Some(89)));
+            break;
+        };
+        failures += 1;
+        assert_eq!(error.kind(), ErrorKind::System);
+        assert!(error.to_string().starts_with("rest: "), "{error}");
+        // The last call may fail when all is written.
+        if store.count() == 60 {
+            check(&store, 0..60);
+        }
+        store.restore(3, Some(&kept)).unwrap();
+        let (mut bytes, ids) = (Vec::new(), (51..90).collect::<Vec<u64>>());
+        store.read(&ids, &mut bytes).unwrap();
+        assert_eq!(bytes, ids.into_iter().flat_map(image).collect::<Vec<_>>());
+        store.restore(3, None).unwrap();
+        assert_eq!((store.count(), store.last_id().unwrap()), (0, None));
+    }
+    assert!(failures > 3, "{failures}");
+}

@@ -16,17 +16,19 @@ use crate::{Error, ErrorKind, PlannedHistory, Result};
 
 /// The history of a population.
 pub(crate) struct Archive {
-    terms: Terms,
+    pub(super) terms: Terms,
     /// In the order of ids.
-    rings: Vec<Mutex<Ring>>,
-    ring_agents: usize,
+    pub(super) rings: Vec<Mutex<Ring>>,
+    pub(super) ring_agents: usize,
     /// How many agents there were to begin with.
-    agents: u64,
+    pub(super) agents: u64,
+    /// The tick before which nothing was kept.
+    pub(super) begun: u64,
     reader: Mutex<Reader>,
-    memory: SharedResource,
+    pub(super) memory: SharedResource,
 }
 
-fn unlocked(ring: &mut Mutex<Ring>) -> &mut Ring {
+pub(super) fn unlocked(ring: &mut Mutex<Ring>) -> &mut Ring {
     ring.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -36,7 +38,7 @@ impl Archive {
     pub(crate) fn new<T: Number>(
         settings: &History,
         model: &CompiledModel<T>,
-        (agents, chunk, changes): (u64, usize, bool),
+        (agents, chunk, changes, ring_agents): (u64, usize, bool, Option<usize>),
         memory: SharedResource,
         scratch: &SharedResource,
     ) -> Result<Self> {
@@ -50,11 +52,12 @@ impl Archive {
         })?;
         let settings = settings.clone();
         let (room_bytes, least_bytes, most_bytes) = (0, 0, 0);
-        let terms = Terms { settings, row, changes, room_bytes, least_bytes, most_bytes };
+        let terms =
+            Terms { settings, row, changes, ring_agents, room_bytes, least_bytes, most_bytes };
         terms.check(agents, chunk)?;
         let ring_agents = terms.ring_agents(chunk);
         let reader = Mutex::new(Reader::new(terms.most_body_bytes(ring_agents), scratch)?);
-        Ok(Self { terms, rings: Vec::new(), ring_agents, agents, reader, memory })
+        Ok(Self { terms, rings: Vec::new(), ring_agents, agents, begun: 0, reader, memory })
     }
 
     /// What a thread needs to record chunks of at most `chunk` agents.
@@ -116,6 +119,30 @@ impl Archive {
         self.terms.room_bytes
     }
 
+    /// What of that it has not taken, in bytes.
+    pub(crate) fn unused_bytes(&self) -> u64 {
+        let held = self.rings.iter().map(|ring| {
+            let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+            ring.held_bytes()
+        });
+        self.terms.room_bytes.saturating_sub(held.sum())
+    }
+
+    /// What was asked to be kept.
+    pub(crate) fn settings(&self) -> &History {
+        &self.terms.settings
+    }
+
+    /// The tick before which nothing was kept.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Says that nothing was kept before a tick.
+    pub(crate) fn begin_at(&mut self, tick: u64) {
+        self.begun = tick;
+    }
+
     /// Whether its agents come and go.
     pub(super) fn changes(&self) -> bool {
         self.terms.changes
@@ -147,7 +174,7 @@ impl Archive {
                 }
                 if self.rings.get_mut(at).is_none_or(|ring| unlocked(ring).first_agent > first) {
                     let ids = if self.terms.changes { size } else { size.min(self.agents - first) };
-                    let ring = Ring::new(first, ids as usize, &self.memory)?;
+                    let ring = Ring::new(first, ids as usize, self.begun, &self.memory)?;
                     self.rings.insert(at, Mutex::new(ring));
                     grown = true;
                 }
@@ -159,7 +186,18 @@ impl Archive {
             let ring = unlocked(ring);
             std::mem::take(&mut ring.stays) || !ring.is_empty()
         });
+        self.share_room(free, grown);
         let Self { terms, rings, memory, .. } = self;
+        for ring in rings {
+            unlocked(ring).make_room(terms, now, memory);
+        }
+        Ok(())
+    }
+
+    /// Gives every ring its part of the room; where rings were added (`grown`), lists are made as long as
+    /// they may become.
+    pub(crate) fn share_room(&mut self, free: Option<u64>, grown: bool) {
+        let Self { terms, rings, .. } = self;
         let sizes = |rings: &mut [Mutex<Ring>], bytes: &dyn Fn(usize) -> u128| -> u128 {
             rings.iter_mut().map(|ring| bytes(unlocked(ring).agents)).sum()
         };
@@ -178,9 +216,7 @@ impl Archive {
                 let blocks = terms.most_blocks(ring.agents).min(pages);
                 ring.reserve(usize::try_from(blocks).unwrap_or(usize::MAX));
             }
-            ring.make_room(terms, now, memory);
         }
-        Ok(())
     }
 
     /// Keeps what agents of a chunk did. It never fails: where memory is refused, rows are dropped, and
@@ -255,7 +291,7 @@ impl Archive {
             let ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
             ring.count(&self.terms, now, &mut totals);
         }
-        totals.ticks = totals.ticks.min(now);
+        totals.ticks = totals.ticks.min(now.saturating_sub(self.begun));
         totals
     }
 }

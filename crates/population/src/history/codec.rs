@@ -7,12 +7,14 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
+use serde::{Deserialize, Serialize};
 use zstd_safe::{CCtx, CParameter, DCtx};
 
 use crate::{Error, ErrorKind, Result};
 
 /// What history is compressed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// Zstandard at level 1: the smallest of the fast ones.
     #[default]

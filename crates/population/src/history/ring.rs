@@ -34,27 +34,27 @@ pub(super) struct Ring {
     pub(super) part_bytes: u64,
     /// Whether it has agents who may be stepped.
     pub(super) stays: bool,
-    blocks: VecDeque<Closed>,
+    pub(super) blocks: VecDeque<Closed>,
     /// What the blocks take, in whole pages, in bytes.
-    block_bytes: u64,
-    dropped: u64,
+    pub(super) block_bytes: u64,
+    pub(super) dropped: u64,
     /// The tick from which on everything is there.
-    whole_from: u64,
+    pub(super) whole_from: u64,
     /// The planes of rows that are no block yet; empty before there are any.
-    open: Array<u64>,
-    ticks: usize,
-    first_tick: u64,
+    pub(super) open: Array<u64>,
+    pub(super) ticks: usize,
+    pub(super) first_tick: u64,
     /// How many rows there are in them.
-    rows: u64,
+    pub(super) rows: u64,
 }
 
 /// A block, and how many rows it has.
-struct Closed {
-    block: Array<u8>,
-    rows: u64,
+pub(super) struct Closed {
+    pub(super) block: Array<u8>,
+    pub(super) rows: u64,
 }
 
-fn in_pages(bytes: usize) -> u64 {
+pub(super) fn in_pages(bytes: usize) -> u64 {
     (bytes as u64).next_multiple_of(page_bytes())
 }
 
@@ -66,8 +66,13 @@ fn calls_at<'a>(called: Called<'a>, places: &Range<usize>) -> Option<&'a [Call]>
 }
 
 impl Ring {
-    /// An empty ring.
-    pub(super) fn new(first_agent: u64, agents: usize, memory: &SharedResource) -> Result<Self> {
+    /// An empty ring, of agents of whom nothing is known before a tick.
+    pub(super) fn new(
+        first_agent: u64,
+        agents: usize,
+        begun: u64,
+        memory: &SharedResource,
+    ) -> Result<Self> {
         Ok(Self {
             first_agent,
             agents,
@@ -76,7 +81,7 @@ impl Ring {
             blocks: VecDeque::new(),
             block_bytes: 0,
             dropped: 0,
-            whole_from: 0,
+            whole_from: begun,
             open: Array::zeroed(memory, 0)?,
             ticks: 0,
             first_tick: 0,
@@ -87,6 +92,11 @@ impl Ring {
     /// Whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty() && self.ticks == 0
+    }
+
+    /// What it takes, in whole pages, in bytes.
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.block_bytes + in_pages(self.open.len() * size_of::<u64>())
     }
 
     /// Makes the list long enough for as many blocks as there can be.
@@ -278,6 +288,6 @@ impl Ring {
 }
 
 /// The tick after a block's last.
-fn end(block: &[u8]) -> u64 {
+pub(super) fn end(block: &[u8]) -> u64 {
     Header::read(block).map_or(0, |header| header.first_tick + u64::from(header.ticks))
 }

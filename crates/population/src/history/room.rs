@@ -31,24 +31,38 @@ impl<T: Number> Population<T> {
     }
 
     /// Gives history what the worst case of all agents leaves of the budget, as far as it can use it.
-    pub(crate) fn begin_history(&mut self, keep_arrays: bool) {
+    /// Where agents may go to disk (`spills`), they make room for what it is said to have, or for half
+    /// of what there is for both.
+    pub(crate) fn begin_history(&mut self, keep_arrays: bool, spills: bool) {
         let (agents, chunk) = (self.first_agents, self.chunk_agents);
         let needed = self.needed_bytes(agents, keep_arrays);
+        let rest = u128::from(self.budget_bytes).saturating_sub(self.fixed_bytes(keep_arrays));
         if let Some(history) = &mut self.history {
             let left = u128::from(self.budget_bytes).saturating_sub(needed);
-            history.begin(chunk, left + history.least_bytes(agents, chunk));
+            let left = left + history.least_bytes(agents, chunk);
+            let shared = match history.settings().bytes {
+                _ if !spills => 0,
+                Some(_) => rest,
+                None => rest / 2,
+            };
+            history.begin(chunk, left.max(shared));
         }
     }
 
     /// Makes room and rings for the next tick. Where agents come and go, history has anew what they
     /// leave of the budget.
     pub(crate) fn prepare_history(&mut self) -> Result<()> {
+        let free = self.free_for_history();
+        self.make_history_room(free)
+    }
+
+    /// What the others leave of the budget, where agents come and go.
+    pub(crate) fn free_for_history(&self) -> Option<u64> {
         let changes = self.history.as_ref().filter(|history| history.changes());
-        let free = changes.map(|history| {
+        changes.map(|history| {
             let others = self.worst_bytes() - history.room_bytes();
             self.budget_bytes.saturating_sub(others)
-        });
-        self.make_history_room(free)
+        })
     }
 
     fn make_history_room(&mut self, free: Option<u64>) -> Result<()> {

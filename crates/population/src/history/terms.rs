@@ -31,6 +31,8 @@ pub(crate) struct Terms {
     pub(super) row: Row,
     /// Whether agents come and go.
     pub(super) changes: bool,
+    /// For how many ids the rings are that were there before this run was resumed.
+    pub(super) ring_agents: Option<usize>,
     /// What all history may take, and what the rings there are would take at least and at most, in
     /// bytes.
     pub(super) room_bytes: u64,
@@ -98,7 +100,8 @@ impl Terms {
 
     /// How many ids the rings of a population in chunks of so many agents are for.
     pub(super) fn ring_agents(&self, chunk: usize) -> usize {
-        if self.changes { chunk.max(RING_AGENTS) } else { chunk }
+        let rings = if self.changes { chunk.max(RING_AGENTS) } else { chunk };
+        self.ring_agents.unwrap_or(rings)
     }
 
     /// The sum of what the rings of so many agents take, each of them what `ring` answers, in bytes.

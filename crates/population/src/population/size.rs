@@ -36,7 +36,9 @@ impl<T: Number> Population<T> {
     pub(crate) fn store_bytes(&self, agents: u64) -> u64 {
         let images = most_image_bytes(&self.layout, self.chunk_agents) as u128;
         let chunks = agents.div_ceil(self.chunk_agents as u64);
-        store_bytes(images * u128::from(chunks)).next_multiple_of(page_bytes())
+        // Who comes later is in memory, in no more than the budget, or at rest.
+        let later = if self.changes() { 2 * u128::from(self.budget_bytes) } else { 0 };
+        store_bytes((images * u128::from(chunks)).max(later)).next_multiple_of(page_bytes())
     }
 
     /// The same, where checkpoints will be written.
@@ -77,11 +79,24 @@ impl<T: Number> Population<T> {
         if settings.spill.is_none() {
             return whole;
         }
-        let kept = if keep_arrays { self.kept_bytes(settings.agents) } else { 0 };
-        let fixed = u128::from(self.fixed.total());
         let history = self.history.as_ref();
         let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
-        whole.min(fixed + kept + u128::from(self.kept_free(settings.agents)) + past)
+        whole.min(self.fixed_bytes(keep_arrays) + past)
+    }
+
+    /// What has to be in memory whatever agents need and wherever they are.
+    pub(crate) fn fixed_bytes(&self, keep_arrays: bool) -> u128 {
+        let agents = self.first_agents;
+        let kept = if keep_arrays { self.kept_bytes(agents) } else { 0 };
+        u128::from(self.fixed.total()) + kept + u128::from(self.kept_free(agents))
+    }
+
+    /// What history has not taken yet of its room, in bytes; to be left to it where agents are on disk.
+    pub(super) fn left_to_history(&self) -> u64 {
+        match &self.spill {
+            Some(_) => self.history.as_ref().map_or(0, Archive::unused_bytes),
+            None => 0,
+        }
     }
 
     /// Bytes of the kept arrays: two, each in whole pages.

@@ -25,6 +25,8 @@ pub(super) struct Stepping<'a, 'b, T: Number> {
     pub(super) tick: &'a Tick<'b, T>,
     pub(super) spill: Option<&'a Spill>,
     pub(super) memory: &'a EngineMemory,
+    /// What agents from disk leave to others, in bytes.
+    pub(super) left_free: u64,
     /// What the chunks that were stepped add to the trajectory hash.
     pub(super) hash: &'a AtomicU64,
 }
@@ -57,7 +59,8 @@ impl<T: Number> Stepping<'_, '_, T> {
         self.hash.fetch_add(hash, Relaxed);
         match (self.spill, &mut worker.spare) {
             (Some(spill), Some(spare)) if chunk.borrows() => {
-                spill.put_away(place, self.tick.layout, chunk, spare, self.memory)
+                let room = (self.memory, self.left_free);
+                spill.put_away(place, self.tick.layout, chunk, spare, room)
             }
             _ => Ok(()),
         }
@@ -86,17 +89,15 @@ impl<'a> Room<'a> {
         Self { layout, memory, spill: spill.zip(worker.spare.as_mut()), free_bytes }
     }
 
-    /// A chunk with `words` words of stream; `fill` fills it.
+    /// A chunk of these members with `words` words of stream; `fill` fills it.
     pub(super) fn chunk(
         &mut self,
         place: usize,
-        first: u64,
-        len: usize,
+        members: Members,
         words: usize,
         fill: Fill<'_>,
     ) -> Result<Chunk> {
-        let members = Members::new(first, len, 0, self.memory)?;
-        let worst = self.layout.most_bytes(len);
+        let worst = self.layout.most_bytes(members.len());
         match &mut self.spill {
             Some((spill, spare)) if worst > self.free_bytes => {
                 let mut chunk = Chunk::away(members);
@@ -154,7 +155,8 @@ impl<T: Number> Population<T> {
         &mut self,
         show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
     ) -> Result<()> {
-        if self.chunks.iter().any(|chunk| chunk.ahead) {
+        let changing = self.life.change.is_some() || self.life.changed == Some(self.tick);
+        if changing || self.chunks.iter().any(|chunk| chunk.ahead) {
             let message = format!("tick {} failed, and has to be finished first", self.tick);
             return Err(Error::new(ErrorKind::System, message));
         }
@@ -165,6 +167,7 @@ impl<T: Number> Population<T> {
 
     /// Writes what a failed tick could not, so that every worker can lend again.
     pub(super) fn finish_writing(&mut self) -> Result<()> {
+        let room = (&self.memory, self.left_to_history());
         let Some(spill) = &self.spill else { return Ok(()) };
         let stuck = self.chunks.iter_mut().enumerate().filter(|(_, chunk)| chunk.borrows());
         for (place, chunk) in stuck {
@@ -173,7 +176,7 @@ impl<T: Number> Population<T> {
                 worker.spare.as_mut().filter(|spare| chunk.may_give_back_to(spare))
             });
             if let Some(spare) = spares.next() {
-                spill.put_away(place, &self.layout, chunk, spare, &self.memory)?;
+                spill.put_away(place, &self.layout, chunk, spare, room)?;
             }
         }
         Ok(())

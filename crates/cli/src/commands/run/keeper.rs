@@ -36,11 +36,9 @@ impl Keeper {
             return Ok(Self { writer: checkpoint.into_writer()?, every, committed });
         }
         let run = Run {
-            title: &job.title,
-            model: &job.model,
             process: job.process.as_ref(),
-            settings: &job.settings,
-            steps: job.steps,
+            schedule: job.schedule.as_ref(),
+            ..Run::new(&job.title, &job.model, &job.settings, job.steps)
         };
         let mut writer = CheckpointWriter::create(path, &run)?;
         if committed > 0 {
