@@ -17,6 +17,7 @@ mod past;
 mod plan;
 mod pool;
 mod population;
+mod saved;
 mod settings;
 mod stepwise;
 mod world;

@@ -10,9 +10,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{contiguous, matrix, shaped, written};
-use crate::errors::{Failure, Result};
+use crate::errors::Result;
 use crate::model::Model;
 use crate::past;
+use crate::saved;
 use crate::settings::{self, Keeping, settings};
 
 /// A population of agents. `populace.Population` is its front.
@@ -87,7 +88,7 @@ impl Population {
 
     /// The population that was saved to a file.
     #[staticmethod]
-    #[pyo3(signature = (path, *, budget_bytes, threads, chunk, history=None))]
+    #[pyo3(signature = (path, *, budget_bytes, threads, chunk, history=None, rest_in=None))]
     fn load(
         py: Python<'_>,
         path: PathBuf,
@@ -95,20 +96,26 @@ impl Population {
         threads: usize,
         chunk: Option<usize>,
         history: Option<Keeping>,
+        rest_in: Option<PathBuf>,
     ) -> Result<Self> {
         let history = settings::history(history)?;
-        let settings = Settings { budget_bytes, threads, chunk, history, ..Settings::default() };
+        let settings = Settings {
+            budget_bytes,
+            threads,
+            chunk,
+            history,
+            checkpoint: true,
+            ..Settings::default()
+        };
         py.detach(|| {
-            let saved = Crowd::load(&path, &settings);
-            let saved = saved.map_err(|error| Failure::reading(&path, error))?;
-            let (model, settings) = (Model(Arc::new(saved.model)), saved.settings);
-            Ok(Self { crowd: Mutex::new(saved.crowd), model, settings })
+            let (crowd, model, settings) = saved::load(&path, &settings, rest_in)?;
+            Ok(Self { crowd: Mutex::new(crowd), model: Model(Arc::new(model)), settings })
         })
     }
 
     /// Writes the population to a file, whole or not at all.
     fn save(&self, py: Python<'_>, path: PathBuf) -> Result<()> {
-        Ok(py.detach(|| self.crowd().save(path, &self.model.0, &self.settings))?)
+        py.detach(|| saved::save(&mut self.crowd(), &path, &self.model.0, &self.settings))
     }
 
     /// The model of the agents.

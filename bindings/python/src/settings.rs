@@ -34,6 +34,8 @@ pub(crate) fn settings(
         seed,
         belief,
         precision,
+        // A population can be saved at any time, so what that takes is kept free.
+        checkpoint: true,
         ..Settings::default()
     })
 }

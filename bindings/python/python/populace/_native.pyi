@@ -83,6 +83,7 @@ class Population:
         threads: int,
         chunk: int | None,
         history: tuple[int, int | None, str, bool] | None = None,
+        rest_in: str | os.PathLike[str] | None = None,
     ) -> Population: ...
     def save(self, path: str | os.PathLike[str]) -> None: ...
     @property

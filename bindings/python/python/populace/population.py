@@ -368,14 +368,15 @@ class Population:
         return self._native.history_totals()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the population to a file, whole or not at all, which only its owner can read. It holds
-        the model too, but not the history.
+        """Write the population to a file, whole or not at all, which only its owner can read: a
+        checkpoint, with the model, who is hibernated, and the history.
 
         Raises:
             OSError: it cannot be written; what was there is as it was.
-            NotImplementedError: agents are hibernated, which another file has.
+            ValueError: the path holds something else than a checkpoint, which is left alone.
         """
         self._native.save(os.fspath(path))
+        _log.info("saved %d agents after %d steps to %s", len(self), self.ticks, os.fspath(path))
 
     @classmethod
     def load(
@@ -386,9 +387,15 @@ class Population:
         threads: int = 0,
         chunk: int | None = None,
         history: History | int | None = None,
+        rest_in: str | os.PathLike[str] | None = None,
     ) -> Population:
         """A population as it was saved, to go on from there: with the same observations its agents do
         the same, bit for bit, whatever the budget, threads and chunks are now.
+
+        Args:
+            history: what is kept of the past from now on, where nothing was.
+            rest_in: the file for who is hibernated, if not the one that they were in. It is made what
+                it was when the population was saved.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -409,6 +416,7 @@ class Population:
             threads=whole("threads", threads),
             chunk=None if chunk is None else whole("chunk", chunk),
             history=keeping(history),
+            rest_in=None if rest_in is None else os.fspath(rest_in),
         )
         loaded = cls.__new__(cls)
         loaded._begin(Model._of(native.model), native)
