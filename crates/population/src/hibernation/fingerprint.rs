@@ -36,7 +36,9 @@ pub(crate) fn fingerprint(model: &Model, settings: &Settings, state_bytes: usize
     let mut hash = Fingerprint(XxHash3_64::new());
     let Settings { belief, mass, tolerance, precision, .. } = settings;
     let Model { dialect, a_dependencies, b_dependencies, b_action_dependencies, .. } = model;
-    hash.0.write_u64(state_bytes as u64);
+    if state_bytes > 0 {
+        hash.0.write_u64(state_bytes as u64);
+    }
     let Model { num_controls, policies, arguments, sophisticated, e, .. } = model;
     // Numbers are printed so that they can be read back, each its own text.
     let parts: [&dyn fmt::Debug; 13] = [
