@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use populace_pool::{Pool, SharedResource};
-use populace_tensor::{Dtype, Operand, Operation, Output, Planner, Tensor, View, ViewMut};
+use populace_tensor::{Dtype, Operand, Operation, Output, Planner, Tensor};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
@@ -131,19 +131,9 @@ unsafe fn operand<'a>(
 ) -> Result<Operand<'a>> {
     let dtype = calculated(&array.dtype())?;
     let strides = strides(array, dtype, name)?;
-    let shape = array.shape();
-    let first = first(array);
     // SAFETY: NumPy vouches that its shape and strides stay within its memory; `strides` has
     // checked the alignment; the rest is this function's own condition.
-    unsafe {
-        Ok(match dtype {
-            Dtype::U8 => View::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F16 => View::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F32 => View::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F64 => View::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            other => unreachable!("{other} is not calculated with"),
-        })
-    }
+    Ok(unsafe { Operand::from_raw(first(array), dtype, array.shape(), &strides) }?)
 }
 
 /// # Safety
@@ -157,18 +147,8 @@ unsafe fn output<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Result<Output<'a>>
     }
     let dtype = calculated(&array.dtype())?;
     let strides = strides(array, dtype, || "out".to_owned())?;
-    let shape = array.shape();
-    let first = first(array);
     // SAFETY: as for operands; the array is writeable.
-    unsafe {
-        Ok(match dtype {
-            Dtype::U8 => ViewMut::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F16 => ViewMut::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F32 => ViewMut::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F64 => ViewMut::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            other => unreachable!("{other} is not calculated with"),
-        })
-    }
+    Ok(unsafe { Output::from_raw(first(array), dtype, array.shape(), &strides) }?)
 }
 
 fn first(array: &Bound<'_, PyUntypedArray>) -> NonNull<u8> {
