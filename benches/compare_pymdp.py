@@ -75,6 +75,7 @@ class Populace:
     """Ours: a turn is one run."""
 
     name = "Populace"
+    array_bytes = 0.0
 
     def __init__(self, binary: Path, model: Path, agents: int, steps: int) -> None:
         self.agents, self.microseconds, self.bytes_per_agent = agents, [], 0.0
@@ -95,6 +96,7 @@ class Worker:
 
     def __init__(self, name: str, python: Path, script: str, model: Path, agents: int) -> None:
         self.name, self.agents, self.microseconds, self.bytes_per_agent = name, agents, [], 0.0
+        self.array_bytes = 0.0
         worker = [str(python), str(ROOT / "benches" / script), str(model), str(agents)]
         self.process = subprocess.Popen(worker, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
@@ -105,6 +107,7 @@ class Worker:
             report = self._answer()
             self.microseconds += report.get("microseconds", [])
             self.bytes_per_agent = report.get("bytes_per_agent", self.bytes_per_agent)
+            self.array_bytes = report.get("array_bytes", self.array_bytes)
 
     def _answer(self) -> dict[str, Any]:
         impatience = threading.Timer(PATIENCE_SECONDS, self.process.kill)
@@ -175,6 +178,7 @@ def measure(case: Case, model: Path, binary: Path, pythons: dict[str, Path], qui
         median = statistics.median(runner.microseconds) if runner.microseconds else None
         rows.append({"case": case.title, "library": runner.name, "agents": runner.agents,
                      "microseconds_per_agent_step": median, "bytes_per_agent": runner.bytes_per_agent,
+                     "array_bytes": runner.array_bytes,
                      "ratio": median and median / rows[0]["microseconds_per_agent_step"] if rows else 1.0,
                      "measured": len(runner.microseconds)})
     return rows
@@ -192,10 +196,29 @@ def table(record: dict[str, Any]) -> str:
                  significant(row["ratio"]) if median else ""]
         lines.append("| " + " | ".join(cells) + " |")
         before = row["case"]
+    lines += ["", *beside(record["rows"])]
     m = record["machine"]
     lines += ["", f"{m['cpu']}, {m['cores']} cores, {m['memory_bytes'] / 2**30:.0f} GiB; commit {record['commit']}"
               + (" and changes" if record["changed"] else "") + "; medians, taken in turns."]
     return "\n".join(lines)
+
+
+def beside(rows: list[dict[str, Any]]) -> list[str]:
+    """Ours from Python beside the faster of the two pymdps, and beside an agent's arrays of the smaller."""
+    lines = [f"| from Python, {BATCH:,} agents a call | the faster pymdp | times faster | an agent's arrays there "
+             "| times fewer bytes |", "|---|---|--:|--:|--:|"]
+    for title in dict.fromkeys(row["case"] for row in rows):
+        case = [row for row in rows if row["case"] == title and row["microseconds_per_agent_step"]]
+        ours = next((row for row in case if row["library"] == PACKAGE), None)
+        theirs = [row for row in case if row["library"] in VERSIONS]
+        if ours is None or not theirs:
+            continue
+        fastest = min(theirs, key=lambda row: row["microseconds_per_agent_step"])
+        faster = fastest["microseconds_per_agent_step"] / ours["microseconds_per_agent_step"]
+        arrays = min(row["array_bytes"] for row in theirs)
+        lines.append(f"| {title} | {fastest['library']} | {significant(faster)} | {memory(arrays)} "
+                     f"| {significant(arrays / max(ours['bytes_per_agent'], 1.0))} |")
+    return lines
 
 
 def significant(number: float) -> str:
@@ -231,6 +254,8 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=ROOT / "target/pymdp", metavar="DIR",
                         help="where the two pymdp are installed [default: target/pymdp]")
     parser.add_argument("--populace", type=Path, metavar="FILE", help="a binary [default: built from here]")
+    parser.add_argument("--python", type=Path, metavar="FILE",
+                        help="a Python with the package [default: an environment made and built from here]")
     options = parser.parse_args()
     unknown = sorted(set(options.cases) - set(CASES))
     if unknown:
@@ -242,7 +267,7 @@ def main() -> None:
         binary = ROOT / "target/release/populace"
     binary = binary.resolve()
     pythons = {name: environment(options.environments, name) for name in VERSIONS}
-    pythons[PACKAGE] = package(options.environments)
+    pythons[PACKAGE] = options.python or package(options.environments)
     models = ROOT / "target/pymdp-models"
     chosen = [name for name in CASES if name in options.cases or not options.cases]
     made = [name for name in chosen if CASES[name].file is None]

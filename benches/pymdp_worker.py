@@ -7,7 +7,7 @@ after another, as it has them) or 0.0.7.1 (NumPy; one object an agent, all shari
 which is the least memory it can take). Prints a
 JSON line when the agents are ready; then, for every line on standard input, a number of seconds, it
 takes steps for about so long (one at least) and answers with a JSON line: the microseconds an
-agent-step of each, and the resident bytes an agent.
+agent-step of each, the resident bytes an agent, and the bytes of the arrays that an agent names as its own.
 
 A step is all that an agent does between two observations: infer_states, infer_policies (or a search),
 updates of A and B where the model learns them, sample_action, and the next prior. The world they act in is drawn from the model's own A, B and D,
@@ -122,6 +122,9 @@ class Batch:
     def last_beliefs(self) -> list[np.ndarray]:
         return [np.asarray(q)[:, -1] for q in self.beliefs]
 
+    def array_bytes(self) -> float:
+        return array_bytes(vars(self.agent)) / self.agent.batch_size
+
 
 class Searches:
     """pymdp 1.x's sophisticated inference: one agent object, and each agent's prior in turn."""
@@ -169,6 +172,9 @@ class Searches:
 
     def last_beliefs(self) -> list[np.ndarray]:
         return [np.concatenate([np.asarray(q)[:, -1] for q in factor]) for factor in zip(*self.beliefs)]
+
+    def array_bytes(self) -> float:
+        return array_bytes(vars(self.agent))
 
 
 def agent_1(model: Model, agents: int) -> Any:
@@ -234,6 +240,9 @@ class Objects:
         of = [a.qs[0][-1] if a.inference_algo == "MMP" else a.qs for a in self.agents]
         return [np.stack(factor) for factor in zip(*of)]
 
+    def array_bytes(self) -> float:
+        return array_bytes(vars(self.agents[0]))
+
 
 def known(agent: type, arguments: dict[str, Any]) -> dict[str, Any]:
     """Those of a file's arguments that this version's agent has: the others are of the other
@@ -247,6 +256,15 @@ def spread(a: np.ndarray, factors: list[int], states: list[int]) -> np.ndarray:
         raise SystemExit("A_dependencies must ascend")
     shape = [n if f in factors else 1 for f, n in enumerate(states)]
     return np.ascontiguousarray(np.broadcast_to(a.reshape(len(a), *shape), (len(a), *states)))
+
+
+def array_bytes(value: Any) -> int:
+    """Bytes of all arrays that something holds, were they its own."""
+    if isinstance(value, dict):
+        return sum(map(array_bytes, value.values()))
+    if isinstance(value, (list, tuple)) or getattr(value, "dtype", None) == object:
+        return sum(map(array_bytes, value))
+    return int(getattr(value, "nbytes", 0))
 
 
 def resident_bytes() -> int:
@@ -276,7 +294,8 @@ def main(path: str, agents: int) -> None:
         for beliefs in crowd.last_beliefs():
             assert beliefs.shape[0] == agents and np.allclose(beliefs.astype(float).sum(axis=-1), 1, atol=1e-4)
         grown = max(resident_bytes() - before, 0) / max(agents - 1, 1)
-        print(json.dumps({"microseconds": microseconds, "bytes_per_agent": grown}), flush=True)
+        print(json.dumps({"microseconds": microseconds, "bytes_per_agent": grown,
+                          "array_bytes": crowd.array_bytes()}), flush=True)
 
 
 if __name__ == "__main__":

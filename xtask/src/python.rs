@@ -2,8 +2,8 @@
 //!
 //! The environment is made once, under `target/python`. What it needs comes from PyPI; where that
 //! cannot be reached and nothing is there yet, the step says so and is skipped, unless
-//! `REQUIRE_PYTHON=1`. The long form also runs beside both versions of pymdp, each in an environment
-//! of its own.
+//! `REQUIRE_PYTHON=1`. The long form also does what README says, `pip install .`, in an environment that
+//! has nothing else, and runs beside both versions of pymdp, each in an environment of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,21 +34,29 @@ pub(crate) fn check(wheel: Wheel) -> Outcome {
     let built = environment.build(wheel)?;
     environment.install(&built)?;
     environment.run("python", &["-m", "pytest", "-q", "bindings/python/tests"])?;
-    environment.run("python", &["bindings/python/tests/doctests.py", "README.md", "docs"])?;
+    environment.run_documented()?;
     let stubs = ["populace._native", "--ignore-disjoint-bases", "--ignore-unused-allowlist"];
     environment.run(
         "stubtest",
         &[&stubs[..], &["--allowlist", "bindings/python/stubtest.txt"]].concat(),
     )?;
     environment.run("mypy", &["-p", "populace"])?;
-    let examples = fs::read_dir(root().join("examples")).map_err(|error| error.to_string())?;
-    let mut examples: Vec<PathBuf> = examples.flatten().map(|entry| entry.path()).collect();
-    examples.retain(|path| path.extension().is_some_and(|it| it == "py") && !exports(path));
-    examples.sort();
-    for example in examples {
-        environment.run("python", &[&example.to_string_lossy()])?;
+    environment.run_examples()?;
+    if wheel == Wheel::Release {
+        as_readme_says()?;
+        beside_pymdp(&built)?;
     }
-    if wheel == Wheel::Release { beside_pymdp(&built) } else { Ok(()) }
+    Ok(())
+}
+
+/// `pip install .` in an environment that has nothing, then every example of README, the pages and the
+/// docstrings, and the scripts.
+fn as_readme_says() -> Outcome {
+    let Some(environment) = ready("target/python-clean", &[])? else { return Ok(()) };
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "."];
+    environment.run("python", &pip)?;
+    environment.run_documented()?;
+    environment.run_examples()
 }
 
 /// The tests that step pymdp's own agents, with each of its versions.
@@ -61,8 +69,9 @@ fn beside_pymdp(wheel: &str) -> Outcome {
         };
         environment.install(wheel)?;
         // Warnings are pymdp's and JAX's own there.
-        let tests =
-            ["bindings/python/tests/test_pymdp.py", "bindings/python/tests/test_hundred.py"];
+        let tests = ["test_pymdp.py", "test_pymdp_names.py", "test_hundred.py"]
+            .map(|name| format!("bindings/python/tests/{name}"));
+        let tests = tests.each_ref().map(String::as_str);
         environment
             .run("python", &[&["-m", "pytest", "-q", "-W", "default"], &tests[..]].concat())?;
     }
@@ -98,14 +107,18 @@ impl Environment {
         let environment = Self { path: root.join(path), root };
         let ready = environment.path.join("ready");
         let wanted = tools.join("\n");
-        if fs::read_to_string(&ready).is_ok_and(|found| found == wanted) {
+        // What asks for no tools is to be as new.
+        let made = |found: String| found == wanted && !tools.is_empty();
+        if fs::read_to_string(&ready).is_ok_and(made) {
             return Ok(environment);
         }
         let mut venv = Command::new("python3");
         command(venv.args(["-m", "venv", "--clear"]).arg(&environment.path))?;
         let mut pip = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         pip.extend(tools);
-        environment.run("python", &pip)?;
+        if !tools.is_empty() {
+            environment.run("python", &pip)?;
+        }
         fs::write(&ready, wanted).map_err(|error| format!("{}: {error}", ready.display()))?;
         Ok(environment)
     }
@@ -130,6 +143,20 @@ impl Environment {
     fn install(&self, wheel: &str) -> Outcome {
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         self.run("python", &[&pip[..], &["--force-reinstall", "--no-deps", wheel]].concat())
+    }
+
+    /// Runs the examples of the docstrings, README and the pages.
+    fn run_documented(&self) -> Outcome {
+        self.run("python", &["bindings/python/tests/doctests.py", "README.md", "docs"])
+    }
+
+    /// Runs the scripts of `examples`.
+    fn run_examples(&self) -> Outcome {
+        let examples = fs::read_dir(root().join("examples")).map_err(|error| error.to_string())?;
+        let mut examples: Vec<PathBuf> = examples.flatten().map(|entry| entry.path()).collect();
+        examples.retain(|path| path.extension().is_some_and(|it| it == "py") && !exports(path));
+        examples.sort();
+        examples.iter().try_for_each(|path| self.run("python", &[&path.to_string_lossy()]))
     }
 
     /// Runs a program of the environment in the root of the repository.

@@ -36,7 +36,7 @@ impl Failure {
     }
 
     /// A failure to read `path`, told apart where there is no such file.
-    pub(crate) fn reading(path: &Path, error: populace_agent::Error) -> Self {
+    pub(crate) fn reading(path: &Path, error: impl Into<Self> + ToString) -> Self {
         match path.try_exists() {
             Ok(false) => Self(PyFileNotFoundError::new_err(error.to_string())),
             _ => error.into(),

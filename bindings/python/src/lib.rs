@@ -13,9 +13,11 @@
 mod arrays;
 mod errors;
 mod model;
+mod past;
 mod plan;
 mod pool;
 mod population;
+mod saved;
 mod settings;
 mod stepwise;
 mod world;
@@ -38,7 +40,9 @@ mod _native {
     #[pymodule_export]
     use super::pool::held::Held;
     #[pymodule_export]
-    use super::pool::matrix::{PooledMatrix, allocate_many, matrix_statistics, trim_matrices};
+    use super::pool::matrix::{
+        PooledMatrix, allocate_many, matrix_statistics, pooled_matrix, trim_matrices,
+    };
     #[pymodule_export]
     use super::pool::operations::{pooled_dot, pooled_einsum, pooled_matmul};
     #[pymodule_export]

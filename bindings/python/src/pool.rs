@@ -3,8 +3,11 @@
 //! Invariant: memory goes back when the last array over it dies, never earlier. Every array has
 //! [`held::Held`] at the end of its chain of bases, and that owns the memory.
 
+pub(crate) mod asked;
 pub(crate) mod buffer;
+pub(crate) mod count;
 pub(crate) mod element;
 pub(crate) mod held;
+pub(crate) mod host;
 pub(crate) mod matrix;
 pub(crate) mod operations;

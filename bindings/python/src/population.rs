@@ -1,18 +1,20 @@
 //! A population that Python drives.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use populace_agent::Tensor;
-use populace_population::{Crowd, Lifecycle, LifecyclePolicy};
+use populace_population::{Crowd, Lifecycle, LifecyclePolicy, Settings};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{contiguous, matrix, shaped, written};
 use crate::errors::Result;
 use crate::model::Model;
-use crate::settings::settings;
+use crate::past;
+use crate::saved;
+use crate::settings::{self, Keeping, settings};
 
 /// A population of agents. `populace.Population` is its front.
 ///
@@ -21,6 +23,7 @@ use crate::settings::settings;
 pub(crate) struct Population {
     crowd: Mutex<Crowd>,
     model: Model,
+    settings: Settings,
 }
 
 impl Population {
@@ -60,7 +63,9 @@ impl Population {
 #[pymethods]
 impl Population {
     #[new]
-    #[pyo3(signature = (model, agents, *, budget_bytes, seed, threads, chunk, belief, precision))]
+    #[pyo3(signature = (
+        model, agents, *, budget_bytes, seed, threads, chunk, belief, precision, history=None
+    ))]
     #[allow(clippy::too_many_arguments)] // keywords
     fn new(
         py: Python<'_>,
@@ -72,11 +77,76 @@ impl Population {
         chunk: Option<usize>,
         belief: &str,
         precision: &str,
+        history: Option<Keeping>,
     ) -> Result<Self> {
         let settings = settings(agents, budget_bytes, seed, threads, chunk, belief, precision)?;
+        let settings = Settings { history: settings::history(history)?, ..settings };
         let model = model.get().share();
         let crowd = py.detach(|| Crowd::new(&model.0, &settings))?;
-        Ok(Self { crowd: Mutex::new(crowd), model })
+        Ok(Self { crowd: Mutex::new(crowd), model, settings })
+    }
+
+    /// The population that was saved to a file.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, budget_bytes, threads, chunk, history=None, rest_in=None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        budget_bytes: u64,
+        threads: usize,
+        chunk: Option<usize>,
+        history: Option<Keeping>,
+        rest_in: Option<PathBuf>,
+    ) -> Result<Self> {
+        let history = settings::history(history)?;
+        let settings = Settings {
+            budget_bytes,
+            threads,
+            chunk,
+            history,
+            checkpoint: true,
+            ..Settings::default()
+        };
+        py.detach(|| {
+            let (crowd, model, settings) = saved::load(&path, &settings, rest_in)?;
+            Ok(Self { crowd: Mutex::new(crowd), model: Model(Arc::new(model)), settings })
+        })
+    }
+
+    /// Writes the population to a file, whole or not at all.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> Result<()> {
+        py.detach(|| saved::save(&mut self.crowd(), &path, &self.model.0, &self.settings))
+    }
+
+    /// The model of the agents.
+    #[getter]
+    fn model(&self) -> Model {
+        self.model.share()
+    }
+
+    /// The precision that agents compute in.
+    #[getter]
+    fn precision(&self) -> &'static str {
+        settings::name(self.settings.precision)
+    }
+
+    /// What an agent observed and did from tick `start` on, before `stop`.
+    fn history<'py>(
+        &self,
+        py: Python<'py>,
+        agent: u64,
+        start: u64,
+        stop: u64,
+    ) -> Result<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.crowd().history(agent, start..stop))?;
+        past::arrays(py, found, self.model.0.num_obs().len(), self.model.0.factors())
+    }
+
+    /// How much of the past there is; None, where none is kept.
+    fn history_totals<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyDict>>> {
+        py.detach(|| self.crowd().history_totals())
+            .map(|totals| past::totals(py, totals))
+            .transpose()
     }
 
     /// Steps every agent, or those with these ids: int32 (agents, modalities) -> int32 (agents,

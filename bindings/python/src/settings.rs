@@ -1,7 +1,8 @@
 //! The settings of a population by their names in Python.
 
 use populace_agent::Precision;
-use populace_population::{Belief, Settings};
+use populace_population::history::Codec;
+use populace_population::{Belief, History, Settings};
 
 use crate::errors::{Failure, Result};
 
@@ -33,6 +34,8 @@ pub(crate) fn settings(
         seed,
         belief,
         precision,
+        // A population can be saved at any time, so what that takes is kept free.
+        checkpoint: true,
         ..Settings::default()
     })
 }
@@ -44,6 +47,30 @@ pub(crate) fn precision(name: &str) -> Result<Precision> {
         "f64" => Ok(Precision::F64),
         other => Err(unknown("precision", other, "f32 or f64")),
     }
+}
+
+/// The name of a precision.
+pub(crate) fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::F64 => "f64",
+    }
+}
+
+/// What is kept of the past, as Python says it: ticks, bytes, codec, whether beliefs.
+pub(crate) type Keeping = (u64, Option<u64>, String, bool);
+
+/// What is kept of the past.
+pub(crate) fn history(keeping: Option<Keeping>) -> Result<Option<History>> {
+    let Some((ticks, bytes, codec, beliefs)) = keeping else { return Ok(None) };
+    let codec = match codec.as_str() {
+        "zstd" => Codec::Zstd,
+        "zlib" => Codec::Zlib,
+        "lz4" => Codec::Lz4,
+        "none" => Codec::None,
+        other => return Err(unknown("codec", other, "zstd, zlib, lz4 or none")),
+    };
+    Ok(Some(History { ticks, bytes, codec, beliefs }))
 }
 
 fn unknown(name: &str, value: &str, known: &str) -> Failure {

@@ -110,18 +110,6 @@ def test_the_budget_holds() -> None:
     assert sum(crowd.tiers.values()) == 5_000
 
 
-def test_what_is_not_there_yet_is_named() -> None:
-    crowd = pp.Population(pp.Model.grid(side=5), 2, budget="8MiB")
-    for name, call in {
-        "history": lambda: crowd.history([0]),
-        "save": lambda: crowd.save("x"),
-        "load": lambda: pp.Population.load("x"),
-    }.items():
-        with pytest.raises(NotImplementedError) as caught:
-            call()
-        assert name in str(caught.value)
-
-
 def test_a_population_is_few_objects_to_the_collector() -> None:
     gc.collect()
     before = len(gc.get_objects())
@@ -149,6 +137,38 @@ def test_threads_share_a_population_and_other_threads_run_meanwhile() -> None:
     for thread in threads:
         thread.join()
     assert not failures and crowd.ticks == 40
+
+
+def test_eight_threads_step_their_own_agents_and_nobody_elses() -> None:
+    model = pp.Model.grid(side=10, noise=0.2)
+    settings = {"budget": "16MiB", "precision": "f64", "threads": 2}
+    crowd, twin = (pp.Population(model, 400, **settings) for _ in range(2))
+    seen = np.random.default_rng(4).integers(0, 100, (12, 400, 1), dtype=np.int32)
+    taken = np.random.default_rng(5).integers(0, 5, (12, 400, 1), dtype=np.int32)
+    failures: list[object] = []
+
+    def walk(crowd: pp.Population, ids: np.ndarray) -> None:
+        try:
+            for tick in range(12):
+                before = None if tick == 0 else taken[tick, ids]
+                crowd.step(seen[tick, ids], before, ids=ids)
+                (beliefs,) = crowd.beliefs(ids)
+                if not np.allclose(beliefs.sum(1), 1):
+                    failures.append(tick)
+        except BaseException as error:
+            failures.append(error)
+
+    own = [np.arange(first, 400, 8) for first in range(8)]
+    threads = [threading.Thread(target=walk, args=(crowd, ids)) for ids in own]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for ids in own:
+        walk(twin, ids)
+    assert not failures and crowd.ticks == twin.ticks == 96
+    # What an agent believes depends on what it observed and did, and on nobody else.
+    assert np.array_equal(crowd.beliefs()[0], twin.beliefs()[0])
 
 
 def test_another_thread_runs_while_agents_are_stepped() -> None:
@@ -213,6 +233,15 @@ def test_any_world_with_reset_and_step() -> None:
     crowd = pp.Population(coin(), 16, budget="8MiB")
     crowd.run(Coins(16), 3, progress=lambda made, steps: said.append((made, steps)))
     assert said == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_long_run_says_where_it_is(caplog, monkeypatch) -> None:
+    monkeypatch.setattr("populace.population._SECONDS_BETWEEN_LOGS", 0.0)
+    with caplog.at_level("INFO", logger="populace"):
+        pp.Population(coin(), 16, budget="8MiB").run(Coins(16), 4)
+    said = [record.getMessage() for record in caplog.records if "of 4 steps" in record.message]
+    assert [line.split()[0] for line in said] == ["1", "2", "3"]
+    assert all("agent-steps/s" in line for line in said)
 
 
 class Vector:

@@ -248,3 +248,18 @@ def test_from_agent_makes_the_same_population(world) -> None:
         for ours, q in zip(crowd.beliefs([row]), qs, strict=True):
             assert np.allclose(ours[0], np.asarray(q)[0, -1], **CLOSE)
     assert stand_in.num_states == model.num_states
+
+
+@one
+def test_a_masked_modality_as_pymdp_has_it() -> None:
+    import jax.numpy as jnp
+
+    arguments = tmaze()
+    theirs = pymdp_agent.Agent(**converted(arguments, jnp.asarray))
+    ours = pp.Agent(**converted(arguments, np.asarray))
+    row = [0] * len(ours.num_obs)
+    mask = [1.0] * (len(row) - 1) + [0.0]
+    qs = ours.infer_states([np.array([[o]]) for o in row], ours.D, mask=mask)
+    qs_1 = theirs.infer_states([jnp.array([[o]]) for o in row], theirs.D, mask=mask)
+    for q, q_1 in zip(qs, qs_1, strict=True):
+        assert q.shape == q_1.shape and np.allclose(q, q_1, **CLOSE)

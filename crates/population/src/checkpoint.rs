@@ -19,6 +19,7 @@
 //!   changed: it is checked through an overlay.
 //! - What the store takes on the heap is charged to the budget beforehand ([`store_bytes`]).
 
+mod committed;
 #[cfg(test)]
 mod faults;
 mod header;
@@ -163,11 +164,7 @@ impl Checkpoint {
         }
         let settings = self.settings(settings);
         let (model, process, steps) = (&self.model, self.process.as_ref(), self.header.steps);
-        let begun = match &self.header.lives {
-            None => self.header.tick > 0,
-            Some(lives) => lives.committed,
-        };
-        match (begun, self.schedule()) {
+        match (self.is_committed(), self.schedule()) {
             (false, None) => Simulation::new(model, process, &settings, steps, keep_arrays),
             (false, Some(schedule)) => {
                 let schedule = self.at_rest(schedule);

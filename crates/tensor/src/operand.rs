@@ -1,7 +1,9 @@
 //! Views whose element type is known at run time: what the operations take.
 
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
+use crate::dtype::arithmetic;
 use crate::layout::Layout;
 use crate::{Dtype, Element, Error, ErrorKind, Result, Tensor, View, ViewMut};
 
@@ -65,6 +67,28 @@ impl<'a> From<&'a mut Tensor> for Output<'a> {
 }
 
 impl Operand<'_> {
+    /// Elements at an address, of a type that is known at run time: [`View::from_raw`] for callers
+    /// that hold arrays of another language.
+    ///
+    /// # Safety
+    ///
+    /// As of [`View::from_raw`]: as long as the operand lives, every element that `shape` and `strides`
+    /// (in elements) reach from `first` can be read, is aligned, and is not written.
+    ///
+    /// # Errors
+    ///
+    /// The type is not calculated with, or the layout has more elements than can be addressed.
+    pub unsafe fn from_raw(
+        first: NonNull<u8>,
+        dtype: Dtype,
+        shape: &[usize],
+        strides: &[isize],
+    ) -> Result<Self> {
+        arithmetic(dtype)?;
+        let layout = Layout::strided(shape, strides)?;
+        Ok(Self { first: first.as_ptr().cast_const(), dtype, layout, memory: PhantomData })
+    }
+
     /// The size of every axis.
     pub fn shape(&self) -> &[usize] {
         &self.layout.shape
@@ -77,6 +101,31 @@ impl Operand<'_> {
 }
 
 impl Output<'_> {
+    /// As [`Operand::from_raw`], to write.
+    ///
+    /// # Safety
+    ///
+    /// As of [`ViewMut::from_raw`]: as long as the output lives, every element that `shape` and
+    /// `strides` (in elements) reach from `first` can be read and written, is aligned, and is touched
+    /// by nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Operand::from_raw`]; or an element is reached by two indices.
+    pub unsafe fn from_raw(
+        first: NonNull<u8>,
+        dtype: Dtype,
+        shape: &[usize],
+        strides: &[isize],
+    ) -> Result<Self> {
+        arithmetic(dtype)?;
+        let layout = Layout::strided(shape, strides)?;
+        if layout.overlaps_itself() {
+            return Err(Error::new(ErrorKind::SelfOverlap));
+        }
+        Ok(Self { first: first.as_ptr(), dtype, layout, memory: PhantomData })
+    }
+
     /// The size of every axis.
     pub fn shape(&self) -> &[usize] {
         &self.layout.shape
@@ -107,4 +156,29 @@ fn bytes(first: *const u8, dtype: Dtype, layout: &Layout) -> Option<(usize, usiz
     let size = dtype.item_bytes() as isize;
     let address = |offset: isize| first.addr().wrapping_add_signed(offset * size);
     Some((address(lowest), address(highest + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Planner;
+
+    #[test]
+    fn raw_elements_are_calculated_with_as_views_are() {
+        let resource: populace_pool::SharedResource = std::sync::Arc::new(populace_pool::Pages);
+        let planner = Planner::new(&resource);
+        let (a, mut sum) = ([1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0_f64; 2]);
+        let first = NonNull::from(&a).cast();
+        let to = NonNull::from(&mut sum).cast();
+        // SAFETY: both arrays outlive the call, have such elements, and only the planner touches them.
+        unsafe {
+            // Every other row, from the last column back.
+            let operand = Operand::from_raw(first.add(8), Dtype::F64, &[2, 2], &[4, -1]).unwrap();
+            let output = Output::from_raw(to, Dtype::F64, &[2], &[1]).unwrap();
+            planner.einsum_into("ij->i", &[operand], output).unwrap();
+            assert!(Operand::from_raw(first, Dtype::I64, &[1], &[1]).is_err());
+            assert!(Output::from_raw(to, Dtype::F64, &[2], &[0]).is_err());
+        }
+        assert_eq!(sum, [3.0, 11.0]);
+    }
 }

@@ -16,6 +16,7 @@ from populace import envs, legacy, pool
 from populace._native import BudgetError, __version__
 from populace.agent import Agent
 from populace.envs import World
+from populace.history import History, Past
 from populace.model import Model
 from populace.planning import Plan, plan
 from populace.population import Population
@@ -23,7 +24,9 @@ from populace.population import Population
 __all__ = [
     "Agent",
     "BudgetError",
+    "History",
     "Model",
+    "Past",
     "Plan",
     "Population",
     "World",

@@ -14,6 +14,7 @@ __all__ = [
     "Held",
     "Model",
     "Pool",
+    "PooledMatrix",
     "Population",
     "Stepwise",
     "World",
@@ -72,7 +73,25 @@ class Population:
         chunk: int | None,
         belief: str,
         precision: str,
+        history: tuple[int, int | None, str, bool] | None = None,
     ) -> Population: ...
+    @staticmethod
+    def load(
+        path: str | os.PathLike[str],
+        *,
+        budget_bytes: int,
+        threads: int,
+        chunk: int | None,
+        history: tuple[int, int | None, str, bool] | None = None,
+        rest_in: str | os.PathLike[str] | None = None,
+    ) -> Population: ...
+    def save(self, path: str | os.PathLike[str]) -> None: ...
+    @property
+    def model(self) -> Model: ...
+    @property
+    def precision(self) -> str: ...
+    def history(self, agent: int, start: int, stop: int) -> dict[str, NDArray[Any]]: ...
+    def history_totals(self) -> dict[str, Any] | None: ...
     def step(
         self,
         observations: NDArray[np.int32],
@@ -231,17 +250,13 @@ class Buffer:
     def __dlpack_device__(self) -> tuple[int, int]: ...
 
 @final
-class pooled_matrix:
-    def __new__(
-        cls,
-        shape: int | Sequence[int],
-        dtype: DTypeLike | None = None,
-        *,
-        zeroed: bool = False,
-    ) -> pooled_matrix: ...
+class PooledMatrix:
     def __enter__(self) -> NDArray[Any]: ...
-    def __exit__(self, *_raised: object) -> bool: ...
+    def __exit__(self, _kind: object, _error: object, _trace: object, /) -> bool: ...
 
+def pooled_matrix(
+    shape: int | Sequence[int], dtype: DTypeLike | None = None, *, zeroed: bool = False
+) -> PooledMatrix: ...
 def allocate_many(
     operands: Sequence[tuple[int | Sequence[int], DTypeLike]],
 ) -> list[NDArray[Any]]: ...

@@ -43,6 +43,31 @@ def distributions(observations: Sequence[Any], num_obs: Sequence[int], batch_siz
 _Number = TypeVar("_Number", bound=np.generic)
 
 
+def masked(seen: NDArray[Any], mask: Sequence[Any], num_obs: Sequence[int]) -> NDArray[Any]:
+    """Observations side by side without those of masked modalities: as if nothing was observed.
+
+    >>> masked(np.array([[[0, 1]], [[2, 1]]], dtype=np.int32), [[1, 0], 1], [3, 2]).tolist()
+    [[[0, 1]], [[-1, 1]]]
+    """
+    batch = len(seen)
+    if len(mask) > len(num_obs):
+        raise ValueError(f"mask: has {len(mask)} modalities, expected {len(num_obs)}")
+    seen = seen.copy()
+    discrete = seen.dtype == np.int32
+    ends = np.arange(1, len(num_obs) + 1) if discrete else np.cumsum(num_obs)
+    for modality, one in enumerate(mask):
+        counts = np.asarray(one, dtype=np.float64)
+        if counts.size not in (1, batch) or not np.isin(counts, (0.0, 1.0)).all():
+            raise NotImplementedError(
+                f"infer_states(mask=): mask[{modality}] is not 0 or 1, for all or each of the batch; "
+                "this version does no other"
+            )
+        gone = np.broadcast_to(counts.ravel() == 0, (batch,))
+        start = ends[modality - 1] if modality else 0
+        seen[gone, :, start : ends[modality]] = -1 if discrete else 0.0
+    return seen
+
+
 def _side_by_side(parts: list[NDArray[_Number]]) -> NDArray[_Number]:
     for modality, part in enumerate(parts):
         if part.shape[1] != parts[0].shape[1]:

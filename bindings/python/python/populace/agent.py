@@ -9,6 +9,7 @@ Populace does not do raises ``NotImplementedError`` naming it.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from populace._batch import (
     lists,
 )
 from populace._minds import Layout, Learnt, Minds, Rows
-from populace._observations import distributions, outcomes
+from populace._observations import distributions, masked, outcomes
 from populace.model import Model
 
 #: What infers states from a window of steps, and what smooths its beliefs before B learns of them.
@@ -236,9 +237,9 @@ class Agent:
             qs_hist: beliefs of earlier steps, put before along the time axis.
             valid_steps: how many of the last steps of a window count, for all or each; beliefs of
                 the others are ``D``.
+            mask: for each modality 1 where it counts and 0 where it does not, for all of the batch or
+                each. pymdp also leaves the agent's ``A`` masked; here the agent is as it was.
         """
-        if mask is not None:
-            _missing("infer_states(mask=)")
         if return_info:
             _missing("infer_states(return_info=)")
         if not isinstance(empirical_prior, (list, tuple)):
@@ -252,6 +253,8 @@ class Agent:
             )
         prior = self._flat("empirical_prior", empirical_prior, self.num_states)
         seen = self._observed(observations, preprocess_fn)
+        if mask is not None:
+            seen = masked(seen, mask, self.num_obs)
         if self.inference_algo in _WINDOWS:
             if not np.array_equal(prior, np.concatenate(self.D, axis=1)):
                 _missing(f'infer_states(empirical_prior=) other than D with "{self.inference_algo}"')
@@ -428,8 +431,31 @@ class Agent:
 
     @property
     def unique_multiactions(self) -> NDArray[np.integer[Any]]:
-        """The different first actions of the policies."""
-        return np.unique(self.policies.policy_arr[:, 0], axis=0)
+        """The different first actions of the policies, and rows of -1 up to as many as there are joint
+        actions."""
+        different = np.unique(self.policies.policy_arr[:, 0], axis=0)
+        missing = max(math.prod(self.num_controls) - len(different), 0)
+        return np.pad(different, ((0, missing), (0, 0)), constant_values=-1)
+
+    @property
+    def I(self) -> list[Array]:  # noqa: E743 - pymdp's name
+        """What induction plans by: zeros, (batch, 1, S_f) a factor, where ``use_inductive`` is off."""
+        if self.use_inductive:
+            _missing("I with use_inductive")
+        return [np.zeros_like(d)[:, np.newaxis] for d in self.D]
+
+    @property
+    def action_maps(self) -> list[dict[str, list[int]]] | None:
+        """Which controls act on each factor; None where each has one of its own."""
+        if self.num_controls_multi is None:
+            return None
+        dims = [[self.num_controls_multi[c] for c in own] for own in self.B_action_dependencies]
+        return [
+            {"multi_dependency": own, "multi_dims": of, "flat_dependency": [f], "flat_dims": [n]}
+            for f, (own, of, n) in enumerate(
+                zip(self.B_action_dependencies, dims, self.num_controls, strict=True)
+            )
+        ]
 
     def multiaction_probabilities(self, q_pi: ArrayLike) -> Array:
         """The posterior over first actions, (batch, actions)."""

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from populace import _native
 from populace._arrays import Floats, ids_of, integers, side_by_side
 from populace._sizes import to_bytes, whole
+from populace.history import History, Past, keeping
 from populace.model import Model, native_of
 
 _log = logging.getLogger("populace")
@@ -44,6 +45,8 @@ class Population:
         chunk: agents stepped together; None leaves it to the engine.
         belief: how beliefs are stored: every state, the possible ones, or as it pays.
         precision: what agents compute in.
+        history: what is kept of the past, for :meth:`history`: a :class:`populace.History`, or so many
+            of the last ticks.
 
     Raises:
         BudgetError: the budget cannot hold it; the message says what would fit.
@@ -71,9 +74,9 @@ class Population:
         chunk: int | None = None,
         belief: Literal["auto", "dense", "sparse", "f16", "log8"] = "auto",
         precision: Literal["f32", "f64"] = "f32",
+        history: History | int | None = None,
     ) -> None:
-        self.model = model
-        self._native = _native.Population(
+        native = _native.Population(
             native_of(model),
             whole("agents", agents),
             budget_bytes=to_bytes(budget),
@@ -82,7 +85,13 @@ class Population:
             chunk=None if chunk is None else whole("chunk", chunk),
             belief=belief,
             precision=precision,
+            history=keeping(history),
         )
+        self._begin(model, native)
+
+    def _begin(self, model: Model, native: _native.Population) -> None:
+        self.model = model
+        self._native = native
         self._modalities = len(model.num_obs)
         self._factors = len(model.num_states)
         self._chosen: NDArray[np.int32] | None = None
@@ -336,19 +345,79 @@ class Population:
         """How many agents are where in their lives: also how many were recycled."""
         return self._native.lifecycle_counts()
 
-    def history(self, ids: ArrayLike) -> NoReturn:
-        """Not there yet."""
-        _missing("history")
+    def history(self, agent: int, start: int = 0, stop: int | None = None) -> Past:
+        """What an agent observed and did, as far as it is kept: of the last ticks those at which it was
+        stepped. Who rests or is gone can be asked about as long as its ticks are not too old.
 
-    def save(self, path: str) -> NoReturn:
-        """Not there yet."""
-        _missing("save")
+        Args:
+            start: the first tick that is asked about, counted from 0.
+            stop: the tick before which the answer ends; None is now.
+
+        Raises:
+            ValueError: there never was such an agent, or the population was made without ``history``.
+        """
+        end = self.ticks if stop is None else whole("stop", stop)
+        found = self._native.history(whole("agent", agent), whole("start", start), end)
+        return Past(**found)
+
+    @property
+    def history_totals(self) -> dict[str, Any] | None:
+        """How much of the past there is: of how many ``ticks`` everything, closed ``blocks``, their
+        ``raw_bytes`` and ``stored_bytes`` and the ``ratio`` of the two, ``open_bytes``, and how many
+        blocks were ``dropped`` for want of room. None, where nothing is kept."""
+        return self._native.history_totals()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the population to a file, whole or not at all, which only its owner can read: a
+        checkpoint, with the model, who is hibernated, and the history.
+
+        Raises:
+            OSError: it cannot be written; what was there is as it was.
+            ValueError: the path holds something else than a checkpoint, which is left alone.
+        """
+        self._native.save(os.fspath(path))
+        _log.info("saved %d agents after %d steps to %s", len(self), self.ticks, os.fspath(path))
 
     @classmethod
-    def load(cls, path: str) -> NoReturn:
-        """Not there yet."""
-        _missing("load")
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        budget: int | str = "256MiB",
+        threads: int = 0,
+        chunk: int | None = None,
+        history: History | int | None = None,
+        rest_in: str | os.PathLike[str] | None = None,
+    ) -> Population:
+        """A population as it was saved, to go on from there: with the same observations its agents do
+        the same, bit for bit, whatever the budget, threads and chunks are now.
 
+        Args:
+            history: what is kept of the past from now on, where nothing was.
+            rest_in: the file for who is hibernated, if not the one that they were in. It is made what
+                it was when the population was saved.
 
-def _missing(name: str) -> NoReturn:
-    raise NotImplementedError(f"Population.{name}: this version does not do it yet")
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is no saved population, or damaged; the message starts with the path.
+            BudgetError: the budget cannot hold it.
+
+        >>> import tempfile
+        >>> crowd = Population(Model.grid(side=5), 3, budget="8MiB")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     crowd.save(f"{folder}/crowd")
+        ...     again = Population.load(f"{folder}/crowd", budget="16MiB", threads=1)
+        >>> bool((crowd.step([7, 8, 9]) == again.step([7, 8, 9])).all())
+        True
+        """
+        native = _native.Population.load(
+            os.fspath(path),
+            budget_bytes=to_bytes(budget),
+            threads=whole("threads", threads),
+            chunk=None if chunk is None else whole("chunk", chunk),
+            history=keeping(history),
+            rest_in=None if rest_in is None else os.fspath(rest_in),
+        )
+        loaded = cls.__new__(cls)
+        loaded._begin(Model._of(native.model), native)
+        return loaded

@@ -34,14 +34,17 @@ pub(crate) fn pooled(descr: &Bound<'_, PyArrayDescr>) -> PyResult<(populace_pool
 /// The tensors' element type of a NumPy dtype.
 pub(crate) fn calculated(descr: &Bound<'_, PyArrayDescr>) -> PyResult<populace_tensor::Dtype> {
     use populace_tensor::Dtype;
-    if descr.is_native_byteorder() == Some(false) {
-        return Err(unknown(descr));
-    }
-    match (descr.kind(), descr.itemsize()) {
-        (b'u', 1) => Ok(Dtype::U8),
-        (b'f', 2) => Ok(Dtype::F16),
-        (b'f', 4) => Ok(Dtype::F32),
-        (b'f', 8) => Ok(Dtype::F64),
+    // By number: a size would have to be asked of NumPy.
+    const FLOAT: c_int = NPY_TYPES::NPY_FLOAT as c_int;
+    const DOUBLE: c_int = NPY_TYPES::NPY_DOUBLE as c_int;
+    const HALF: c_int = NPY_TYPES::NPY_HALF as c_int;
+    const UBYTE: c_int = NPY_TYPES::NPY_UBYTE as c_int;
+    match descr.num() {
+        _ if descr.is_native_byteorder() == Some(false) => Err(unknown(descr)),
+        FLOAT => Ok(Dtype::F32),
+        DOUBLE => Ok(Dtype::F64),
+        HALF => Ok(Dtype::F16),
+        UBYTE => Ok(Dtype::U8),
         _ => Err(unknown(descr)),
     }
 }

@@ -4,57 +4,71 @@ use std::ffi::c_int;
 use std::sync::{Arc, LazyLock};
 
 use numpy::PyArrayDescr;
-use populace_pool::{Dtype, HostHeap, MatrixPool};
+use populace_pool::{Dtype, MatrixPool};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::errors::Result;
+use crate::pool::asked::{Asked, Axes, LAST_ASKED};
+use crate::pool::count::Count;
 use crate::pool::element::pooled;
 use crate::pool::held::Held;
+use crate::pool::host::Host;
 
 /// Idle matrices take at most this.
 const MAX_IDLE_BYTES: u64 = 1 << 30;
 
 /// The pool of the process.
 pub(crate) static MATRICES: LazyLock<MatrixPool> =
-    LazyLock::new(|| MatrixPool::new(Arc::new(HostHeap), MAX_IDLE_BYTES));
+    LazyLock::new(|| MatrixPool::new(Arc::new(Host), MAX_IDLE_BYTES));
+
+/// A matrix of the pool for the length of a `with`.
+#[pyclass(frozen, module = "populace._native")]
+pub(crate) struct PooledMatrix {
+    asked: Asked,
+    zeroed: bool,
+}
 
 /// A matrix of the pool for the length of a `with`; `populace.pool` says more.
-#[pyclass(frozen, name = "pooled_matrix", module = "populace._native")]
-pub(crate) struct PooledMatrix {
-    shape: Vec<usize>,
-    dtype: Dtype,
-    number: c_int,
+// A function, and not the class: to call a type costs the interpreter a tuple and a dictionary.
+#[pyfunction]
+#[pyo3(signature = (shape, dtype=None, *, zeroed=false))]
+pub(crate) fn pooled_matrix(
+    py: Python<'_>,
+    shape: &Bound<'_, PyAny>,
+    dtype: Option<&Bound<'_, PyAny>>,
     zeroed: bool,
+) -> Result<PooledMatrix> {
+    if let Some(asked) = LAST_ASKED.with(shape, dtype) {
+        return Ok(PooledMatrix { asked, zeroed });
+    }
+    let axes = axes(shape)?;
+    let (element, number) = element(py, dtype)?;
+    let asked = Asked { shape: axes, dtype: element, number };
+    LAST_ASKED.remember(shape, dtype, &asked);
+    Ok(PooledMatrix { asked, zeroed })
 }
 
 #[pymethods]
 impl PooledMatrix {
-    #[new]
-    #[pyo3(signature = (shape, dtype=None, *, zeroed=false))]
-    fn new(
-        py: Python<'_>,
-        shape: &Bound<'_, PyAny>,
-        dtype: Option<&Bound<'_, PyAny>>,
-        zeroed: bool,
-    ) -> Result<Self> {
-        let shape = axes(shape)?;
-        let (dtype, number) = element(py, dtype)?;
-        Ok(Self { shape, dtype, number, zeroed })
-    }
-
     fn __enter__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let Asked { shape, dtype, number } = &self.asked;
         let matrix = if self.zeroed {
-            MATRICES.acquire_zeroed(&self.shape, self.dtype)?
+            MATRICES.acquire_zeroed(shape, *dtype)?
         } else {
-            MATRICES.acquire(&self.shape, self.dtype)?
+            MATRICES.acquire(shape, *dtype)?
         };
-        Ok(Held::matrix(py, matrix, &self.shape, self.number)?)
+        Ok(Held::matrix(py, matrix, shape, *number)?)
     }
 
     /// Nothing is left to do: the arrays hold the memory, not the `with`.
-    #[pyo3(signature = (*_raised))]
-    fn __exit__(&self, _raised: &Bound<'_, PyTuple>) -> bool {
+    #[pyo3(signature = (_kind, _error, _trace, /))]
+    fn __exit__(
+        &self,
+        _kind: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _trace: &Bound<'_, PyAny>,
+    ) -> bool {
         false
     }
 }
@@ -103,10 +117,7 @@ pub(crate) fn matrix_statistics(py: Python<'_>) -> Result<Bound<'_, PyDict>> {
     global.set_item("total_pools", shelves.len())?;
     global.set_item("total_matrices", matrices)?;
     global.set_item("total_memory_bytes", bytes)?;
-    global.set_item(
-        "operations",
-        MATRICES.operations().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-    )?;
+    global.set_item("operations", Count::called().collect::<std::collections::BTreeMap<_, _>>())?;
     let all = PyDict::new(py);
     all.set_item("global", global)?;
     all.set_item("pools", pools)?;
@@ -120,13 +131,13 @@ pub(crate) fn trim_matrices(py: Python<'_>) -> u64 {
 }
 
 /// A shape: an integer, or a sequence of them.
-fn axes(shape: &Bound<'_, PyAny>) -> Result<Vec<usize>> {
+fn axes(shape: &Bound<'_, PyAny>) -> Result<Axes> {
     if let Ok(tuple) = shape.cast::<PyTuple>() {
         return Ok(tuple.iter_borrowed().map(|axis| axis.extract()).collect::<PyResult<_>>()?);
     }
     match shape.extract::<usize>() {
-        Ok(axis) => Ok(vec![axis]),
-        Err(_) => Ok(shape.extract()?),
+        Ok(axis) => Ok(std::iter::once(axis).collect()),
+        Err(_) => Ok(shape.extract::<Vec<usize>>()?.into()),
     }
 }
 

@@ -3,23 +3,25 @@
 use std::ptr::NonNull;
 use std::sync::LazyLock;
 
-use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
-use populace_pool::{HostHeap, Pool, SharedResource};
-use populace_tensor::{Dtype, Operand, Output, Planner, Tensor, View, ViewMut};
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use populace_pool::{Pool, SharedResource};
+use populace_tensor::{Dtype, Operand, Operation, Output, Planner, Tensor};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use crate::errors::Result;
+use crate::pool::count::Count;
 use crate::pool::element::{calculated, number};
 use crate::pool::held::Held;
-use crate::pool::matrix::MATRICES;
+use crate::pool::host::Host;
 
 /// Below this many elements an operation is over before another thread could use the lock.
 const WORTH_RELEASING: usize = 1 << 12;
 
 /// What plans, and where results come from.
 static PLANNER: LazyLock<Planner> = LazyLock::new(|| {
-    let pool: SharedResource = Pool::new(HostHeap).resource();
+    let pool: SharedResource = Pool::new(Host).resource();
     Planner::new(&pool)
 });
 
@@ -32,10 +34,10 @@ pub(crate) fn pooled_dot<'py>(
     b: &Bound<'py, PyAny>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("dot");
+    Count::Dot.add();
     run(py, "a.dot(b)", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.dot(operands[0].clone(), operands[1].clone()).map(Some),
-        Some(out) => PLANNER.dot_into(operands[0].clone(), operands[1].clone(), out).map(|()| None),
+        Some(out) => PLANNER.run_operation(&Operation::Dot, operands, out).map(|()| None),
     })
 }
 
@@ -48,12 +50,10 @@ pub(crate) fn pooled_matmul<'py>(
     b: &Bound<'py, PyAny>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("matmul");
+    Count::Matmul.add();
     run(py, "a @ b", &[arrayed(a)?, arrayed(b)?], out, |operands, out| match out {
         None => PLANNER.matmul(operands[0].clone(), operands[1].clone()).map(Some),
-        Some(out) => {
-            PLANNER.matmul_into(operands[0].clone(), operands[1].clone(), out).map(|()| None)
-        }
+        Some(out) => PLANNER.run_operation(&Operation::Matmul, operands, out).map(|()| None),
     })
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn pooled_einsum<'py>(
     operands: Vec<Bound<'py, PyAny>>,
     out: Option<&Bound<'py, PyUntypedArray>>,
 ) -> Result<Bound<'py, PyAny>> {
-    MATRICES.count_operation("einsum");
+    Count::Einsum.add();
     let operands = operands.iter().map(arrayed).collect::<Result<Vec<_>>>()?;
     run(py, subscripts, &operands, out, |operands, out| match out {
         None => PLANNER.einsum(subscripts, operands).map(Some),
@@ -92,11 +92,11 @@ fn run<'py>(
     work: impl FnOnce(&[Operand<'_>], Option<Output<'_>>) -> populace_tensor::Result<Option<Tensor>>
     + Send,
 ) -> Result<Bound<'py, PyAny>> {
-    let mut operands = Vec::with_capacity(arrays.len());
+    let mut operands: SmallVec<[Operand<'_>; 2]> = SmallVec::new();
     for (index, array) in arrays.iter().enumerate() {
         // SAFETY: the arrays outlive the call, which holds references to them. That no other thread
         // writes to them meanwhile is what NumPy, too, leaves to whoever shares arrays.
-        operands.push(unsafe { operand(&format!("{what}: operand {index}"), array) }?);
+        operands.push(unsafe { operand(array, || format!("{what}: operand {index}")) }?);
     }
     let output = match out {
         // SAFETY: as above; that the operands do not overlap it is checked by the planner.
@@ -125,22 +125,15 @@ fn run<'py>(
 /// # Safety
 ///
 /// The array outlives the view, and nobody writes to it meanwhile.
-unsafe fn operand<'a>(name: &str, array: &'a Bound<'_, PyUntypedArray>) -> Result<Operand<'a>> {
+unsafe fn operand<'a>(
+    array: &'a Bound<'_, PyUntypedArray>,
+    name: impl FnOnce() -> String,
+) -> Result<Operand<'a>> {
     let dtype = calculated(&array.dtype())?;
-    let strides = strides(name, array)?;
-    let shape = array.shape();
-    let first = first(array);
+    let strides = strides(array, dtype, name)?;
     // SAFETY: NumPy vouches that its shape and strides stay within its memory; `strides` has
     // checked the alignment; the rest is this function's own condition.
-    unsafe {
-        Ok(match dtype {
-            Dtype::U8 => View::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F16 => View::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F32 => View::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F64 => View::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            other => unreachable!("{other} is not calculated with"),
-        })
-    }
+    Ok(unsafe { Operand::from_raw(first(array), dtype, array.shape(), &strides) }?)
 }
 
 /// # Safety
@@ -153,19 +146,9 @@ unsafe fn output<'a>(array: &'a Bound<'_, PyUntypedArray>) -> Result<Output<'a>>
         return Err(PyValueError::new_err("out: the array is read-only").into());
     }
     let dtype = calculated(&array.dtype())?;
-    let strides = strides("out", array)?;
-    let shape = array.shape();
-    let first = first(array);
+    let strides = strides(array, dtype, || "out".to_owned())?;
     // SAFETY: as for operands; the array is writeable.
-    unsafe {
-        Ok(match dtype {
-            Dtype::U8 => ViewMut::<u8>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F16 => ViewMut::<half::f16>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F32 => ViewMut::<f32>::from_raw(first.cast(), shape, &strides)?.into(),
-            Dtype::F64 => ViewMut::<f64>::from_raw(first.cast(), shape, &strides)?.into(),
-            other => unreachable!("{other} is not calculated with"),
-        })
-    }
+    Ok(unsafe { Output::from_raw(first(array), dtype, array.shape(), &strides) }?)
 }
 
 fn first(array: &Bound<'_, PyUntypedArray>) -> NonNull<u8> {
@@ -174,12 +157,23 @@ fn first(array: &Bound<'_, PyUntypedArray>) -> NonNull<u8> {
     NonNull::new(data.cast()).unwrap_or(NonNull::dangling())
 }
 
-/// An array's strides in elements.
-fn strides(name: &str, array: &Bound<'_, PyUntypedArray>) -> Result<Vec<isize>> {
-    let item = array.dtype().itemsize() as isize;
-    let aligned = first(array).addr().get().is_multiple_of(item as usize);
-    if !aligned || array.strides().iter().any(|stride| stride % item != 0) {
-        return Err(PyValueError::new_err(format!("{name} is not aligned; give a copy")).into());
+/// An array's strides in elements; on the stack, as long as there are few axes.
+fn strides(
+    array: &Bound<'_, PyUntypedArray>,
+    dtype: Dtype,
+    name: impl FnOnce() -> String,
+) -> Result<SmallVec<[isize; 8]>> {
+    // Sizes of elements are powers of two: to mask and to shift is many times faster than to divide.
+    let item = dtype.item_bytes();
+    let mut bits = first(array).addr().get();
+    let mut strides = SmallVec::from_slice(array.strides());
+    for stride in &mut strides {
+        bits |= *stride as usize;
+        *stride >>= item.trailing_zeros();
     }
-    Ok(array.strides().iter().map(|stride| stride / item).collect())
+    if bits & (item - 1) != 0 {
+        let message = format!("{} is not aligned; give a copy", name());
+        return Err(PyValueError::new_err(message).into());
+    }
+    Ok(strides)
 }
