@@ -74,7 +74,7 @@ impl Killed {
         let expected = self.lasting(&Self::place().json(self.run));
         let start = Instant::now();
         let once = Self::place().json(&[self.run, self.commit].concat());
-        let length = start.elapsed();
+        let mut length = start.elapsed();
         assert_eq!(self.lasting(&once), expected, "{once}");
         assert!(self.commit[2] != "--spill" || once["spilled"].as_u64().unwrap() > 0, "{once}");
 
@@ -82,13 +82,19 @@ impl Killed {
         let mut instants = instants();
         let mut place = Self::place();
         while kills < trials {
-            let mut next = || length.mul_f64(instants.next().unwrap_or(0.5));
-            kills += usize::from(killed(&place, &[self.run, self.commit].concat(), next()));
+            // How long a run takes depends on what else runs; so it is learned anew all the time.
+            let mut kill = |arguments: &[&str]| {
+                let after = length.mul_f64(instants.next().unwrap_or(0.5));
+                let running = killed(&place, arguments, after);
+                length = length.mul_f64(if running { 1.02 } else { 0.9 });
+                usize::from(running)
+            };
+            kills += kill(&[self.run, self.commit].concat());
             if !place.path("c").exists() {
                 continue;
             }
             let on = [self.run, &["--resume", "c"], self.commit].concat();
-            kills += usize::from(killed(&place, &on, next()));
+            kills += kill(&on);
             let files = place.files();
             let known = |name: &String| self.files.contains(&name.as_str());
             assert!(files.iter().all(known), "{files:?}");
@@ -96,7 +102,7 @@ impl Killed {
             assert_eq!(self.lasting(&report), expected, "after {kills} kills");
             resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
             if kills % 100 < 2 {
-                eprintln!("{kills} kills, {resumed} runs resumed after a commit");
+                eprintln!("{:?}: {kills} kills, {resumed} resumed after a commit", self.run);
             }
             if place.path("s").exists() {
                 assert_eq!(std::fs::read_dir(place.path("s")).unwrap().count(), 0);
@@ -104,7 +110,6 @@ impl Killed {
             place = Self::place();
         }
         assert!(resumed > 0, "none of {kills} was killed after its first commit");
-        eprintln!("{kills} kills, {resumed} runs resumed after a commit");
     }
 }
 
