@@ -8,6 +8,5 @@ pub(crate) mod buffer;
 pub(crate) mod count;
 pub(crate) mod element;
 pub(crate) mod held;
-pub(crate) mod host;
 pub(crate) mod matrix;
 pub(crate) mod operations;

@@ -92,7 +92,7 @@ class Pool:
     >>> pool.get_buffer(2**20 + 1)
     Traceback (most recent call last):
     ...
-    populace.BudgetError: 1.2 MiB requested, but 0 B of the limit of 1.0 MiB is taken and 1.0 MiB remains
+    populace.BudgetError: 1.1 MiB requested, but 0 B of the limit of 1.0 MiB is taken and 1.0 MiB remains
     """
 
     def __init__(

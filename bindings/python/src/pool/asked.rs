@@ -28,8 +28,14 @@ pub(crate) struct Asked {
 /// The last question.
 pub(crate) static LAST_ASKED: LastAsked = LastAsked(Mutex::new(None));
 
-/// The objects that something was read from, and what that was.
-pub(crate) struct LastAsked(Mutex<Option<(Py<PyAny>, Option<Py<PyAny>>, Asked)>>);
+/// The objects that something was read from last, and what that was.
+pub(crate) struct LastAsked(Mutex<Option<Read>>);
+
+struct Read {
+    shape: Py<PyAny>,
+    dtype: Option<Py<PyAny>>,
+    asked: Asked,
+}
 
 impl LastAsked {
     /// What was read from these very objects, if they were the last. Whoever finds it in use reads anew.
@@ -39,10 +45,10 @@ impl LastAsked {
         dtype: Option<&Bound<'_, PyAny>>,
     ) -> Option<Asked> {
         let last = self.0.try_lock().ok()?;
-        let (last_shape, last_dtype, asked) = last.as_ref()?;
-        let same = last_shape.as_ptr() == shape.as_ptr()
-            && last_dtype.as_ref().map(Py::as_ptr) == dtype.map(Bound::as_ptr);
-        same.then(|| asked.clone())
+        let last = last.as_ref()?;
+        let same = last.shape.as_ptr() == shape.as_ptr()
+            && last.dtype.as_ref().map(Py::as_ptr) == dtype.map(Bound::as_ptr);
+        same.then(|| last.asked.clone())
     }
 
     /// Remembers what was read from these objects, if they cannot come to mean something else.
@@ -65,7 +71,7 @@ impl LastAsked {
             return;
         }
         let dtype = dtype.map(|dtype| dtype.clone().unbind());
-        let new = (shape.clone().unbind(), dtype, asked.clone());
+        let new = Read { shape: shape.clone().unbind(), dtype, asked: asked.clone() };
         // The objects before are dropped when the lock is free again: that may run anything.
         let _before = self.0.try_lock().ok().and_then(|mut last| last.replace(new));
     }

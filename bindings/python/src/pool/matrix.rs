@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::sync::{Arc, LazyLock};
 
 use numpy::PyArrayDescr;
-use populace_pool::{Dtype, MatrixPool};
+use populace_pool::{Dtype, HostHeap, MatrixPool};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -13,14 +13,13 @@ use crate::pool::asked::{Asked, Axes, LAST_ASKED};
 use crate::pool::count::Count;
 use crate::pool::element::pooled;
 use crate::pool::held::Held;
-use crate::pool::host::Host;
 
 /// Idle matrices take at most this.
 const MAX_IDLE_BYTES: u64 = 1 << 30;
 
 /// The pool of the process.
 pub(crate) static MATRICES: LazyLock<MatrixPool> =
-    LazyLock::new(|| MatrixPool::new(Arc::new(Host), MAX_IDLE_BYTES));
+    LazyLock::new(|| MatrixPool::new(Arc::new(HostHeap), MAX_IDLE_BYTES));
 
 /// A matrix of the pool for the length of a `with`.
 #[pyclass(frozen, module = "populace._native")]

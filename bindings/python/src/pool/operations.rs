@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 use std::sync::LazyLock;
 
 use numpy::{PyUntypedArray, PyUntypedArrayMethods};
-use populace_pool::{Pool, SharedResource};
+use populace_pool::{HostHeap, Pool, SharedResource};
 use populace_tensor::{Dtype, Operand, Operation, Output, Planner, Tensor};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,14 +14,13 @@ use crate::errors::Result;
 use crate::pool::count::Count;
 use crate::pool::element::{calculated, number};
 use crate::pool::held::Held;
-use crate::pool::host::Host;
 
 /// Below this many elements an operation is over before another thread could use the lock.
 const WORTH_RELEASING: usize = 1 << 12;
 
 /// What plans, and where results come from.
 static PLANNER: LazyLock<Planner> = LazyLock::new(|| {
-    let pool: SharedResource = Pool::new(Host).resource();
+    let pool: SharedResource = Pool::new(HostHeap).resource();
     Planner::new(&pool)
 });
 
