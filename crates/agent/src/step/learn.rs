@@ -484,6 +484,7 @@ fn learn_a<T: Real, S: Simd>(
             }
             scratch.learning.set(lane, FLAGS + counts.first_block + o);
             let weight = rates.learn * seen;
+            let least = if masked { T::ZERO } else { least(weight) };
             let start = counts.first + o * joint;
             let own = &mut scratch.learning;
             for ((count, a), q) in own.counts[start..].iter_mut().zip(&own.expected[start..]).zip(q)
@@ -491,11 +492,21 @@ fn learn_a<T: Real, S: Simd>(
                 let closed =
                     (masked && a[lane] <= T::ZERO) || (keep_zeros && count[lane] <= T::ZERO);
                 if !closed {
-                    count[lane] += weight * q[lane];
+                    let term = weight * q[lane];
+                    count[lane] += if term > least { term } else { least };
                 }
             }
         }
     }
+}
+
+/// The least that a count grows by which grows at all. What `pymdp-1` is worth to learn jumps where a
+/// count is above 0, and pymdp computes in double precision, where the product of a weight and a belief
+/// is; in single precision it may not be.
+#[inline(always)]
+fn least<T: Real>(weight: T) -> T {
+    let single = size_of::<T>() == size_of::<f32>();
+    if single && weight > T::ZERO { T::from_f64(f64::from(f32::MIN_POSITIVE)) } else { T::ZERO }
 }
 
 #[inline(always)]
@@ -537,6 +548,7 @@ fn learn_b<T: Real, S: Simd>(
             own.masks[bit] |= 1 << Family::B as usize;
             own.masks[bit + block / 8] |= 1 << (block % 8);
         }
+        let lanes_least = Lane(weight.0.map(least));
         let (weight, keep) = (Vector::load(simd, &weight), Vector::load(simd, &keep));
         let table = counts.table(action);
         let b = &own.expected[table.clone()];
@@ -563,6 +575,9 @@ fn learn_b<T: Real, S: Simd>(
                 }
                 if masked {
                     term = zero.less(b).select(term, zero);
+                } else {
+                    let some = Vector::load(simd, &lanes_least).max(term);
+                    term = if smoothed { zero.less(b).select(some, term) } else { some };
                 }
                 let mut left = Vector::load(simd, count);
                 if learning.keep_zeros {

@@ -136,8 +136,8 @@ impl<T: Real> CompiledModel<T> {
         self.threshold
     }
 
-    /// The most states that a belief can have after `steps` steps (any number: `None`); all of them
-    /// for a model that has no sparse step.
+    /// The most states that a belief can have after `steps` steps (any number, or some in which nothing
+    /// is observed: `None`); all of them for a model that has no sparse step.
     pub fn support_bound(&self, steps: Option<u64>) -> usize {
         self.support.as_ref().map_or(self.belief_len(), |support| support.bound(steps))
     }
@@ -187,7 +187,7 @@ impl<T: Real> Kernel for InferSparse<'_, T> {
         let agents = agents.min(LANES);
         for lane in 0..agents {
             sparse.predict(support, lane, taken[0][lane]);
-            sparse.observe(model, lane, |m| observations[m][lane], bounds.as_mut());
+            sparse.observe(model, support, lane, |m| observations[m][lane], bounds.as_mut());
             if sparse.certain(lane).is_some_and(|worth| !worth[0].to_f64().is_nan()) {
                 continue;
             }
@@ -254,6 +254,7 @@ impl<T: Real> SparseScratch<T> {
     fn observe(
         &mut self,
         model: &CompiledModel<T>,
+        support: &Support<T>,
         lane: usize,
         observed: impl Fn(usize) -> i32,
         mut bounds: Option<&mut Bounds<T>>,
@@ -270,6 +271,7 @@ impl<T: Real> SparseScratch<T> {
         let held = count;
         // What a state outside the list weighs.
         let mut outside = epsilon;
+        let mut blind = true;
         for (m, evidence) in model.evidence.iter().enumerate() {
             let crate::compiled::likelihood::EvidenceTable::Structured(rows) = &evidence.table
             else {
@@ -285,6 +287,7 @@ impl<T: Real> SparseScratch<T> {
             if o < 0 {
                 continue;
             }
+            blind = false;
             for (s, ratio) in rows.row(o as usize) {
                 let slot = &mut self.slots[s];
                 if *slot == 0 {
@@ -298,12 +301,20 @@ impl<T: Real> SparseScratch<T> {
                 }
             }
         }
-        let missing = T::from_f64((self.slots.len() - count) as f64);
+        let mut missing = T::from_f64((self.slots.len() - count) as f64);
         let mut sum = missing * outside;
         for &value in &values[..count] {
             sum += value;
         }
         let scale = T::ONE / sum;
+        if support.keeps_outside((outside * scale).to_f64(), blind) {
+            for (s, _) in self.slots.iter().enumerate().filter(|(_, slot)| **slot == 0) {
+                states[count] = s as u32;
+                values[count] = outside;
+                count += 1;
+            }
+            missing = T::ZERO;
+        }
         if let Some(bounds) = bounds {
             bounds.prior[held..count].fill(epsilon);
             carry(bounds, lane, &values[..count], held, scale, (missing, outside), model.threshold);
