@@ -39,7 +39,7 @@ const LIVING: Killed = Killed {
     run: &["run", "s.toml", "--threads", "2"],
     commit: &["--checkpoint", "c", "--every", "2"],
     lasting: &["trajectory_hash", "tiers", "lifecycle", "hibernated", "history"],
-    files: &["c", "c.new", "rest", "s.toml"],
+    files: &["c", "c.new", "rest", "rest.new", "s.toml"],
 };
 
 /// Instants of a run, some of every part of it: numbers in 0..1 that look random.
@@ -47,14 +47,16 @@ fn instants() -> impl Iterator<Item = f64> {
     (1..).map(|n| (f64::from(n) * 0.618_033_988_749_895).fract())
 }
 
-/// Starts a run and kills it after a while; answers whether it was still running.
+/// Starts a run and kills it after a while; answers whether it was still running. One that was not has
+/// ended well.
 fn killed(place: &Place, arguments: &[&str], after: Duration) -> bool {
     let mut command = place.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     sleep(after);
     let running = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
-    child.wait().unwrap();
+    let ended = child.wait().unwrap();
+    assert!(running || ended.success(), "{arguments:?} ended by itself: {ended}");
     running
 }
 
