@@ -77,7 +77,7 @@ class Pool:
         max_buffers: idle buffers kept, by size class.
         ttl: seconds after which an idle buffer is given back.
         cleanup_interval: how often that is looked at, in seconds of use.
-        size_classes: ``"geometric"`` (4 a power of two), ``"powers_of_four"`` (256 B to 64 MiB), or
+        size_classes: ``"geometric"`` (4 a power of two, 8 above 64 KiB), ``"powers_of_four"`` (256 B to 64 MiB), or
             the sizes.
         clear: zeros instead of what the last user left.
         shared: the size of a memory file that buffers lie in, for other processes to map by their

@@ -1,16 +1,23 @@
 //! Size classes: which sizes a pool keeps, and which of them serves a request.
 //!
 //! Invariants, for classes c₀ < c₁ < … < cₙ₋₁ (whole cache lines, in bytes) and a request of s bytes:
-//! `index_of(s)` = min {i : cᵢ ≥ s}, or n if s > cₙ₋₁; for the geometric classes and s > 256,
-//! (c − s) / c < 1/5.
+//! `index_of(s)` = min {i : cᵢ ≥ s}, or n if s > cₙ₋₁; for the geometric classes (c − s) / c < 1/5 for
+//! s > 256, and < 1/9 for s > 64 KiB.
 
 use crate::{CACHE_LINE_BYTES, Error, ErrorKind, Result};
 
-/// Bins per doubling in the lookup table; equal to the geometric classes' number per doubling, so
+/// Bins per doubling in the lookup table; equal to the small geometric classes' number per doubling, so
 /// that each of their bins holds exactly one class.
 const BINS_PER_DOUBLING: u32 = 4;
 const LOG_LINE: u32 = CACHE_LINE_BYTES.trailing_zeros();
 const BINS: usize = ((usize::BITS - LOG_LINE) * BINS_PER_DOUBLING) as usize + 1;
+/// Geometric classes a doubling.
+const STEPS: usize = 4;
+/// From here on they lie closer: there are few such buffers, and what each wastes is much.
+const FINE_BYTES: usize = 64 << 10;
+/// Classes a doubling from there on. Sixteen would waste 2 % of log-uniform sizes instead of 4 %, but find less
+/// of what lies idle: 86 % instead of 92 %.
+const FINE_STEPS: usize = 8;
 /// More classes than any use has, and few enough to name in 16 bits.
 const MOST: usize = 4096;
 
@@ -31,8 +38,8 @@ pub struct SizeClasses {
 }
 
 impl SizeClasses {
-    /// Four a doubling, from 64 B to 64 MiB: the padding of a request above 256 B is less than a
-    /// fifth of its buffer, and 8.2 % on average over log-uniform sizes.
+    /// Four a doubling from 64 B to 64 KiB, eight from there to 64 MiB: the padding of a request above 256 B is less
+    /// than a fifth of its buffer, above 64 KiB than a ninth; over log-uniform sizes it takes 4.2 % of all bytes.
     pub fn geometric() -> Self {
         Self::geometric_up_to(64 << 20)
     }
@@ -54,10 +61,12 @@ impl SizeClasses {
         let granule = granule_bytes.clamp(CACHE_LINE_BYTES, 1 << 30);
         let granule = granule.next_multiple_of(CACHE_LINE_BYTES);
         let largest = largest_bytes.clamp(granule, 1 << 46);
-        let mut sizes: Vec<_> = (1..=4).map(|count| granule * count).collect();
-        let mut octave = granule * 4;
+        let mut sizes: Vec<_> = (1..=STEPS).map(|count| granule * count).collect();
+        let mut octave = granule * STEPS;
         while sizes.last().is_some_and(|&last| last < largest) {
-            sizes.extend((5..=8).map(|quarter| octave / 4 * quarter));
+            let fine = octave >= FINE_BYTES.max(granule * FINE_STEPS);
+            let steps = if fine { FINE_STEPS } else { STEPS };
+            sizes.extend((steps + 1..=2 * steps).map(|step| octave / steps * step));
             octave *= 2;
         }
         while sizes.len() > 1 && sizes[sizes.len() - 2] >= largest {
@@ -173,11 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn geometric_padding_stays_below_a_fifth() {
+    fn geometric_padding_stays_below_a_fifth_and_that_of_large_buffers_below_a_ninth() {
         let classes = SizeClasses::geometric();
         for size in (257..1 << 20).step_by(7) {
             let class = classes.class_bytes(size).unwrap();
-            assert!((class - size) * 5 < class, "{size} in {class}");
+            let parts = if size > FINE_BYTES { 9 } else { 5 };
+            assert!((class - size) * parts < class, "{size} in {class}");
         }
         assert_eq!(classes.sizes_bytes().last(), Some(&(64 << 20)));
         assert_eq!(SizeClasses::geometric_up_to(1000).sizes_bytes().last(), Some(&1024));

@@ -113,8 +113,13 @@ impl Core {
     }
 
     #[inline(always)]
+    fn slot(&self, thread: usize) -> &BiasedLock<Slot> {
+        &self.slots[thread & (self.slots.len() - 1)]
+    }
+
+    #[inline(always)]
     fn with_slot<R>(&self, thread: usize, work: impl FnOnce(&mut Slot) -> R) -> R {
-        self.slots[thread & (self.slots.len() - 1)].with(thread, work)
+        self.slot(thread).with(thread, work)
     }
 
     /// The class that serves a layout; the class after the last if none does.
@@ -144,9 +149,24 @@ impl Core {
     }
 
     /// A block for `layout`, whose size is not 0 and whose class this is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn acquire(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
-        let (block, due) = self.with_slot(thread, |slot| slot.take(class, layout.size()));
+        let requested = layout.size();
+        // By value, here and in `release`: what a closure borrows lies in memory, and a layout that is copied there in
+        // one piece soon after its halves were written stalls the processor for a third of a release.
+        match self.slot(thread).try_with(thread, move |slot| slot.take(class, requested)) {
+            Some(Some(block)) if self.parts.contents != Contents::Zeroed => Ok(block),
+            Some(Some(block)) => Ok(self.zeroed(block, requested)),
+            _ => self.acquire_otherwise(class, layout, thread),
+        }
+    }
+
+    /// With the slot another's, its magazine empty, or the clock to be looked at.
+    #[cold]
+    #[inline(never)]
+    fn acquire_otherwise(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
+        let take = |slot: &mut Slot| slot.take_anyway(class, layout.size());
+        let (block, due) = self.with_slot(thread, take);
         if due {
             self.look_at_the_clock();
         }
@@ -154,14 +174,20 @@ impl Core {
             Some(block) => block,
             None => self.acquire_elsewhere(class, layout, thread)?,
         };
-        if self.parts.contents == Contents::Zeroed {
-            self.fill(block, layout.size(), 0);
-        }
-        Ok(block)
+        Ok(if self.parts.contents == Contents::Zeroed {
+            self.zeroed(block, layout.size())
+        } else {
+            block
+        })
+    }
+
+    #[cold]
+    fn zeroed(&self, block: Block, size: usize) -> Block {
+        self.fill(block, size, 0);
+        block
     }
 
     /// From the centre, taking a few more along for next time, or else from the upstream.
-    #[cold]
     fn acquire_elsewhere(&self, class: usize, layout: Layout, thread: usize) -> Result<Block> {
         let upstream_layout = if class < self.centre.classes() {
             let cached = self.with_slot(thread, |slot| {
@@ -226,17 +252,17 @@ impl Core {
         if excess == 0 {
             return;
         }
-        let evict = |bytes: u64, mut evicted: EvictedBlocks| {
+        let evict = |bytes: u64, evicted: &mut EvictedBlocks| {
             let left = self.centre.reserved_bytes().saturating_sub(bytes);
-            self.centre.take_down_to(left, &mut evicted);
+            self.centre.take_down_to(left, evicted);
             self.give_back(evicted)
         };
-        let freed = evict(excess, EvictedBlocks::new());
+        let freed = evict(excess, &mut EvictedBlocks::new());
         if freed < excess {
             // What magazines hold was used last, so it goes last.
             let mut evicted = EvictedBlocks::new();
             self.drain_slots(self.parts.clock.nanoseconds(), &mut evicted, Slot::drain_all);
-            evict(excess - freed, evicted);
+            evict(excess - freed, &mut evicted);
         }
     }
 
@@ -246,7 +272,7 @@ impl Core {
     ///
     /// `core` is alive, the block came from its `acquire` with this class and layout and is not used
     /// again. The core may be gone afterwards unless the caller keeps it alive.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn release(
         core: NonNull<Self>,
         class: usize,
@@ -256,12 +282,42 @@ impl Core {
     ) {
         // SAFETY: alive, because the block that comes back has not been counted as released.
         let this = unsafe { core.as_ref() };
+        let requested = layout.size();
+        this.end_contents(block, requested);
+        let keep = move |slot: &mut Slot| slot.keep(class, block, requested);
+        if this.slot(thread).try_with(thread, keep) != Some(Kept::Yes) {
+            // SAFETY: the caller's contract, passed on; nothing was counted yet.
+            unsafe { Self::release_otherwise(core, class, block, layout, thread) }
+        }
+    }
+
+    /// What happens to a block's bytes when it comes back.
+    #[inline(always)]
+    fn end_contents(&self, block: Block, size: usize) {
         if cfg!(debug_assertions) {
-            this.fill(block, layout.size().min(POISONED_BYTES), POISON);
+            self.fill(block, size.min(POISONED_BYTES), POISON);
         }
-        if this.parts.contents == Contents::Wiped {
-            this.wipe(block, layout.size());
+        if self.parts.contents == Contents::Wiped {
+            self.wipe(block, size);
         }
+    }
+
+    /// With the slot another's or closed, or its magazine full.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::release`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn release_otherwise(
+        core: NonNull<Self>,
+        class: usize,
+        block: Block,
+        layout: Layout,
+        thread: usize,
+    ) {
+        // SAFETY: alive until the release is counted below.
+        let this = unsafe { core.as_ref() };
         match this.with_slot(thread, |slot| slot.keep(class, block, layout.size())) {
             Kept::Yes => {}
             // SAFETY: the caller's contract, passed on; nothing was counted yet.
@@ -277,7 +333,6 @@ impl Core {
     /// # Safety
     ///
     /// As for [`Self::release`].
-    #[cold]
     unsafe fn release_elsewhere(
         core: NonNull<Self>,
         class: usize,
@@ -298,12 +353,12 @@ impl Core {
             let room = this.with_slot(thread, |slot| {
                 slot.lease(class, block, |bytes| this.centre.reserve_evicting(bytes, &mut evicted));
                 slot.spill(class, &mut spilled);
-                slot.magazines()[class].capacity() > 0
+                slot.magazines()[class].room() > 0
             });
             if !spilled.is_empty() {
                 this.centre.put_all(class, &spilled, stamp, &mut evicted);
             }
-            this.give_back(std::mem::take(&mut evicted));
+            this.give_back(&mut evicted);
             if room {
                 match this.with_slot(thread, |slot| slot.keep(class, block, layout.size())) {
                     Kept::Yes => return,
@@ -317,7 +372,7 @@ impl Core {
             }
             this.centre.put(class, block, stamp, &mut evicted);
         }
-        this.give_back(evicted);
+        this.give_back(&mut evicted);
         if !this.with_slot(thread, |slot| slot.count_released(class, layout.size())) {
             // Closed meanwhile: the core's end gives back what now lies in the centre.
             // SAFETY: the release is not counted yet, so the core is alive.
@@ -410,7 +465,7 @@ impl Core {
         self.drain_slots(cleaned, &mut evicted, Slot::drain_unused);
         let oldest = now.saturating_sub(self.parts.time_to_live_ns);
         self.centre.take_older(oldest, Eviction::Age, &mut evicted);
-        self.give_back(evicted)
+        self.give_back(&mut evicted)
     }
 
     /// Gives back everything idle; answers how many bytes that were.
@@ -427,7 +482,7 @@ impl Core {
         } else {
             self.centre.take_down_to(bytes, &mut evicted);
         }
-        self.give_back(evicted)
+        self.give_back(&mut evicted)
     }
 
     fn drain_slots(
@@ -456,9 +511,11 @@ impl Core {
         self.centre.reserved_bytes().saturating_sub(room)
     }
 
-    fn give_back(&self, evicted: EvictedBlocks) -> u64 {
+    /// Gives blocks back to the upstream, and answers how many bytes they held. By reference: the list has room for
+    /// many within itself, and is empty nearly always.
+    fn give_back(&self, evicted: &mut EvictedBlocks) -> u64 {
         let mut freed = 0;
-        for Evicted { block, layout, cause } in evicted {
+        for Evicted { block, layout, cause } in evicted.drain(..) {
             let bytes = block.size_bytes as u64;
             freed += bytes;
             self.gauges.evicted(bytes, cause);
@@ -486,6 +543,7 @@ impl Core {
     }
 
     /// Overwrites a block's bytes in a way that the compiler may not leave out.
+    #[cold]
     fn wipe(&self, block: Block, size: usize) {
         self.fill(block, size, 0);
         std::hint::black_box(block.address.as_ptr());

@@ -4,11 +4,14 @@
 //! statistics cheap enough to be always on. A block may be taken through one slot and come back through
 //! another, so the counts of one slot mean nothing alone; only sums over all slots do.
 //!
-//! A magazine leases room in the centre for all the blocks that it may hold, and returns the lease when it was
-//! not used between two cleanups; so the fast path compares lengths only, never bytes.
+//! A magazine leases room in the centre for all the blocks that it may hold, twice as much whenever it is full,
+//! and returns the lease when it was not used between two cleanups; so the fast path compares lengths only,
+//! never bytes. (Leasing all that it might ever hold at once would leave none for the classes that come last.)
 //!
 //! Invariants, per slot: Σ magazines' bytes ≤ Σ leases = `leased_bytes` ≤ `max_leased_bytes`; a magazine's
-//! length ≤ its capacity; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
+//! length ≤ its room ≤ `most`; `low` ≤ its length. Over all slots: Σ acquired − Σ released = live buffers.
+
+use std::ptr::NonNull;
 
 use smallvec::SmallVec;
 
@@ -20,8 +23,12 @@ pub(crate) type Blocks = SmallVec<[Block; 64]>;
 /// The blocks and counts of one class in one slot.
 #[derive(Debug, Default)]
 pub(crate) struct Magazine {
-    /// Its own capacity is the magazine's, and 0 without a lease.
-    blocks: Vec<Block>,
+    /// Places for `most` blocks from the first lease on, of which the first `len` are taken. (A `Vec` of as
+    /// many could grow for all the compiler knows, and a release would make ready for that call.)
+    blocks: Box<[Block]>,
+    len: usize,
+    /// How many blocks it may hold now.
+    room: usize,
     /// How many blocks it would lease room for.
     most: usize,
     leased_bytes: u64,
@@ -63,14 +70,57 @@ impl Counts {
     }
 }
 
+/// What lies where no block was put yet.
+const NOTHING: Block = Block { address: NonNull::dangling(), size_bytes: 0 };
+
 impl Magazine {
     pub(crate) fn len(&self) -> usize {
-        self.blocks.len()
+        self.len
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) -> Option<Block> {
+        let last = self.len.checked_sub(1)?;
+        let block = *self.blocks.get(last)?;
+        self.len = last;
+        self.low = self.low.min(last);
+        Some(block)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: Block) -> bool {
+        let fits = self.len < self.room;
+        if fits && let Some(place) = self.blocks.get_mut(self.len) {
+            *place = block;
+            self.len += 1;
+        }
+        fits
+    }
+
+    /// Places for all blocks that it may ever hold; `false` if there is no memory for them.
+    fn make_places(&mut self) -> bool {
+        if self.blocks.is_empty() {
+            let mut places = Vec::new();
+            if places.try_reserve_exact(self.most).is_err() {
+                return false;
+            }
+            places.resize(self.most, NOTHING);
+            self.blocks = places.into_boxed_slice();
+        }
+        true
+    }
+
+    /// Moves the first `count` blocks, those that came first, into `out`.
+    fn drain(&mut self, count: usize, out: &mut Blocks) {
+        out.extend_from_slice(&self.blocks[..count]);
+        self.blocks.copy_within(count..self.len, 0);
+        self.len -= count;
+        self.low = self.low.min(self.len);
     }
 
     /// How many blocks it may hold now.
-    pub(crate) fn capacity(&self) -> usize {
-        self.blocks.capacity()
+    pub(crate) fn room(&self) -> usize {
+        self.room
     }
 
     /// How many blocks it may hold if there is room.
@@ -79,7 +129,7 @@ impl Magazine {
     }
 
     fn idle_bytes(&self) -> u64 {
-        self.blocks.iter().map(|block| block.size_bytes as u64).sum()
+        self.blocks[..self.len].iter().map(|block| block.size_bytes as u64).sum()
     }
 }
 
@@ -113,13 +163,23 @@ impl Slot {
         Self { magazines: magazines.collect(), leased_bytes: 0, max_leased_bytes, closed: false }
     }
 
-    /// A block of `class`, counted as acquired, and whether it is time to look at the clock.
+    /// A block of `class`, counted as acquired, if one lies here and it is not time to look at the clock.
     #[inline(always)]
-    pub(crate) fn take(&mut self, class: usize, requested: usize) -> (Option<Block>, bool) {
+    pub(crate) fn take(&mut self, class: usize, requested: usize) -> Option<Block> {
         let magazine = &mut self.magazines[class];
-        let block = magazine.blocks.pop();
+        if magazine.counts.acquired % ACQUIRES_PER_LOOK == ACQUIRES_PER_LOOK - 1 {
+            return None;
+        }
+        let block = magazine.pop()?;
+        magazine.counts.acquire(requested);
+        Some(block)
+    }
+
+    /// As [`Self::take`], whatever the time; and whether it is time to look at the clock.
+    pub(crate) fn take_anyway(&mut self, class: usize, requested: usize) -> (Option<Block>, bool) {
+        let magazine = &mut self.magazines[class];
+        let block = magazine.pop();
         if block.is_some() {
-            magazine.low = magazine.low.min(magazine.blocks.len());
             magazine.counts.acquire(requested);
         }
         (block, magazine.counts.acquired.is_multiple_of(ACQUIRES_PER_LOOK))
@@ -156,68 +216,56 @@ impl Slot {
     /// Puts an idle block into its magazine, if there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, class: usize, block: Block) -> bool {
-        let blocks = &mut self.magazines[class].blocks;
-        let fits = blocks.len() < blocks.capacity();
-        if fits {
-            blocks.push(block);
-        }
-        fits
+        self.magazines[class].push(block)
     }
 
-    /// Room for a magazine that has none yet, as much as the slot may still lease and `reserve` grants.
+    /// Room for a block more, and as much again as there was, in a magazine that is full: as far as the slot may
+    /// still lease and `reserve` grants it.
     pub(crate) fn lease(&mut self, class: usize, block: Block, reserve: impl FnOnce(u64) -> bool) {
         let magazine = &mut self.magazines[class];
         let bytes = block.size_bytes as u64;
         let left = (self.max_leased_bytes - self.leased_bytes) / bytes;
-        let count = magazine.most.min(usize::try_from(left).unwrap_or(usize::MAX));
-        if magazine.blocks.capacity() > 0 || count == 0 {
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let more = magazine.room.max(1).min(magazine.most - magazine.room).min(left);
+        if magazine.len < magazine.room || more == 0 {
             return;
         }
-        let mut blocks = Vec::new();
-        // An allocator that gives more than was asked for would break the lease.
-        let exact = blocks.try_reserve_exact(count).is_ok() && blocks.capacity() == count;
-        if exact && reserve(bytes * count as u64) {
-            magazine.blocks = blocks;
-            magazine.leased_bytes = bytes * count as u64;
-            self.leased_bytes += magazine.leased_bytes;
+        if magazine.make_places() && reserve(bytes * more as u64) {
+            magazine.room += more;
+            magazine.leased_bytes += bytes * more as u64;
+            self.leased_bytes += bytes * more as u64;
         }
     }
 
     /// Moves the longest-idle half of a full magazine into `out`; nothing if there is room.
     pub(crate) fn spill(&mut self, class: usize, out: &mut Blocks) {
-        let magazine = &self.magazines[class];
-        if magazine.blocks.len() == magazine.blocks.capacity() {
-            self.drain(class, magazine.blocks.len().div_ceil(2), out);
+        let magazine = &mut self.magazines[class];
+        if magazine.len == magazine.room {
+            magazine.drain(magazine.len.div_ceil(2), out);
         }
     }
 
     /// Moves into `out` what lay unused since this was last called; answers the lease that is returned if
     /// that was everything, in bytes.
     pub(crate) fn drain_unused(&mut self, class: usize, out: &mut Blocks) -> u64 {
-        let low = self.magazines[class].low;
-        if low > 0 && low == self.magazines[class].blocks.len() {
+        let magazine = &mut self.magazines[class];
+        if magazine.low > 0 && magazine.low == magazine.len {
             return self.drain_all(class, out);
         }
-        self.drain(class, low, out);
-        self.magazines[class].low = self.magazines[class].blocks.len();
+        magazine.drain(magazine.low, out);
+        magazine.low = magazine.len;
         0
     }
 
     /// Moves everything of a class into `out`; answers the lease that is returned, in bytes.
     pub(crate) fn drain_all(&mut self, class: usize, out: &mut Blocks) -> u64 {
         let magazine = &mut self.magazines[class];
-        out.extend(magazine.blocks.drain(..));
-        magazine.blocks = Vec::new();
-        magazine.low = 0;
+        magazine.drain(magazine.len, out);
+        magazine.blocks = Box::default();
+        magazine.room = 0;
         let returned = std::mem::take(&mut magazine.leased_bytes);
         self.leased_bytes -= returned;
         returned
-    }
-
-    fn drain(&mut self, class: usize, count: usize, out: &mut Blocks) {
-        let magazine = &mut self.magazines[class];
-        out.extend(magazine.blocks.drain(..count));
-        magazine.low = magazine.low.min(magazine.blocks.len());
     }
 
     /// Marks the slot closed and answers how many more blocks it gave than it got.

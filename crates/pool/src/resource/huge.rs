@@ -6,7 +6,7 @@ use super::{Block, Resource};
 use crate::{Error, Result, prim};
 
 /// What a huge page holds, in bytes (x86-64, and aarch64 with 4 KiB pages).
-const HUGE_BYTES: usize = 2 << 20;
+pub(super) const HUGE_BYTES: usize = 2 << 20;
 
 /// Anonymous memory in whole, aligned two-mebibyte pieces, with the advice to use huge pages.
 ///

@@ -6,9 +6,8 @@
 //! [`Record`](crate::Record) between pool and ledger. It is replayed ten times.
 //!
 //! Such a run mostly asks for more than it ever gave back, so what this shows is not how often something lay ready,
-//! but how little a pool adds: classes learned from the trace, whose bounds are checked, keep what is reserved
-//! within a tenth of what is requested. The geometric ones stand beside it, which round such sizes up by more
-//! than that. Idle memory is bounded by a share of what is in use, and makes way when the pool grows. The upstream
+//! but how little a pool adds: what is reserved stays within a tenth of what is requested, by classes learned
+//! from the trace, whose bound is checked, and by the geometric ones, which waste more. Idle memory is bounded by a share of what is in use, and makes way when the pool grows. The upstream
 //! gives places without memory behind them, as for `random`: what fresh memory costs is shown by `touch`.
 
 use std::sync::Arc;
@@ -23,7 +22,7 @@ const ROUNDS: usize = 10;
 /// The most that a learned class may waste.
 const BOUND: f64 = 0.05;
 const PEAK_RATIO: f64 = 1.1;
-const IDLE_SHARE: f64 = 0.05;
+const IDLE_SHARE: f64 = 0.03;
 
 pub(super) fn run() -> Result<Vec<Row>> {
     let trace = Trace::from_bytes(TRACE)?;
@@ -31,11 +30,12 @@ pub(super) fn run() -> Result<Vec<Row>> {
     let pool = || Pool::builder(Arc::new(NullResource::new())).max_idle_share(IDLE_SHARE);
     let mut rows = replayed("agents", &trace, pool().classes(learned.classes).build()?, ROUNDS)?;
     let geometric = on("agents/geometric", Pooled::new(pool().build()?), &trace, ROUNDS)?;
-    let row = &mut rows[0];
-    row.checked &= row.peak_reserved_over_requested.is_some_and(|ratio| ratio <= PEAK_RATIO);
-    row.checked &= row.internal_waste.is_some_and(|waste| waste <= BOUND);
-    row.checked &= row.internal_waste < geometric.internal_waste;
+    rows[0].checked &= rows[0].internal_waste.is_some_and(|waste| waste <= BOUND);
+    rows[0].checked &= rows[0].internal_waste < geometric.internal_waste;
     rows.insert(1, geometric);
+    for row in &mut rows[..2] {
+        row.checked &= row.peak_reserved_over_requested.is_some_and(|ratio| ratio <= PEAK_RATIO);
+    }
     Ok(rows)
 }
 

@@ -14,7 +14,7 @@ const DOUBLINGS: usize = 8;
 const BATCHES: usize = 4000;
 const HIT_RATE: f64 = 0.99;
 const PEAK_RATIO: f64 = 1.25;
-/// The most that is live at a time; idle memory is bounded by a quarter of it.
+/// The most that is live at a time; idle memory must never be more than a quarter of it.
 const PEAK_BYTES: u64 = 2_565_632;
 
 fn size(step: usize) -> usize {
@@ -31,7 +31,7 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
     let mut random = Random::new(1);
     let mut times = Times::default();
     let mut kept = true;
-    let (mut requested, mut peak) = (0, 0);
+    let (mut requested, mut peak, mut most_idle) = (0, 0, 0);
     let mut live = Vec::with_capacity(LIVE);
     let acquire = |subject: &S, size: usize| -> Result<(S::Handle, u8)> {
         let mut handle = subject.acquire(size)?;
@@ -71,6 +71,7 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
                 }
             }
         });
+        most_idle = most_idle.max(subject.idle_bytes());
     }
     if let Some(error) = refused {
         return Err(error);
@@ -79,6 +80,7 @@ fn on<S: Subject>(mut subject: S) -> Result<Row> {
     let tally = subject.tally(peak);
     let checked = kept
         && peak == PEAK_BYTES
+        && most_idle <= PEAK_BYTES / 4
         && subject.settled()
         && tally.hit_rate.is_none_or(|rate| rate >= HIT_RATE)
         && tally.peak_reserved_over_requested.is_none_or(|peak| peak <= PEAK_RATIO);

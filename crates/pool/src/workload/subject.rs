@@ -14,6 +14,11 @@ pub(super) trait Subject: Sync {
     /// From now on counts count; earlier operations were there to warm it up.
     fn warmed_up(&mut self) {}
 
+    /// Bytes that lie idle, where that is known.
+    fn idle_bytes(&self) -> u64 {
+        0
+    }
+
     /// What was counted, with the most bytes that the workload had requested at a time.
     fn tally(&self, peak_requested: u64) -> Tally;
 
@@ -92,6 +97,10 @@ impl Subject for Pooled {
 
     fn warmed_up(&mut self) {
         self.warm = self.pool.snapshot();
+    }
+
+    fn idle_bytes(&self) -> u64 {
+        self.pool.idle_bytes()
     }
 
     fn tally(&self, peak_requested: u64) -> Tally {

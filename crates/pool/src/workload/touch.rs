@@ -6,6 +6,8 @@
 //! until one of its size was freed before; from then on it keeps blocks of up to 32 MiB, but no more than twice
 //! the largest. So one buffer finds warm memory there as it does in a pool, and three do not. Sizes
 //! ascend, so that each finds what a program finds that uses none larger.
+//!
+//! Where both are warm they differ by little, so they take turns.
 
 use super::Row;
 use super::measure::Times;
@@ -15,20 +17,73 @@ use crate::{HostHeap, Pool, Result};
 const SIZES: [usize; 5] = [4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20];
 /// Pages touched for each row.
 const PAGES: usize = 1 << 21;
-const BATCHES: usize = 32;
+const TURNS: usize = 4;
+/// Batches of a turn, after one to warm up.
+const BATCHES: usize = 8;
 
 pub(super) fn run() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for size in SIZES {
-        rows.push(on(Pooled::new(Pool::new(HostHeap)), size, 1, one)?);
-        rows.push(on(Malloc, size, 1, one)?);
-        rows.push(on(Pooled::new(Pool::new(HostHeap)), size, 3, three)?);
-        rows.push(on(Malloc, size, 3, three)?);
+        for held in [1, 3] {
+            let mut pool = Touching::new(Pooled::new(Pool::new(HostHeap)), size, held);
+            let mut system = Touching::new(Malloc, size, held);
+            for _ in 0..TURNS {
+                pool.turn()?;
+                system.turn()?;
+            }
+            rows.extend([pool.row(), system.row()]);
+        }
     }
     Ok(rows)
 }
 
+/// A subject at work, with so many buffers of a size held at a time.
+struct Touching<S> {
+    subject: S,
+    size: usize,
+    held: usize,
+    times: Times,
+    kept: bool,
+}
+
+impl<S: Subject> Touching<S> {
+    fn new(subject: S, size: usize, held: usize) -> Self {
+        Self { subject, size, held, times: Times::default(), kept: true }
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        let rounds = (PAGES / (self.size / 4096) / (TURNS * BATCHES) / self.held).max(1);
+        self.rounds(0, rounds)?;
+        self.subject.warmed_up();
+        for batch in 1..=BATCHES {
+            let mut outcome = Ok(());
+            let mut times = std::mem::take(&mut self.times);
+            times.batch(rounds * self.held, || outcome = self.rounds(batch as u8, rounds));
+            self.times = times;
+            outcome?;
+        }
+        Ok(())
+    }
+
+    fn rounds(&mut self, byte: u8, rounds: usize) -> Result<()> {
+        let round = if self.held == 1 { one } else { three };
+        for _ in 0..rounds {
+            self.kept &= round(&self.subject, self.size, byte)?;
+        }
+        Ok(())
+    }
+
+    fn row(self) -> Row {
+        let tally = self.subject.tally((self.held * self.size) as u64);
+        let hits = tally.hit_rate.is_none_or(|rate| rate == 1.0);
+        let checked = self.kept && self.subject.settled() && hits;
+        let several = if self.held == 1 { "" } else { "/three" };
+        self.times.row(format!("touch/{}{several}", self.size), tally, checked)
+    }
+}
+
 /// Whether the buffer held what was written.
+#[inline(always)]
 fn one(subject: &impl Subject, size: usize, byte: u8) -> Result<bool> {
     let mut handle = subject.acquire(size)?;
     handle.touch(byte);
@@ -36,6 +91,7 @@ fn one(subject: &impl Subject, size: usize, byte: u8) -> Result<bool> {
 }
 
 /// Whether each of the buffers held what was written.
+#[inline(always)]
 fn three(subject: &impl Subject, size: usize, byte: u8) -> Result<bool> {
     let mut first = subject.acquire(size)?;
     first.touch(byte);
@@ -44,36 +100,4 @@ fn three(subject: &impl Subject, size: usize, byte: u8) -> Result<bool> {
     let mut result = subject.acquire(size)?;
     result.touch(byte);
     Ok(first.holds(byte) && second.holds(!byte) && result.holds(byte))
-}
-
-fn on<S: Subject>(
-    mut subject: S,
-    size: usize,
-    held: usize,
-    round: impl Fn(&S, usize, u8) -> Result<bool>,
-) -> Result<Row> {
-    let rounds = (PAGES / (size / 4096) / BATCHES / held).max(1);
-    let mut times = Times::default();
-    let (mut refused, mut kept) = (None, true);
-    for batch in 0..BATCHES + 1 {
-        if batch == 1 {
-            times = Times::default();
-            subject.warmed_up();
-        }
-        times.batch(rounds * held, || {
-            for _ in 0..rounds {
-                match round(&subject, size, batch as u8) {
-                    Ok(held) => kept &= held,
-                    Err(error) => refused = Some(error),
-                }
-            }
-        });
-    }
-    if let Some(error) = refused {
-        return Err(error);
-    }
-    let tally = subject.tally((held * size) as u64);
-    let checked = kept && subject.settled() && tally.hit_rate.is_none_or(|rate| rate == 1.0);
-    let name = if held == 1 { format!("touch/{size}") } else { format!("touch/{size}/three") };
-    Ok(times.row(name, tally, checked))
 }
