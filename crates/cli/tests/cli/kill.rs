@@ -100,7 +100,14 @@ impl Killed {
             let files = place.files();
             let known = |name: &String| self.files.contains(&name.as_str());
             assert!(files.iter().all(known), "{files:?}");
-            let report = place.json(&["run", "--resume", "c"]);
+            let ran = place.run(&["run", "--resume", "c", "--json"]);
+            if ran.code != Some(0) {
+                // Instants do not come back; the file tells what happened.
+                let kept = std::env::temp_dir().join("populace-killed.checkpoint");
+                std::fs::copy(place.path("c"), &kept).unwrap();
+                panic!("after {kills} kills, {} is kept: {}", kept.display(), ran.stderr);
+            }
+            let report: Value = serde_json::from_str(&ran.stdout).unwrap();
             assert_eq!(self.lasting(&report), expected, "after {kills} kills");
             resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
             if kills % 100 < 2 {
