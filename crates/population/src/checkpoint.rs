@@ -45,6 +45,7 @@ use pieces::{PieceReader, Pieces};
 
 pub(crate) use lives::Lives;
 pub(crate) use state::{Fill, Resumed};
+pub(crate) use writer::behind_links;
 pub use writer::{CheckpointWriter, Run};
 
 const RUN: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("run");

@@ -34,6 +34,7 @@ use redb::{
 };
 use twox_hash::XxHash3_64;
 
+use crate::checkpoint::behind_links;
 use crate::{Error, ErrorKind, Result};
 use doubt::Doubted;
 pub(crate) use fingerprint::{fingerprint, fingerprint_of_run};
@@ -340,20 +341,54 @@ fn checksum(id: u64, image: &[u8]) -> u64 {
 
 /// Opens the store of a file, or creates it.
 fn open_store(path: &Path) -> Result<Database> {
-    let file = owned(path).map_err(|error| Error::new(ErrorKind::System, error.to_string()))?;
-    let new = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    if is_nothing(path) {
+        begin_store(path)?;
+    }
+    let file = owned(path).map_err(system)?;
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
-    let database = match new {
-        true => builder.create_file(file),
-        false => Doubted::new(file).and_then(|file| {
-            if file.is_finished() {
-                builder.set_repair_callback(stay);
-            }
-            builder.create_with_backend(file)
-        }),
+    let file = Doubted::new(file).map_err(refused)?;
+    if file.is_finished() {
+        builder.set_repair_callback(stay);
+    }
+    builder.create_with_backend(file).map_err(refused)
+}
+
+/// Makes an empty store beside the place where it will be: a process that is killed on the way leaves
+/// nothing there that could be taken for a store.
+fn begin_store(path: &Path) -> Result<()> {
+    let destination = behind_links(path);
+    let mut fresh = destination.clone().into_os_string();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let file = owned(&fresh).map_err(system)?;
+    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+        return Err(Error::new(ErrorKind::System, "is being written by another process"));
+    }
+    let begun = || -> Result<()> {
+        // Another process may have been faster; and one that was killed may have left something.
+        if is_nothing(path) {
+            file.set_len(0).map_err(system)?;
+            drop(Builder::new().create_file(file).map_err(refused)?);
+            std::fs::rename(&fresh, &destination).map_err(system)?;
+        }
+        Ok(())
     };
-    database.map_err(refused)
+    let begun = begun();
+    if fresh.exists() {
+        // Nobody is left to tell if that fails.
+        let _ = std::fs::remove_file(&fresh);
+    }
+    begun
+}
+
+/// Whether there is no file, or an empty one.
+fn is_nothing(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |it| it.is_file() && it.len() == 0)
+}
+
+fn system(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::System, error.to_string())
 }
 
 /// Refuses to go back to the commit before the last: that is for a writer that was killed.

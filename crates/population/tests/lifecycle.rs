@@ -527,6 +527,29 @@ fn another_crowd_takes_over_what_rests() {
     assert_eq!(second.spawn(1).unwrap(), 50..51);
 }
 
+/// A process that was killed while it made the file leaves one beside it, which stands in nobody's way.
+#[test]
+fn a_file_that_was_never_finished_is_begun_anew() {
+    let model = Builtin::Tmaze.model().unwrap();
+    let settings = Settings { budget_bytes: 16 << 20, ..Settings::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let (path, fresh) = (folder.path().join("rest"), folder.path().join("rest.new"));
+    for left in [&[0; 10_000][..], b"redb", b""] {
+        std::fs::write(&fresh, left).unwrap();
+        std::fs::write(&path, b"").unwrap();
+        let mut crowd = crowd(&model, 9, &settings);
+        crowd.hibernate_in(&path).unwrap();
+        crowd.hibernate(&[4]).unwrap();
+        assert!(!fresh.exists());
+        drop(crowd);
+        std::fs::remove_file(&path).unwrap();
+    }
+    // What is something else is left alone.
+    std::fs::write(&path, b"Dear agents").unwrap();
+    assert!(crowd(&model, 9, &settings).hibernate_in(&path).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"Dear agents");
+}
+
 #[test]
 fn a_changed_byte_of_an_agent_is_found() {
     let model = small_grid(0.1);

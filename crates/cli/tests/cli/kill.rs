@@ -39,7 +39,7 @@ const LIVING: Killed = Killed {
     run: &["run", "s.toml", "--threads", "2"],
     commit: &["--checkpoint", "c", "--every", "2"],
     lasting: &["trajectory_hash", "tiers", "lifecycle", "hibernated", "history"],
-    files: &["c", "c.new", "rest", "s.toml"],
+    files: &["c", "c.new", "rest", "rest.new", "s.toml"],
 };
 
 /// Instants of a run, some of every part of it: numbers in 0..1 that look random.
@@ -47,14 +47,16 @@ fn instants() -> impl Iterator<Item = f64> {
     (1..).map(|n| (f64::from(n) * 0.618_033_988_749_895).fract())
 }
 
-/// Starts a run and kills it after a while; answers whether it was still running.
+/// Starts a run and kills it after a while; answers whether it was still running. One that was not has
+/// ended well.
 fn killed(place: &Place, arguments: &[&str], after: Duration) -> bool {
     let mut command = place.command(arguments);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     sleep(after);
     let running = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
-    child.wait().unwrap();
+    let ended = child.wait().unwrap();
+    assert!(running || ended.success(), "{arguments:?} ended by itself: {ended}");
     running
 }
 
@@ -98,7 +100,14 @@ impl Killed {
             let files = place.files();
             let known = |name: &String| self.files.contains(&name.as_str());
             assert!(files.iter().all(known), "{files:?}");
-            let report = place.json(&["run", "--resume", "c"]);
+            let ran = place.run(&["run", "--resume", "c", "--json"]);
+            if ran.code != Some(0) {
+                // Instants do not come back; the file tells what happened.
+                let kept = std::env::temp_dir().join("populace-killed.checkpoint");
+                std::fs::copy(place.path("c"), &kept).unwrap();
+                panic!("after {kills} kills, {} is kept: {}", kept.display(), ran.stderr);
+            }
+            let report: Value = serde_json::from_str(&ran.stdout).unwrap();
             assert_eq!(self.lasting(&report), expected, "after {kills} kills");
             resumed += usize::from(report["resumed_steps"].as_u64().unwrap() > 0);
             if kills % 100 < 2 {

@@ -320,7 +320,7 @@ fn put_header(write: &WriteTransaction, header: &Header) -> Stored<()> {
 }
 
 /// The file that a path names, which may not be there yet.
-fn behind_links(path: &Path) -> PathBuf {
+pub(crate) fn behind_links(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| match std::fs::read_link(path) {
         Ok(target) => path.parent().unwrap_or(Path::new("")).join(target),
         Err(_) => path.to_owned(),
