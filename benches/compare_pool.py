@@ -1,10 +1,11 @@
 """Sets the Python package beside NumPy, in one run, and prints ratios; and says what Python adds to a step.
 
-    pip install . && OPENBLAS_NUM_THREADS=1 python benches/compare_pool.py [--rounds 7] [--json FILE]
+    pip install . && OPENBLAS_NUM_THREADS=1 python benches/compare_pool.py [--rounds 15] [--json FILE]
 
-Both sides of a row take turns, round by round; a row's time is the fastest round's, so that a busy
-machine disturbs both alike. Answers are checked before they are timed. NumPy runs with its best
-kernels: where the processor has AVX-512, OPENBLAS_CORETYPE=SkylakeX.
+Both sides of a row take turns, round by round; a row's time is the median round's, and its ratio the
+median of the rounds' ratios, so that a busy machine disturbs both sides alike. Answers are checked before
+they are timed. NumPy runs with its best kernels: where the processor has AVX-512,
+OPENBLAS_CORETYPE=SkylakeX.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 if "avx512f" in Path("/proc/cpuinfo").read_text() and "OPENBLAS_CORETYPE" not in os.environ:
@@ -31,17 +33,18 @@ Call = Callable[[], Any]
 ROUND_SECONDS = 0.02
 
 
-def compare(ours: Call, theirs: Call, rounds: int) -> tuple[float, float]:
-    """Seconds of a call of each, in turns."""
-    fastest = [float("inf"), float("inf")]
+def compare(ours: Call, theirs: Call, rounds: int) -> tuple[float, float, float]:
+    """Seconds of a call of each, in turns, and the ratio of the two."""
     turns = [max(1, int(ROUND_SECONDS / max(once(call), 1e-9))) for call in (ours, theirs)]
+    times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for side, call in enumerate((ours, theirs)):
             started = time.perf_counter()
             for _ in range(turns[side]):
                 call()
-            fastest[side] = min(fastest[side], (time.perf_counter() - started) / turns[side])
-    return fastest[0], fastest[1]
+            times[side].append((time.perf_counter() - started) / turns[side])
+    ratios = [first / second for first, second in zip(*times, strict=True)]
+    return median(times[0]), median(times[1]), median(ratios)
 
 
 def once(call: Call) -> float:
@@ -117,15 +120,15 @@ def steps() -> tuple[str, str, Call, Call]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     record = []
     print(f"{'ours':<30} {'ns':>12}  {'beside':<26} {'ns':>12}  ours ÷ theirs")
     for name, other, ours, theirs in [*memory(), *operations(), steps()]:
-        first, second = compare(ours, theirs, options.rounds)
-        record.append({"ours": name, "theirs": other, "seconds": [first, second], "ratio": first / second})
-        print(f"{name:<30} {first * 1e9:12,.0f}  {other:<26} {second * 1e9:12,.0f}  {first / second:.3f}")
+        first, second, ratio = compare(ours, theirs, options.rounds)
+        record.append({"ours": name, "theirs": other, "seconds": [first, second], "ratio": ratio})
+        print(f"{name:<30} {first * 1e9:12,.0f}  {other:<26} {second * 1e9:12,.0f}  {ratio:.3f}")
     shelf = pool.get_statistics()["pools"][(100, 100), "float32"]
     print(f"\nhits of 100 × 100: {shelf['hit_rate']:.4%}")
     if options.json:
