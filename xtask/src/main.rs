@@ -4,6 +4,7 @@
 
 mod bench;
 mod licences;
+mod memcheck;
 mod python;
 mod readme;
 mod spdx;
@@ -19,7 +20,9 @@ The project's chores.
 Usage: cargo xtask CHORE
 
   test [--long]   everything a change must pass: format, lints, docs, licences, tests, models (loom,
-                  shuttle), README, Python; --long also runs the tests that take minutes
+                  shuttle), README, Python; --long also runs the tests that take minutes, and the pool's under
+                  AddressSanitizer and valgrind, where they are installed
+  memcheck        those two alone
   python          the Python package as users get it: wheel, tests, stubs, examples
   readme          write into README.md what its examples print
   bench [NAME…]   populace bench, its results kept in benches/record
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["test"] => test::run(test::Length::Short),
         ["test", "--long"] => test::run(test::Length::Long),
+        ["memcheck"] => memcheck::run(),
         ["python"] => step::finish(python::check(python::Wheel::Release)),
         ["readme"] => step::finish(readme::refresh()),
         ["bench", names @ ..] => step::finish(bench::run(names)),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::step::{Outcome, Steps, cargo, command, shown};
-use crate::{licences, python, readme, root};
+use crate::{licences, memcheck, python, readme, root};
 
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub(crate) fn run(length: Length) -> ExitCode {
     });
     steps.take("loom", || models("loom"));
     steps.take("shuttle", || models("shuttle"));
+    if length == Length::Long {
+        memcheck::take(&mut steps);
+    }
     steps.take("readme", readme::check);
     steps.take("python", || {
         python::check(if length == Length::Long {

@@ -23,7 +23,7 @@
 //! }
 //! let now = pool.snapshot();
 //! assert_eq!((now.all.hits, now.all.misses), (999, 1));
-//! assert_eq!(Bytes(now.reserved_bytes).to_string(), "112.0 KiB");
+//! assert_eq!(Bytes(now.reserved_bytes).to_string(), "104.0 KiB");
 //! assert!(pool.acquire(65 << 20).is_err());
 //! # Ok::<(), populace_pool::Error>(())
 //! ```

@@ -1,7 +1,7 @@
 //! The crate's own benchmark: what is measured, defined once.
 //!
 //! `populace bench tensor` prints these rows, and `benches/compare_numpy.py` sets NumPy's times
-//! beside them. Every row checks its answer before it is timed.
+//! beside them, by the example `turns`. Every row checks its answer before it is timed.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
