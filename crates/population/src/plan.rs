@@ -90,6 +90,27 @@ pub fn plan(
     })
 }
 
+/// As [`plan`], of agents that may come and go: a [`Crowd`](crate::Crowd), or those of
+/// [`Simulation::living`]. They share no records.
+///
+/// # Errors
+///
+/// As for [`plan`].
+pub fn plan_changing(
+    model: &Model,
+    process: Option<&Model>,
+    settings: &Settings,
+    steps: u64,
+) -> Result<Plan> {
+    Simulation::in_world(model, process, steps, false, |source| {
+        let source = Source { changes: true, ..*source };
+        match settings.precision {
+            Precision::F32 => plan_in::<f32>(&source, settings),
+            Precision::F64 => plan_in::<f64>(&source, settings),
+        }
+    })
+}
+
 /// The most bytes that one agent has of its own, the world's part aside: beliefs, what it has been
 /// through, its last action, and a bound where beliefs may lose something; after `settings`' way of
 /// storing beliefs, over any number of steps.
