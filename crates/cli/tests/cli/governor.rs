@@ -132,7 +132,7 @@ fn a_plan_covers_whatever_is_asked_for() {
         ("maze.toml", &[], 0.02),
         ("maze.toml", &["--belief", "f16"], 0.02),
         ("maze.toml", &["--history", "8"], 0.03),
-        ("life.toml", &[], 0.1),
+        ("life.toml", &[], 0.02),
         ("slip.toml", &["--precision", "f64", "--threads", "2"], 0.02),
     ];
     for (scenario, flags, within) in cases {
