@@ -37,7 +37,8 @@ pub(crate) fn plan<'py>(
 ) -> Result<Bound<'py, PyDict>> {
     let settings = settings(agents, budget_bytes, 1, threads, chunk, belief, precision)?;
     let model = model.get().share();
-    let plan = py.detach(|| populace_population::plan(&model.0, None, &settings, steps, false))?;
+    let plan =
+        py.detach(|| populace_population::plan_changing(&model.0, None, &settings, steps))?;
     let dict = PyDict::new(py);
     dict.set_item("agents", plan.agents)?;
     dict.set_item("worst_bytes", plan.worst_bytes)?;

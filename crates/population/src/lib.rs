@@ -55,7 +55,7 @@ pub use infer::{Inference, infer};
 pub use lifecycle::{Lifecycle, LifecycleCounts, LifecyclePolicy};
 pub use memory::{Memory, Tiers};
 pub use observation_buffer::ObservationBuffer;
-pub use plan::{Plan, PlannedHistory, most_bytes_per_agent, plan};
+pub use plan::{Plan, PlannedHistory, most_bytes_per_agent, plan, plan_changing};
 pub use schedule::Schedule;
 pub use settings::{Belief, Settings};
 pub use simulation::Simulation;

@@ -18,7 +18,8 @@ use crate::{Economies, History, Memory, Result, Settings, Simulation};
 pub struct Plan {
     /// How many agents.
     pub agents: u64,
-    /// Engine bytes at their peak in the worst case: what admission asks of the budget.
+    /// Engine bytes at their peak in the worst case: what admission asks of the budget. Where beliefs may
+    /// be demoted, with all of them in the lowest tier.
     pub worst_bytes: u64,
     /// Engine bytes at their peak by class, as a run of a sample of the agents predicts them.
     pub expected: Memory,
@@ -86,6 +87,27 @@ pub fn plan(
     Simulation::in_world(model, process, steps, keep_arrays, |source| match settings.precision {
         Precision::F32 => plan_in::<f32>(source, settings),
         Precision::F64 => plan_in::<f64>(source, settings),
+    })
+}
+
+/// As [`plan`], of agents that may come and go: a [`Crowd`](crate::Crowd), or those of
+/// [`Simulation::living`]. They share no records.
+///
+/// # Errors
+///
+/// As for [`plan`].
+pub fn plan_changing(
+    model: &Model,
+    process: Option<&Model>,
+    settings: &Settings,
+    steps: u64,
+) -> Result<Plan> {
+    Simulation::in_world(model, process, steps, false, |source| {
+        let source = Source { changes: true, ..*source };
+        match settings.precision {
+            Precision::F32 => plan_in::<f32>(&source, settings),
+            Precision::F64 => plan_in::<f64>(&source, settings),
+        }
     })
 }
 
@@ -169,7 +191,7 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         sharing_agents: all(done.sharing_agents),
         shared_records: all(done.shared_records),
         demoted_agents: all(done.demoted_agents),
-        demotions: if ticks == 0 { 0 } else { all(done.demotions) / ticks },
+        demotions: all(done.demotions).checked_div(ticks).unwrap_or(0),
     };
     let image_bytes = images as f64 / sample_agents as f64;
     let store_bytes = whole.store_bytes(settings.agents);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use populace_pool::Bytes;
-use populace_population::{PlannedHistory, Settings, plan};
+use populace_population::{PlannedHistory, Settings, plan, plan_changing};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -106,8 +106,12 @@ impl Report {
         let tier = |belief: populace_population::Belief| {
             let demote = job.settings.demote.filter(|&lower| belief.demotes_to(lower));
             let settings = Settings { belief, demote, ..job.settings.clone() };
-            let plan = plan(&job.model, job.process.as_ref(), &settings, job.steps, false)
-                .map_err(|error| Failure::from(error).within(&job.title))?;
+            let (model, process) = (&job.model, job.process.as_ref());
+            let plan = match &job.schedule {
+                None => plan(model, process, &settings, job.steps, false),
+                Some(_) => plan_changing(model, process, &settings, job.steps),
+            };
+            let plan = plan.map_err(|error| Failure::from(error).within(&job.title))?;
             Outcome::Ok(Tier {
                 bytes: plan.expected.into(),
                 engine_bytes_peak: plan.expected.total(),

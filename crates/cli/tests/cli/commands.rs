@@ -69,6 +69,7 @@ fn the_json_of_a_run_has_every_field() {
         "resident_bytes_peak",
         "resident_bytes_baseline",
         "tiers",
+        "governor",
         "hibernated",
         "resumed_steps",
         "spilled",
@@ -141,11 +142,11 @@ fn inspect_shows_shapes_types_and_sparsity() {
     assert_eq!(b["shape"], serde_json::json!([5, 5, 5]));
     assert_eq!(b["dtype"], "f64");
     assert_eq!(b["nonzeros"], 25);
-    // 7 numbers of 4, 2 or 1 bytes, and the last action.
+    // 7 numbers of 4, 2 or 1 bytes, and the last action; half a byte more for each that log8 refines.
     let bytes = &report["agent_bytes"];
     assert_eq!(
         (&bytes["dense"], &bytes["f16"], &bytes["log8"]),
-        (&29.into(), &15.into(), &8.into())
+        (&29.into(), &15.into(), &12.into())
     );
     let text = place.run(&["inspect", model.to_str().unwrap()]).stdout;
     assert!(text.contains("B.0") && text.contains("20.0 %"), "{text}");

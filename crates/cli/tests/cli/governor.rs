@@ -143,6 +143,8 @@ fn a_plan_covers_whatever_is_asked_for() {
         let off = said as f64 / taken as f64 - 1.0;
         println!("{common:?}: {said} planned, {taken} taken, {:+.2} %", 100.0 * off);
         assert!(off.abs() <= within, "{common:?}: {said}, then {taken}");
-        assert!(count(&plan, "worst_bytes") >= taken || flags.contains(&"--spill"));
+        // With demotion it is the lowest tier's, and with a directory what was asked for is on disk.
+        let gives_way = flags.contains(&"--spill") || flags.contains(&"--demote");
+        assert!(count(&plan, "worst_bytes") >= taken || gives_way, "{common:?}: {plan}");
     }
 }
