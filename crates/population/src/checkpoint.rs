@@ -38,6 +38,7 @@ use redb::{
     Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
 };
 
+use crate::unfinished::{MAPS_KEPT, STATE_AT, UNFINISHED};
 use crate::{Belief, Crowd, Error, ErrorKind, History, Result, Schedule, Settings, Simulation};
 use header::Header;
 use overlay::Overlay;
@@ -361,11 +362,6 @@ fn open_store(path: &Path) -> Result<Option<File>> {
         _ => Err(Error::invalid("is not a checkpoint")),
     }
 }
-
-/// Where redb's header says how its last writer left it, and the bits that say so.
-const STATE_AT: u64 = MAGIC.len() as u64;
-const UNFINISHED: u8 = 2;
-const MAPS_KEPT: u8 = 4;
 
 /// A store whose every page was found to be what was written.
 ///

@@ -35,6 +35,7 @@ use redb::{
 use twox_hash::XxHash3_64;
 
 use crate::checkpoint::behind_links;
+use crate::unfinished::Opening;
 use crate::{Error, ErrorKind, Result};
 use doubt::Doubted;
 pub(crate) use fingerprint::{fingerprint, fingerprint_of_run};
@@ -347,11 +348,14 @@ fn open_store(path: &Path) -> Result<Database> {
     let file = owned(path).map_err(system)?;
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
-    let file = Doubted::new(file).map_err(refused)?;
+    let opening = Opening::of(&file).map_err(system)?;
+    let file = Doubted::new(file, opening.clone()).map_err(refused)?;
     if file.is_finished() {
         builder.set_repair_callback(stay);
     }
-    builder.create_with_backend(file).map_err(refused)
+    let database = builder.create_with_backend(file).map_err(refused)?;
+    opening.is_over();
+    Ok(database)
 }
 
 /// Makes an empty store beside the place where it will be: a process that is killed on the way leaves

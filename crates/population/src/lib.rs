@@ -42,6 +42,7 @@ mod simulation;
 mod spill;
 mod tick;
 mod trajectory;
+mod unfinished;
 
 pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};

@@ -103,6 +103,7 @@ macro_rules! golden {
 }
 
 golden! {
+    chain_missing walls_missing novelty_zeros inductive_tie
     cue_chaining dense888 edges_four_factors edges_four_factors_len2 edges_given_policies
     edges_two_goals exact_hmm exact_learn_B factored_fpi factored_habit factored_iter4
     factored_marginal factored_soft_observations factored_timed_C factored_zeros

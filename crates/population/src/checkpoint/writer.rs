@@ -16,6 +16,7 @@ use crate::image::write_image;
 use crate::population::Population;
 use crate::precision::with;
 use crate::record::Number;
+use crate::unfinished::Opening;
 use crate::{Crowd, Error, ErrorKind, Result, Schedule, Settings, Simulation};
 
 /// What a checkpoint is of.
@@ -283,8 +284,12 @@ impl CheckpointWriter {
     }
 
     fn open_store(&self, file: File) -> Stored<Database> {
-        let backend = Opened((self.open)(file)?);
-        Ok(Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?)
+        let opening = Opening::of(&file)?;
+        let backend = Opened((self.open)(file)?, opening.clone());
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
+        opening.is_over();
+        Ok(database)
     }
 
     /// Lets a new store take its place.
@@ -365,7 +370,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Error {
 
 /// A backend of whatever kind.
 #[derive(Debug)]
-struct Opened(Box<dyn StorageBackend>);
+struct Opened(Box<dyn StorageBackend>, Opening);
 
 impl StorageBackend for Opened {
     fn len(&self) -> io::Result<u64> {
@@ -385,7 +390,7 @@ impl StorageBackend for Opened {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
+        self.0.write(offset, &self.1.mark(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {

@@ -12,22 +12,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
-/// Where redb's header says how its last writer left it, and the bits for: the maps of pages were
-/// kept; a writer has not finished.
-const STATE_AT: u64 = 9;
-const MAPS_KEPT: u8 = 4;
-const UNFINISHED: u8 = 2;
+use crate::unfinished::{MAPS_KEPT, Opening, STATE_AT, UNFINISHED};
 
 /// A file that is doubted.
 #[derive(Debug)]
 pub(super) struct Doubted {
     file: FileBackend,
     doubted: AtomicBool,
+    opening: Opening,
 }
 
 impl Doubted {
-    pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, doubted: AtomicBool::new(true) })
+    /// `opening` is told when it is open.
+    pub(super) fn new(file: File, opening: Opening) -> Result<Self, DatabaseError> {
+        Ok(Self { file: FileBackend::new(file)?, doubted: AtomicBool::new(true), opening })
     }
 
     /// Whether the last writer says that it had finished.
@@ -67,7 +65,7 @@ impl StorageBackend for Doubted {
         if (offset..offset.saturating_add(data.len() as u64)).contains(&STATE_AT) {
             self.doubted.store(false, Ordering::Relaxed);
         }
-        self.file.write(offset, data)
+        self.file.write(offset, &self.opening.mark(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {
