@@ -37,7 +37,7 @@ fn compare(path: &Path) {
 #[test]
 fn pymdp_1() {
     let files = golden("pymdp-1");
-    assert_eq!(files.len(), 46);
+    assert_eq!(files.len(), 50);
     files.iter().for_each(|file| compare(file));
 }
 
