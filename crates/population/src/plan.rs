@@ -147,7 +147,9 @@ fn most_bytes_in<T: Number>(model: &Model, settings: &Settings) -> Result<u64> {
 
 fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> {
     let unlimited = Settings { budget_bytes: u64::MAX, ..settings.clone() };
-    let whole = Population::<T>::prepare(source, &unlimited)?;
+    let mut whole = Population::<T>::prepare(source, &unlimited)?;
+    // What a checkpoint may come to hold is bounded by the budget that there will be.
+    whole.budget_bytes = settings.budget_bytes;
     let worst = whole.needed_bytes(settings.agents, source.keep_arrays);
     let base = whole.memory();
     let sample_agents = settings.agents.min(SAMPLE_AGENTS);
