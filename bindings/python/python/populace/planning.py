@@ -45,9 +45,9 @@ def plan(
 
     A budget that is too small is no error here: the plan says so.
 
-    >>> plan(Model.grid(), 10_000_000, budget="1GiB").fits
+    >>> plan(Model.grid(), 10_000_000, budget="1.2GiB").fits
     True
-    >>> plan(Model.grid(), 10_000_000, budget="1GiB", belief="dense").fits
+    >>> plan(Model.grid(), 10_000_000, budget="1.2GiB", belief="dense").fits
     False
     """
     return Plan(
