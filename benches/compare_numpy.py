@@ -21,8 +21,12 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# OpenBLAS's threads look for work for so long after a call, in seconds, and would take ours the processor.
-OPENBLAS_LOOKS = 0.04
+# OpenBLAS's threads look for work for some time after a call, and would take ours the processor: ours wait
+# so long before their turn, in seconds.
+OPENBLAS_LOOKS = 0.5
+# Threads that have slept need some milliseconds to be on a processor each: with several, turns are so many
+# times as long.
+LONGER = 8
 
 
 def ramp(shape, index, dtype):
@@ -123,7 +127,8 @@ def compare(row, own, numpy, options):
         for side, times in turns if pair % 2 else reversed(turns):
             if side is own and row["threads"] > 1:
                 time.sleep(OPENBLAS_LOOKS)
-            times.append(side.ask(f"time {options.milliseconds}"))
+            milliseconds = options.milliseconds * (LONGER if row["threads"] > 1 else 1)
+            times.append(side.ask(f"time {milliseconds}"))
     # The first pair warms up.
     ours, theirs = ours[1:], theirs[1:]
     ratios = sorted(a / b for a, b in zip(ours, theirs))
