@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod budgets;
+
 use std::sync::Arc;
 
 use populace_agent::models::{Builtin, GridOptions, grid};
@@ -92,16 +94,10 @@ fn a_grid_finds_that_sharing_does_not_pay() {
 
 /// The least budget that a run is accepted with.
 fn least_budget(model: &Model, settings: &Settings) -> u64 {
-    let (mut low, mut high) = (0, settings.budget_bytes);
-    while low + 1 < high {
-        let budget_bytes = low + (high - low) / 2;
+    budgets::least_budget(settings.budget_bytes, |budget_bytes| {
         let settings = Settings { budget_bytes, ..settings.clone() };
-        match Simulation::new(model, None, &settings, STEPS, false) {
-            Ok(_) => high = budget_bytes,
-            Err(_) => low = budget_bytes,
-        }
-    }
-    high
+        Simulation::new(model, None, &settings, STEPS, false).is_ok()
+    })
 }
 
 #[test]

@@ -2,28 +2,26 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod budgets;
+mod scripted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use populace_agent::models::{Builtin, GridOptions, grid};
-use populace_agent::{ActionSelection, Model, Precision};
+use populace_agent::{Model, Precision};
 use populace_pool::{Event, EventSink, Owner, Stage};
 use populace_population::{
     Belief, Crowd, ErrorKind, Lifecycle, LifecyclePolicy, Schedule, Settings, Simulation,
 };
 
+use budgets::least_budget;
+use scripted::{Dice, drawing, learning};
+
 const PLENTY: u64 = 64 << 20;
 
-/// A generator for scripts (SplitMix64).
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        populace_agent::random::mix(self.0) % sides
-    }
-
     /// Mostly `few`, many now and then.
     fn most(&mut self, few: u64) -> u64 {
         if self.roll(4) == 0 { 60 } else { few }
@@ -43,23 +41,6 @@ impl Dice {
 
 fn small_grid(slip: f64) -> Model {
     grid(&GridOptions { side: 9, slip, ..GridOptions::default() }).unwrap()
-}
-
-/// Agents that draw their actions, so that what they draw them with matters.
-fn drawing(mut model: Model) -> Model {
-    model.arguments.action_selection = ActionSelection::Stochastic;
-    model
-}
-
-/// Agents that learn where the T-maze's reward is, and how it moves.
-fn learning() -> Model {
-    let mut model = drawing(Builtin::Tmaze.model().unwrap());
-    model.p_a = model.a.clone();
-    model.p_b = model.b.clone();
-    model.arguments.learn_a = true;
-    model.arguments.learn_b = true;
-    model.check().unwrap();
-    model
 }
 
 fn crowd(model: &Model, agents: u64, settings: &Settings) -> Crowd {
@@ -135,26 +116,15 @@ fn check(crowd: &mut Crowd, believed: &Believed, budget: u64) {
     assert_eq!(counts.retired + counts.recycled, believed.gone.len() as u64);
 }
 
-/// The least budget that a crowd of so many agents is accepted with.
-fn least_budget(model: &Model, settings: &Settings) -> u64 {
-    let (mut low, mut high) = (0, PLENTY);
-    while low + 1 < high {
-        let budget_bytes = low + (high - low) / 2;
-        match Crowd::new(model, &Settings { budget_bytes, ..settings.clone() }) {
-            Ok(_) => high = budget_bytes,
-            Err(_) => low = budget_bytes,
-        }
-    }
-    high
-}
-
 /// Runs a random script; answers how many operations were refused for want of memory.
 fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u64) -> u64 {
     const STORE: u64 = 2 << 20 | 260 << 10;
     let mut dice = Dice(seed);
     let most = 24 + dice.roll(60);
     let twice = Settings { agents: most, ..settings.clone() };
-    let budget = least_budget(model, &twice) + STORE + dice.roll(64 << 10);
+    let accepts =
+        |budget_bytes| Crowd::new(model, &Settings { budget_bytes, ..twice.clone() }).is_ok();
+    let budget = least_budget(PLENTY, accepts) + STORE + dice.roll(64 << 10);
     let first = dice.roll(12);
     let tight = Settings { budget_bytes: budget, ..settings.clone() };
     let mut crowd = crowd(model, first, &tight);

@@ -5,42 +5,30 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod budgets;
+mod scripted;
+
 use std::path::Path;
 
+use populace_agent::Model;
 use populace_agent::models::{Builtin, GridOptions, grid};
-use populace_agent::{ActionSelection, Model};
 use populace_population::{Belief, Crowd, Error, ErrorKind, History, Settings};
+
+use budgets::least_budget;
+use scripted::{Dice, drawing, learning};
 
 /// Operations, over all scripts: the 10^7 with `POPULACE_LONG=1`.
 fn operations() -> u64 {
     if std::env::var_os("POPULACE_LONG").is_some() { 10_000_000 } else { 30_000 }
 }
 
-/// A generator for scripts (SplitMix64).
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        populace_agent::random::mix(self.0) % sides
-    }
-
     /// Up to `most` of these, in a row.
     fn some<'a>(&mut self, from: &'a [u64], most: u64) -> &'a [u64] {
         let count = self.roll(most + 1).min(from.len() as u64) as usize;
         let first = self.roll((from.len() - count) as u64 + 1) as usize;
         &from[first..first + count]
     }
-}
-
-/// The T-maze, its agents learning where the reward is and how it moves.
-fn learning() -> Model {
-    let mut model = Builtin::Tmaze.model().unwrap();
-    model.p_a = model.a.clone();
-    model.p_b = model.b.clone();
-    model.arguments.learn_a = true;
-    model.arguments.learn_b = true;
-    model
 }
 
 /// What is scripted: models whose records are of one length, of any, shared, and growing.
@@ -58,22 +46,9 @@ fn subjects() -> Vec<(&'static str, Model, Settings)> {
         ("learning", learning(), remembering(Belief::Auto)),
     ];
     for (_, model, _) in &mut cases {
-        model.arguments.action_selection = ActionSelection::Stochastic;
+        *model = drawing(model.clone());
     }
     cases
-}
-
-/// The least budget that a crowd is accepted with.
-fn least_budget(model: &Model, settings: &Settings) -> u64 {
-    let (mut low, mut high) = (0, settings.budget_bytes);
-    while low + 1 < high {
-        let budget_bytes = low + (high - low) / 2;
-        match Crowd::new(model, &Settings { budget_bytes, ..settings.clone() }) {
-            Ok(_) => high = budget_bytes,
-            Err(_) => low = budget_bytes,
-        }
-    }
-    high
 }
 
 /// How many operations were done, and how many of them refused.
@@ -102,7 +77,10 @@ impl Done {
 fn script(model: &Model, settings: &Settings, file: &Path, operations: u64, done: &mut Done) {
     let mut dice = Dice(operations ^ done.operations);
     let most = Settings { agents: 40 + dice.roll(60), ..settings.clone() };
-    let budget_bytes = least_budget(model, &most) + (2 << 20 | 260 << 10) + dice.roll(64 << 10);
+    let accepts =
+        |budget_bytes| Crowd::new(model, &Settings { budget_bytes, ..most.clone() }).is_ok();
+    let budget_bytes =
+        least_budget(most.budget_bytes, accepts) + (2 << 20 | 260 << 10) + dice.roll(64 << 10);
     let first = Settings { agents: 8, budget_bytes, ..settings.clone() };
     let mut crowd = Crowd::new(model, &first).unwrap();
     crowd.hibernate_in(file).unwrap();

@@ -1,6 +1,8 @@
 //! Agents that memory cannot hold: the same run, within the budget, and nothing left behind.
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod budgets;
+
 use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{Model, Precision};
 use populace_population::{
@@ -80,16 +82,10 @@ fn a_run_that_spills_is_the_same_run_within_its_budget() {
 
 /// The smallest budget that is accepted.
 fn least_budget(model: &Model, settings: &Settings) -> u64 {
-    let (mut low, mut high) = (0, 1 << 30);
-    while low + 1 < high {
-        let budget_bytes = low + (high - low) / 2;
+    budgets::least_budget(1 << 30, |budget_bytes| {
         let settings = Settings { budget_bytes, ..settings.clone() };
-        match Simulation::new(model, None, &settings, STEPS, false) {
-            Ok(_) => high = budget_bytes,
-            Err(_) => low = budget_bytes,
-        }
-    }
-    high
+        Simulation::new(model, None, &settings, STEPS, false).is_ok()
+    })
 }
 
 #[test]

@@ -153,8 +153,7 @@ impl<T: Real> Paths<T> {
 /// The most probable state of a lane, the lowest of equals: where moves are certain, states are often
 /// equally probable but for rounding.
 fn likeliest<T: Real>(present: &[Lane<T>], lane: usize) -> usize {
-    let single = size_of::<T>() == size_of::<f32>();
-    let margin = T::from_f64(if single { 1.0 + 1e-6 } else { 1.0 + 1e-12 });
+    let margin = T::from_f64(if T::SINGLE { 1.0 + 1e-6 } else { 1.0 + 1e-12 });
     let mut here = 0;
     for (state, q) in present.iter().enumerate() {
         if q[lane] > present[here][lane] * margin {

@@ -56,13 +56,9 @@ const OUTSIDE: f64 = 1e-28;
 /// The threshold of single precision where nothing can be brought back over it.
 const CLOSED_THRESHOLD: f64 = 1e-12;
 
-fn is_single<T>() -> bool {
-    size_of::<T>() == size_of::<f32>()
-}
-
 /// What a sparse belief of a model drops.
 pub(super) fn threshold<T: Real>(structures: &[Option<Structure>]) -> f64 {
-    if is_single::<T>() && closed(structures) { CLOSED_THRESHOLD } else { THRESHOLD }
+    if T::SINGLE && closed(structures) { CLOSED_THRESHOLD } else { THRESHOLD }
 }
 
 /// Whether even the largest weights leave a state that was dropped below [`CLOSED_THRESHOLD`]. (Z
@@ -113,12 +109,12 @@ impl<T: Real> Support<T> {
             columns,
             initial_states: Array::copied(memory, &initial_states)?,
             initial_values: Array::copied(memory, &initial_values)?,
-            outside: match (closed, is_single::<T>()) {
+            outside: match (closed, T::SINGLE) {
                 (true, true) => [f64::INFINITY; 2],
                 (true, false) => [OUTSIDE, f64::INFINITY],
                 (false, _) => [OUTSIDE; 2],
             },
-            brought_back: match (closed, is_single::<T>()) {
+            brought_back: match (closed, T::SINGLE) {
                 (true, true) => Some(0),
                 (true, false) => Some(exceptions(&known)),
                 (false, _) => None,

@@ -137,9 +137,8 @@ impl<T: Real> CompiledModel<T> {
 }
 
 /// The largest relative error of one rounding.
-fn unit<T>() -> f64 {
-    let single = size_of::<T>() == size_of::<f32>();
-    (if single { f64::from(f32::EPSILON) } else { f64::EPSILON }) / 2.0
+fn unit<T: Real>() -> f64 {
+    (if T::SINGLE { f64::from(f32::EPSILON) } else { f64::EPSILON }) / 2.0
 }
 
 impl<T: Real> Scratch<T> {

@@ -505,8 +505,7 @@ fn learn_a<T: Real, S: Simd>(
 /// is; in single precision it may not be.
 #[inline(always)]
 fn least<T: Real>(weight: T) -> T {
-    let single = size_of::<T>() == size_of::<f32>();
-    if single && weight > T::ZERO { T::from_f64(f64::from(f32::MIN_POSITIVE)) } else { T::ZERO }
+    if T::SINGLE && weight > T::ZERO { T::from_f64(f64::from(f32::MIN_POSITIVE)) } else { T::ZERO }
 }
 
 #[inline(always)]

@@ -89,3 +89,39 @@ fn a_checkpoint_that_cannot_be_begun_leaves_nothing() {
         }
     }
 }
+
+/// Whoever resumes a killed run has its file repaired first, and may be killed at that, too.
+#[test]
+fn whichever_call_of_a_repair_is_the_last_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, killed) = (directory.path().join("run"), directory.path().join("killed"));
+    let model = Builtin::Tmaze.model().unwrap();
+    let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
+    let mut simulation = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
+    let run = Run::new("", &model, &settings, STEPS);
+    let mut writer = CheckpointWriter::create(&path, &run).unwrap();
+    for _ in 0..2 {
+        simulation.tick().unwrap();
+        writer.commit(&mut simulation).unwrap();
+    }
+    // As a killed process leaves it: nothing is closed.
+    std::fs::copy(&path, &killed).unwrap();
+    drop(writer);
+    for call in 1.. {
+        std::fs::copy(&killed, &path).unwrap();
+        let header = Checkpoint::open(&path).unwrap().unwrap().header.clone();
+        let fault = Arc::new(Fault::default());
+        fault.arm(call, FAULTS[1].0);
+        let again = CheckpointWriter::reopen_with(&path, header, writer_under(&fault));
+        // What a dying process would do no more fails as well.
+        let opened = again.is_ok();
+        drop(again);
+        let failed = fault.disarm();
+        let there = Checkpoint::open(&path).unwrap().unwrap();
+        assert_eq!((there.ticks(), there.header.hash), (2, simulation.trajectory_hash()), "{call}");
+        if !failed {
+            assert!(opened && call > 5, "only {call} calls");
+            break;
+        }
+    }
+}

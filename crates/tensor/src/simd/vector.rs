@@ -83,6 +83,8 @@ pub trait Real:
     + Div<Output = Self>
     + sealed::Sealed
 {
+    /// Whether it is `f32`.
+    const SINGLE: bool = size_of::<Self>() == size_of::<f32>();
     /// 0.
     const ZERO: Self;
     /// 1.
