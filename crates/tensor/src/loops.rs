@@ -170,13 +170,7 @@ impl Loops {
             let mut add = false;
             nest(outer_sums, at, &mut |at| {
                 // SAFETY: the caller's promises: `at` is an offset of the loops.
-                unsafe {
-                    if kept.is_empty() {
-                        pass.sum::<4>(rows, inner, at, add);
-                    } else {
-                        pass.sum::<1>(rows, inner, at, add);
-                    }
-                }
+                unsafe { pass.sum([rows, inner], at, add, kept.is_empty()) };
                 add = true;
             });
         });

@@ -14,22 +14,18 @@ use std::marker::PhantomData;
 use super::{Dim, OUT, Pass};
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
-use crate::simd::{Kernel, Simd, Vector, prefetch};
+use crate::simd::{Kernel, Mask, Simd, Vector, prefetch};
 
-/// Longer rows come from beyond the first cache: fewer streams at once are read ahead better.
-const LONG: usize = 512;
-
-/// The processor reads ahead within a page. Where rows are shorter, and all of them together longer than the
-/// second cache, it is told of rows to come, and fewer are summed at once: 10⁴ rows of 100 take 0.80 of the time
-/// in f32 and 0.85 in f64; but rows of two pages take 1.04, and what the cache holds 1.2.
-const PAGE_BYTES: usize = 4096;
-/// See [`PAGE_BYTES`].
+/// What is more than the second cache holds is read as one stream, row after row: several rows at a time take
+/// 1.2 of the time (8 MiB of f64, by rows of 100 or of 1000).
 const CACHE_BYTES: usize = 1 << 20;
-/// How many rows ahead are asked for.
-const ROWS_AHEAD: isize = 4;
 
-/// `U` is how many vectors of partial sums a row has: one where there are many rows, which are
-/// then independent enough; more where there is but one.
+/// How far ahead of the sum such a stream is asked for: the processor itself looks no farther than the end of a
+/// page.
+const AHEAD_BYTES: usize = 4096;
+
+/// `U` is how many vectors of partial sums a row has: one where several rows are summed at a time, which are
+/// then independent enough; more where one is.
 struct Rows<T, A, D, const TWO: bool, const U: usize> {
     first: *const A,
     second: *const T,
@@ -37,28 +33,49 @@ struct Rows<T, A, D, const TWO: bool, const U: usize> {
     rows: Dim,
     inner: Dim,
     add: bool,
-    /// Whether later rows are asked for while these are summed.
-    ahead: bool,
+    /// How many elements ahead of each factor's are asked for, if any.
+    ahead: Option<[isize; 2]>,
     arithmetic: PhantomData<T>,
 }
 
 impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
-    /// Sums along `inner` for every row of `rows`; a single sum has more partial sums.
+    /// Sums along `inner` for every row of `rows`; if `alone`, there is but one row in all the loops.
     ///
     /// # Safety
     ///
     /// As for [`super::Loops::run`], for every row. `D` is `T` if `add` is set.
-    pub(super) unsafe fn sum<const U: usize>(
+    pub(super) unsafe fn sum(
         &self,
-        rows: &Dim,
-        inner: &Dim,
+        [rows, inner]: [&Dim; 2],
         at: [isize; 3],
         add: bool,
+        alone: bool,
     ) {
+        let far = self.bytes > CACHE_BYTES;
+        // SAFETY: the caller's promises.
+        unsafe {
+            match (alone, far) {
+                (true, _) => self.sum_by::<4>([rows, inner], at, add),
+                (false, true) => self.sum_by::<FARU>([rows, inner], at, add),
+                (false, false) => self.sum_by::<1>([rows, inner], at, add),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Self::sum`].
+    unsafe fn sum_by<const U: usize>(&self, [rows, inner]: [&Dim; 2], at: [isize; 3], add: bool) {
         // SAFETY: the loops' first offsets lie inside the arrays; `second` only where it is there.
         let (first, second, out) = unsafe {
             let second = if TWO { self.second.offset(at[1]) } else { self.second };
             (self.first.offset(at[0]), second, self.out.offset(at[OUT]))
+        };
+        let elements = AHEAD_BYTES / size_of::<T>();
+        let later = |dim: &Dim, steps: usize| [0, 1].map(|t| dim.strides[t] * steps as isize);
+        let ahead = match rows.size {
+            1 => later(inner, elements),
+            _ => later(rows, elements.div_ceil(inner.size.max(1))),
         };
         self.isa.dispatch(Rows::<T, A, D, TWO, U> {
             first,
@@ -67,11 +84,13 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
             rows: *rows,
             inner: *inner,
             add,
-            ahead: self.bytes > CACHE_BYTES && inner.size * size_of::<T>() < PAGE_BYTES,
+            ahead: (self.bytes > CACHE_BYTES).then_some(ahead),
             arithmetic: PhantomData,
         });
     }
 }
+
+const FARU: usize = 2;
 
 impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Kernel
     for Rows<T, A, D, TWO, U>
@@ -81,24 +100,19 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Ker
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let mut row = 0;
+        let summed = summed(simd, self.inner.size);
         // SAFETY: the caller of `sum` vouches for every row.
         unsafe {
-            if U == 1 {
-                while !self.ahead && self.inner.size < LONG && row + 8 <= self.rows.size {
-                    self.group::<S, 8>(simd, row);
-                    row += 8;
-                }
-                while self.ahead && size_of::<T>() == 8 && row + 2 <= self.rows.size {
-                    self.group::<S, 2>(simd, row);
-                    row += 2;
-                }
-                while row + 4 <= self.rows.size {
-                    self.group::<S, 4>(simd, row);
-                    row += 4;
-                }
+            while U == 1 && row + 8 <= self.rows.size {
+                self.group::<S, 8>(summed, row);
+                row += 8;
+            }
+            while U == 1 && row + 4 <= self.rows.size {
+                self.group::<S, 4>(summed, row);
+                row += 4;
             }
             while row < self.rows.size {
-                self.group::<S, 1>(simd, row);
+                self.group::<S, 1>(summed, row);
                 row += 1;
             }
         }
@@ -112,7 +126,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
     ///
     /// The rows are there.
     #[inline(always)]
-    unsafe fn group<S: Simd, const R: usize>(&self, simd: S, row: usize) {
+    unsafe fn group<S: Simd, const R: usize>(&self, summed: Mask<T, S>, row: usize) {
         let row = row as isize;
         let [sa, sb, _] = self.inner.strides;
         // SAFETY: the caller's promise.
@@ -120,7 +134,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
             let first = self.first.offset(row * self.rows.strides[0]);
             let second = self.second.wrapping_offset(row * self.rows.strides[1]);
             let totals: [T; R] = if sa == 1 && (sb == 1 || !TWO) && A::DTYPE == T::DTYPE {
-                self.contiguous(simd, first.cast(), second)
+                self.contiguous(summed, first.cast(), second)
             } else {
                 self.strided(first, second)
             };
@@ -131,94 +145,104 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
         }
     }
 
+    /// Vectors, and then the last one of the row, of which only what was not yet summed counts:
+    /// what would be left over takes as long one by one as a hundred in vectors.
+    ///
     /// # Safety
     ///
     /// `R` rows are there from these addresses.
     #[inline(always)]
     unsafe fn contiguous<S: Simd, const R: usize>(
         &self,
-        simd: S,
+        summed: Mask<T, S>,
         first: *const T,
         second: *const T,
     ) -> [T; R] {
+        let simd = summed.simd();
         let count = self.inner.size;
         let mut totals = [T::ZERO; R];
-        let mut at = 0;
-        if count >= LANES {
-            let mut sums = [[Vector::splat(simd, T::ZERO); U]; R];
-            // SAFETY: the caller's promise; whole vectors below `count`.
-            unsafe {
-                while at + U * LANES <= count {
-                    for u in 0..U {
-                        self.step(
-                            simd,
-                            &mut sums,
-                            u,
-                            first.add(at + u * LANES),
-                            second,
-                            at + u * LANES,
-                        );
-                    }
-                    at += U * LANES;
-                }
-                // Fewer than `U` are left; a loop of a fixed length keeps the sums in registers.
-                for u in 0..U {
-                    if U > 1 && at + LANES <= count {
-                        self.step(simd, &mut sums, u, first.add(at), second, at);
-                        at += LANES;
-                    }
+        if count < LANES {
+            for at in 0..count {
+                for r in 0..R {
+                    let row = r as isize;
+                    // SAFETY: element `at` is there, in every row.
+                    totals[r] += unsafe {
+                        let x = *first.offset(row * self.rows.strides[0]).add(at);
+                        let y = second.wrapping_offset(row * self.rows.strides[1]);
+                        if TWO { x * *y.add(at) } else { x }
+                    };
                 }
             }
-            for r in 0..R {
-                totals[r] = total_of(sums[r]);
+            return totals;
+        }
+        let mut sums = [[Vector::splat(simd, T::ZERO); U]; R];
+        let mut at = 0;
+        // SAFETY: the caller's promise; whole vectors below `count`.
+        unsafe {
+            while at + U * LANES <= count {
+                for u in 0..U {
+                    self.step(&mut sums, u, first, second, at + u * LANES, None);
+                }
+                at += U * LANES;
+            }
+            // Fewer than `U` are left; a loop of a fixed length keeps the sums in registers.
+            for u in 0..U {
+                if U > 1 && at + LANES <= count {
+                    self.step(&mut sums, u, first, second, at, None);
+                    at += LANES;
+                }
+            }
+            if at < count {
+                self.step(&mut sums, U - 1, first, second, count - LANES, Some(summed));
             }
         }
-        while at < count {
-            for r in 0..R {
-                let row = r as isize;
-                // SAFETY: element `at` is there, in every row.
-                totals[r] += unsafe {
-                    let x = *first.offset(row * self.rows.strides[0]).add(at);
-                    let y = second.wrapping_offset(row * self.rows.strides[1]);
-                    if TWO { x * *y.add(at) } else { x }
-                };
-            }
-            at += 1;
+        for r in 0..R {
+            totals[r] = total_of(sums[r]);
         }
         totals
     }
 
-    /// Adds the products of one vector to the partial sums `u`.
+    /// Adds the products of the vectors at `at` to the partial sums `u`, but for the lanes that were `summed`
+    /// before.
     ///
     /// # Safety
     ///
-    /// A whole vector is there at `first` and at `second + at`, and so in every row.
+    /// Whole vectors are there, in every row.
     #[inline(always)]
     unsafe fn step<S: Simd, const R: usize>(
         &self,
-        simd: S,
         sums: &mut [[Vector<T, S>; U]; R],
         u: usize,
         first: *const T,
         second: *const T,
         at: usize,
+        summed: Option<Mask<T, S>>,
     ) {
+        let simd = sums[0][0].simd();
+        let zero = Vector::splat(simd, T::ZERO);
         let mut y = Vector::splat(simd, T::ONE);
         for r in 0..R {
             let row = r as isize;
-            if self.ahead {
-                let next = first.wrapping_offset((row + ROWS_AHEAD) * self.rows.strides[0]);
-                for line in (0..LANES).step_by(64 / size_of::<T>()) {
-                    prefetch(next.wrapping_add(line));
+            let x = first.wrapping_offset(row * self.rows.strides[0]).wrapping_add(at);
+            let moves = TWO && (r == 0 || self.rows.strides[1] != 0);
+            if U > 1 && let Some(ahead) = self.ahead {
+                ask(x.wrapping_offset(ahead[0]));
+                if moves && ahead[1] != 0 {
+                    ask(second.wrapping_offset(row * self.rows.strides[1] + ahead[1]).wrapping_add(at));
                 }
             }
             // SAFETY: the caller's promise.
-            let x = unsafe {
-                if TWO && (r == 0 || self.rows.strides[1] != 0) {
+            let mut x = unsafe {
+                if moves {
                     y = vector(simd, second.offset(row * self.rows.strides[1]).add(at));
                 }
-                vector(simd, first.offset(row * self.rows.strides[0]))
+                vector(simd, x)
             };
+            // Both factors: zero times an infinity would be a NaN.
+            let mut y = y;
+            if let Some(summed) = summed {
+                (x, y) = (summed.select(zero, x), summed.select(zero, y));
+            }
             sums[r][u] = if TWO { x.mul_add(y, sums[r][u]) } else { x + sums[r][u] };
         }
     }
@@ -251,6 +275,22 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
     }
 }
 
+/// Asks for a vector that is read soon.
+#[inline(always)]
+fn ask<T>(first: *const T) {
+    for at in (0..LANES).step_by(64 / size_of::<T>()) {
+        prefetch(first.wrapping_add(at));
+    }
+}
+
+/// The lanes of the last vector of a row of `count` that a vector before it has, if they overlap.
+#[inline(always)]
+fn summed<T: Arithmetic, S: Simd>(simd: S, count: usize) -> Mask<T, S> {
+    let lanes = std::array::from_fn::<T, LANES, _>(|lane| T::load(lane as f64));
+    let overlap = LANES - count % LANES;
+    Vector::load_slice(simd, &lanes).less(Vector::splat(simd, T::load(overlap as f64)))
+}
+
 /// # Safety
 ///
 /// [`LANES`] elements are there.
@@ -270,25 +310,5 @@ fn total_of<T: Arithmetic, S: Simd, const U: usize>(mut sums: [Vector<T, S>; U])
         }
         width /= 2;
     }
-    let mut lanes = [T::ZERO; LANES];
-    sums[0].store_slice(&mut lanes);
-    // Opaque, or else the compiler adds the lanes of several rows together, and gathers them one
-    // by one to do so.
-    fold(std::hint::black_box(&lanes))
-}
-
-/// The sum of the lanes, halves first.
-#[inline(always)]
-fn fold<T: Arithmetic>(lanes: &[T; LANES]) -> T {
-    let (mut eight, mut four, mut two) = ([T::ZERO; 8], [T::ZERO; 4], [T::ZERO; 2]);
-    for l in 0..8 {
-        eight[l] = lanes[l] + lanes[l + 8];
-    }
-    for l in 0..4 {
-        four[l] = eight[l] + eight[l + 4];
-    }
-    for l in 0..2 {
-        two[l] = four[l] + four[l + 2];
-    }
-    two[0] + two[1]
+    sums[0].sum()
 }

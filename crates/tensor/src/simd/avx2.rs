@@ -3,7 +3,7 @@
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use super::portable::disabled::{Absent as Avx2, dispatch};
 #[cfg(target_arch = "x86_64")]
-pub(super) use enabled::{Avx2, dispatch};
+pub(super) use enabled::{Avx2, dispatch, sum_of_eight, sum_of_four};
 
 #[cfg(target_arch = "x86_64")]
 mod enabled {
@@ -64,7 +64,7 @@ mod enabled {
     }
 
     macro_rules! raw {
-        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident, $zip:ident,
+        ($t:ident, $v:ident, $registers:literal, $split:ident, $scale:ident, $zip:ident, $sum:ident,
          $set1:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
          $fma:ident, $max:ident, $cmp:ident, $blend:ident, $round:ident) => {
             impl Raw<$t> for Avx2 {
@@ -142,6 +142,18 @@ mod enabled {
                         each!($t, self, i, $zip(self, a[half + i / 2], b[half + i / 2])[i % 2]),
                     )
                 }
+                #[inline(always)]
+                fn sum(self, mut v: Self::V) -> $t {
+                    let mut width = $registers / 2;
+                    while width > 0 {
+                        for i in 0..width {
+                            v[i] = token!($add(v[i], v[i + width]));
+                        }
+                        width /= 2;
+                    }
+                    // SAFETY: `self` proves that the CPU has the instructions.
+                    unsafe { $sum(v[0]) }
+                }
             }
         };
     }
@@ -153,6 +165,7 @@ mod enabled {
         split_f32,
         scale_f32,
         zip_f32,
+        sum_of_eight,
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
@@ -173,6 +186,7 @@ mod enabled {
         split_f64,
         scale_f64,
         zip_f64,
+        sum_of_four,
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
@@ -219,6 +233,33 @@ mod enabled {
         token!({
             let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
             [_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high)]
+        })
+    }
+
+    /// The sum of a register's numbers, the upper half added to the lower, and so on.
+    ///
+    /// # Safety
+    ///
+    /// The CPU has AVX2.
+    #[inline(always)]
+    pub(crate) unsafe fn sum_of_eight(v: __m256) -> f32 {
+        token!({
+            let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+
+    /// As [`sum_of_eight`].
+    ///
+    /// # Safety
+    ///
+    /// The CPU has AVX2.
+    #[inline(always)]
+    pub(crate) unsafe fn sum_of_four(v: __m256d) -> f64 {
+        token!({
+            let two = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
         })
     }
 

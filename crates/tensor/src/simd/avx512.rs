@@ -11,6 +11,7 @@ mod enabled {
 
     use crate::lanes::LANES;
     use crate::simd::Kernel;
+    use crate::simd::avx2::{sum_of_eight, sum_of_four};
     use crate::simd::vector::{Raw, Simd};
 
     /// Proves that the CPU has AVX-512 F and DQ, AVX2 and FMA.
@@ -128,6 +129,13 @@ mod enabled {
                 (_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b))
             })
         }
+        #[inline(always)]
+        fn sum(self, v: __m512) -> f32 {
+            token!({
+                let upper = _mm512_extractf32x8_ps::<1>(v);
+                sum_of_eight(_mm256_add_ps(_mm512_castps512_ps256(v), upper))
+            })
+        }
     }
 
     macro_rules! halves {
@@ -225,6 +233,14 @@ mod enabled {
                 })
             }
             (half(self, a[0], b[0]), half(self, a[1], b[1]))
+        }
+        #[inline(always)]
+        fn sum(self, v: Self::V) -> f64 {
+            token!({
+                let eight = _mm512_add_pd(v[0], v[1]);
+                let upper = _mm512_extractf64x4_pd::<1>(eight);
+                sum_of_four(_mm256_add_pd(_mm512_castpd512_pd256(eight), upper))
+            })
         }
     }
 }

@@ -100,6 +100,17 @@ macro_rules! portable {
                 let pick = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
                 (std::array::from_fn(pick), std::array::from_fn(|i| pick(i + LANES)))
             }
+            #[inline(always)]
+            fn sum(self, mut v: Self::V) -> $t {
+                let mut width = LANES / 2;
+                while width > 0 {
+                    for i in 0..width {
+                        v[i] += v[i + width];
+                    }
+                    width /= 2;
+                }
+                v[0]
+            }
         }
     };
 }

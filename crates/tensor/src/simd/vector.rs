@@ -49,6 +49,9 @@ pub trait Raw<T>: Copy {
     /// a₀ b₀ a₁ b₁ …: the first [`LANES`] numbers, and the rest.
     #[doc(hidden)]
     fn zip(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
+    /// The sum of all numbers: the upper half is added to the lower, and so on.
+    #[doc(hidden)]
+    fn sum(self, v: Self::V) -> T;
 }
 
 /// A token of an instruction set: it exists only on CPUs that have it.
@@ -265,6 +268,13 @@ impl<T: Real, S: Simd> Vector<T, S> {
         (Self::wrap(self.simd, low), Self::wrap(self.simd, high))
     }
 
+    /// The sum of all lanes, in the same order whatever the registers: the upper half is added to the
+    /// lower, lane by lane, until one is left.
+    #[inline(always)]
+    pub fn sum(self) -> T {
+        T::raw(self.simd).sum(self.v)
+    }
+
     /// The natural logarithm of positive normal numbers; error ≤ 2 units in the last place.
     #[inline(always)]
     pub fn ln(self) -> Self {
@@ -308,6 +318,12 @@ impl<T: Real, S: Simd> Mask<T, S> {
     #[inline(always)]
     pub fn select(self, yes: Vector<T, S>, no: Vector<T, S>) -> Vector<T, S> {
         Vector::wrap(self.simd, T::raw(self.simd).select(self.m, yes.v, no.v))
+    }
+
+    /// The token that these truths live under.
+    #[inline(always)]
+    pub fn simd(self) -> S {
+        self.simd
     }
 }
 
