@@ -12,7 +12,8 @@ mod sum;
 use std::ops::Range;
 
 use crate::dtype::{Arithmetic, Element};
-use crate::simd::Isa;
+use crate::lanes::LANES;
+use crate::simd::{Isa, Simd, Vector};
 
 /// One loop: how often, and how far each of first, second and out move.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +44,10 @@ pub(crate) fn fuse(dims: impl IntoIterator<Item = Dim>) -> Vec<Dim> {
     }
     fused
 }
+
+/// More than the second cache holds: read as one stream, row after row. Several rows at a time take 1.2 of the
+/// time (8 MB of f64, by rows of 100 or of 1000).
+pub(crate) const CACHE_BYTES: usize = 1 << 20;
 
 /// A loop nest, outermost loop first.
 ///
@@ -190,13 +195,19 @@ impl Loops {
             while start < row.size {
                 let size = piece.min(row.size - start);
                 let part = Dim { size, strides: row.strides };
+                let at = advance(at, row.strides, start);
+                start += size;
+                // SAFETY: the caller's promises: `at` is an offset of the loops.
+                let Some((inner, outer_sums)) = self.summed.split_last() else {
+                    unsafe { pass.set(&part, at) };
+                    continue;
+                };
                 let mut add = false;
-                nest(&self.summed, advance(at, row.strides, start), &mut |at| {
-                    // SAFETY: the caller's promises: `at` is an offset of the loops.
-                    unsafe { if add { pass.add(&part, at) } else { pass.set(&part, at) } };
+                nest(outer_sums, at, &mut |at| {
+                    // SAFETY: as above.
+                    unsafe { pass.pile([&part, inner], at, add) };
                     add = true;
                 });
-                start += size;
             }
         });
     }
@@ -233,6 +244,24 @@ fn reduction_cost(dim: &Dim, factors: usize) -> f64 {
 fn advance(at: [isize; 3], strides: [isize; 3], steps: usize) -> [isize; 3] {
     let step = steps as isize;
     [at[0] + step * strides[0], at[1] + step * strides[1], at[2] + step * strides[2]]
+}
+
+/// # Safety
+///
+/// [`LANES`] elements are there.
+#[inline(always)]
+unsafe fn vector<T: Arithmetic, S: Simd>(simd: S, from: *const T) -> Vector<T, S> {
+    // SAFETY: the caller's promise.
+    Vector::load_slice(simd, unsafe { std::slice::from_raw_parts(from, LANES) })
+}
+
+/// # Safety
+///
+/// [`LANES`] elements can be written.
+#[inline(always)]
+unsafe fn put<T: Arithmetic, S: Simd>(vector: Vector<T, S>, to: *mut T) {
+    // SAFETY: the caller's promise.
+    vector.store_slice(unsafe { std::slice::from_raw_parts_mut(to, LANES) });
 }
 
 /// Calls `body` with the offsets of every index of the loops, the last one fastest.

@@ -11,14 +11,10 @@
 
 use std::marker::PhantomData;
 
-use super::{Dim, OUT, Pass};
+use super::{CACHE_BYTES, Dim, OUT, Pass, vector};
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Mask, Simd, Vector, prefetch};
-
-/// What is more than the second cache holds is read as one stream, row after row: several rows at a time take
-/// 1.2 of the time (8 MiB of f64, by rows of 100 or of 1000).
-const CACHE_BYTES: usize = 1 << 20;
 
 /// How far ahead of the sum such a stream is asked for: the processor itself looks no farther than the end of a
 /// page.
@@ -289,15 +285,6 @@ fn summed<T: Arithmetic, S: Simd>(simd: S, count: usize) -> Mask<T, S> {
     let lanes = std::array::from_fn::<T, LANES, _>(|lane| T::load(lane as f64));
     let overlap = LANES - count % LANES;
     Vector::load_slice(simd, &lanes).less(Vector::splat(simd, T::load(overlap as f64)))
-}
-
-/// # Safety
-///
-/// [`LANES`] elements are there.
-#[inline(always)]
-unsafe fn vector<T: Arithmetic, S: Simd>(simd: S, from: *const T) -> Vector<T, S> {
-    // SAFETY: the caller's promise.
-    Vector::load_slice(simd, unsafe { std::slice::from_raw_parts(from, LANES) })
 }
 
 /// The sum of all lanes of some vectors, halves first.

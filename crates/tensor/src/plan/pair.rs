@@ -8,7 +8,7 @@ use super::build::{Builder, LOOP_WORK, PRODUCT_WORK, Value};
 use super::{Matrices, Place, Work};
 use crate::contraction::{Label, LabelSet, bit};
 use crate::gemm::{Kernels, Matrix, Multiply, Offsets, Product};
-use crate::loops::{Dim, Loops, fuse};
+use crate::loops::{CACHE_BYTES, Dim, Loops, fuse};
 use crate::{Dtype, Result};
 
 /// Products so small are looped over where a batch label is contiguous: gathering them costs more
@@ -76,7 +76,9 @@ impl Builder {
             let matrix = 1 - vector;
             let own = groups.own[matrix];
             let down = fastest(if matrix == 0 { x } else { y }) & own != 0;
-            return (down && size(own) >= lanes).then_some(matrix);
+            let bytes = multiplications.saturating_mul(self.arithmetic.item_bytes());
+            let near = bytes <= CACHE_BYTES;
+            return (down && near && size(own) >= lanes).then_some(matrix);
         }
         let along_depth = |value| fastest(value) & groups.summed != 0;
         if rows.min(columns) <= THIN && along_depth(x) && along_depth(y) {
