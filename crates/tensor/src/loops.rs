@@ -11,9 +11,12 @@ mod sum;
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Isa, Simd, Vector};
+use crate::team;
 
 /// One loop: how often, and how far each of first, second and out move.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +61,17 @@ pub(crate) struct Loops {
     summed: Vec<Dim>,
     /// Whether the innermost loop is the last of `summed` rather than the last of `kept`.
     reduces: bool,
+    /// In how many pieces the sums are done, each with results of its own; 1 for the whole.
+    pieces: usize,
 }
+
+/// Bytes that make a piece of sums.
+const PIECE_BYTES: usize = 1 << 19;
+
+/// Sums have no more pieces than this, and each of them has so many terms: adding them up takes no time.
+const MOST_PIECES: usize = 64;
+/// See [`MOST_PIECES`].
+const LEAST_SUMMED: usize = 32;
 
 /// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
 const PIECE: usize = 2048;
@@ -113,7 +126,7 @@ impl Loops {
         if swap {
             kept.iter_mut().chain(&mut summed).for_each(|dim| dim.strides.swap(0, 1));
         }
-        (Self { kept, summed, reduces }, swap)
+        (Self { kept, summed, reduces, pieces: 1 }, swap)
     }
 
     /// How often the innermost body runs.
@@ -121,12 +134,44 @@ impl Loops {
         self.kept.iter().chain(&self.summed).map(|dim| dim.size).product()
     }
 
-    /// How far the outermost kept loop goes: threads share it out.
-    pub(crate) fn outer(&self) -> usize {
-        self.kept.first().map_or(1, |dim| dim.size)
+    /// Where the sums are long and threads could share out nothing else without reading less than whole rows:
+    /// the sums in pieces, whose results lie side by side, how many results there are, and the loops that
+    /// add them up.
+    ///
+    /// Law: the pieces depend on the sizes and on nothing else, so neither does what is computed.
+    pub(crate) fn in_pieces(&self, item_bytes: usize) -> Option<(Self, usize, Self)> {
+        let results = match self.kept[..] {
+            [] => 1,
+            [row] if !self.reduces => row.size,
+            _ => return None,
+        };
+        let longest = self.summed.iter().map(|dim| dim.size).max()?;
+        let bytes = self.iterations().saturating_mul(item_bytes);
+        let pieces = (bytes / PIECE_BYTES).next_power_of_two().min(MOST_PIECES);
+        if pieces < 2 || longest < pieces || self.iterations() / results < LEAST_SUMMED * pieces {
+            return None;
+        }
+        let (mut parts, mut total) = (Self { pieces, ..self.clone() }, self.clone());
+        parts.kept.iter_mut().for_each(|dim| dim.strides[OUT] = 1);
+        total.kept.iter_mut().for_each(|dim| dim.strides = [1, 0, dim.strides[OUT]]);
+        total.summed = vec![Dim { size: pieces, strides: [results as isize, 0, 0] }];
+        Some((parts, pieces * results, total))
     }
 
-    /// Runs the nest over a part of the outermost kept loop.
+    /// How far the outermost kept loop goes, or how many pieces there are: threads share them out.
+    pub(crate) fn outer(&self) -> usize {
+        match self.kept.first() {
+            Some(dim) if self.pieces == 1 => dim.size,
+            _ => self.pieces,
+        }
+    }
+
+    /// Where threads should cut what [`Self::outer`] counts: vectors stay whole where that is a row.
+    pub(crate) fn unit(&self) -> usize {
+        if self.pieces == 1 && !self.reduces && self.kept.len() == 1 { LANES } else { 1 }
+    }
+
+    /// Runs the nest over a part of what [`Self::outer`] counts.
     ///
     /// # Safety
     ///
@@ -140,56 +185,74 @@ impl Loops {
         out: *mut D,
         part: Range<usize>,
     ) {
-        let mut at = [0; 3];
-        let mut kept = [Dim { size: 1, strides: [0; 3] }; MAX_LOOPS];
-        let kept = &mut kept[..self.kept.len()];
-        kept.copy_from_slice(&self.kept);
-        if let Some(outer) = kept.first_mut() {
-            outer.size = part.len();
-            at = outer.strides.map(|stride| part.start as isize * stride);
-        }
         let reads = self.kept.iter().chain(&self.summed).filter(|dim| dim.strides[0] != 0);
         let bytes = reads.map(|dim| dim.size).product::<usize>() * size_of::<A>();
         let pass = Pass::<T, A, D, TWO> { first, second, out, bytes, isa: Isa::best() };
-        // SAFETY: the caller's promises.
-        unsafe {
-            if self.reduces {
-                self.reduce(&pass, kept, at);
-            } else {
-                self.rows(&pass, kept, at);
+        if self.pieces > 1 {
+            let mut summed: SmallVec<[Dim; MAX_LOOPS]> = SmallVec::from_slice(&self.summed);
+            let longest = (0..summed.len()).max_by_key(|&index| summed[index].size).unwrap_or(0);
+            let Dim { size, strides } = summed[longest];
+            let results = self.kept.first().map_or(1, |dim| dim.size);
+            for index in part {
+                let unit = (size / self.pieces).clamp(1, LANES);
+                let piece = team::part(size, unit, index, self.pieces);
+                summed[longest].size = piece.len();
+                let mut at = advance([0; 3], strides, piece.start);
+                at[OUT] = (index * results) as isize;
+                // SAFETY: the caller's promises; every piece has its own results.
+                unsafe { self.run_nest(&pass, &self.kept, &summed, at) };
             }
+            return;
         }
+        let mut at = [0; 3];
+        let mut kept: SmallVec<[Dim; MAX_LOOPS]> = SmallVec::from_slice(&self.kept);
+        if let Some(outer) = kept.first_mut() {
+            at = advance(at, outer.strides, part.start);
+            outer.size = part.len();
+        }
+        // SAFETY: the caller's promises.
+        unsafe { self.run_nest(&pass, &kept, &self.summed, at) };
     }
 
-    /// The innermost loop sums.
-    unsafe fn reduce<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
+    /// Runs these loops, which are all of the nest or a part of it.
+    unsafe fn run_nest<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         pass: &Pass<T, A, D, TWO>,
         kept: &[Dim],
+        summed: &[Dim],
         at: [isize; 3],
     ) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            if self.reduces {
+                pass.reduce(kept, summed, at);
+            } else {
+                pass.rows(kept, summed, at);
+            }
+        }
+    }
+}
+
+impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
+    /// The innermost loop sums.
+    unsafe fn reduce(&self, kept: &[Dim], summed: &[Dim], at: [isize; 3]) {
         const ONCE: Dim = Dim { size: 1, strides: [0; 3] };
-        let (inner, outer_sums) = self.summed.split_last().unwrap_or((&ONCE, &[]));
+        let (inner, outer_sums) = summed.split_last().unwrap_or((&ONCE, &[]));
         let (rows, outer) = kept.split_last().unwrap_or((&ONCE, &[]));
         nest(outer, at, &mut |at| {
             let mut add = false;
             nest(outer_sums, at, &mut |at| {
                 // SAFETY: the caller's promises: `at` is an offset of the loops.
-                unsafe { pass.sum([rows, inner], at, add, kept.is_empty()) };
+                unsafe { self.sum([rows, inner], at, add, kept.is_empty()) };
                 add = true;
             });
         });
     }
 
     /// The innermost loop writes a row of `out`.
-    unsafe fn rows<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
-        &self,
-        pass: &Pass<T, A, D, TWO>,
-        kept: &[Dim],
-        at: [isize; 3],
-    ) {
+    unsafe fn rows(&self, kept: &[Dim], summed: &[Dim], at: [isize; 3]) {
         let Some((row, outer)) = kept.split_last() else { return };
-        let piece = if self.summed.is_empty() { row.size.max(1) } else { PIECE };
+        let piece = if summed.is_empty() { row.size.max(1) } else { PIECE };
         nest(outer, at, &mut |at| {
             let mut start = 0;
             while start < row.size {
@@ -198,14 +261,14 @@ impl Loops {
                 let at = advance(at, row.strides, start);
                 start += size;
                 // SAFETY: the caller's promises: `at` is an offset of the loops.
-                let Some((inner, outer_sums)) = self.summed.split_last() else {
-                    unsafe { pass.set(&part, at) };
+                let Some((inner, outer_sums)) = summed.split_last() else {
+                    unsafe { self.set(&part, at) };
                     continue;
                 };
                 let mut add = false;
                 nest(outer_sums, at, &mut |at| {
                     // SAFETY: as above.
-                    unsafe { pass.pile([&part, inner], at, add) };
+                    unsafe { self.pile([&part, inner], at, add) };
                     add = true;
                 });
             }

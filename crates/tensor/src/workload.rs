@@ -75,7 +75,7 @@ pub fn cases() -> Vec<Case> {
         for n in [10, 16, 32, 48, 64, 100, 128, 200, 256, 400, 512, 1000, 1024] {
             add(Operation::Matmul, &[&[n, n], &[n, n]]);
         }
-        for n in [10, 100, 1000] {
+        for n in [10, 30, 100, 300, 1000] {
             add(Operation::Dot, &[&[n, n], &[n]]);
             add(einsum("ij,jk->ik"), &[&[n, n], &[n, n]]);
             add(einsum("ij,kj->ik"), &[&[n, n], &[n, n]]);

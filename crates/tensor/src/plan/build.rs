@@ -42,8 +42,8 @@ impl Value {
 /// Multiply-adds of matrix products that are worth a thread: waking it costs more below.
 pub(super) const PRODUCT_WORK: usize = 1 << 20;
 
-/// The same for loops, which wait for memory.
-pub(super) const LOOP_WORK: usize = 1 << 19;
+/// Bytes of loops that are worth a thread: they wait for memory.
+const LOOP_BYTES: usize = 1 << 19;
 
 /// A plan in the making.
 pub(super) struct Builder {
@@ -305,10 +305,36 @@ impl Builder {
             .filter(|(label, _)| to.labels() & bit(*label) == 0)
             .map(|&(label, stride)| self.dim(label, [stride, 0, 0]));
         let (loops, _) = Loops::arrange(kept.collect(), summed.collect(), 1);
-        let threads = self.threads(loops.iterations() / LOOP_WORK, loops.outer());
-        let work =
-            Work::Convert { loops, from: from.place, from_dtype: from.dtype, to_dtype: to.dtype };
-        self.push(work, to.place, threads);
+        let (from, from_dtype) = (from.place, from.dtype);
+        self.push_loops(loops, to, |loops, to_dtype| Work::Convert {
+            loops,
+            from,
+            from_dtype,
+            to_dtype,
+        });
+    }
+
+    /// Appends a step of loops; and where their sums are done in pieces, another that adds these up.
+    pub(super) fn push_loops(
+        &mut self,
+        loops: Loops,
+        to: &Value,
+        work: impl FnOnce(Loops, Dtype) -> Work,
+    ) {
+        let item_bytes = self.arithmetic.item_bytes();
+        let bytes = loops.iterations().saturating_mul(item_bytes);
+        let threads = |loops: &Loops| {
+            self.threads(bytes / LOOP_BYTES, loops.outer().div_ceil(loops.unit()))
+        };
+        let Some((parts, results, total)) = loops.in_pieces(item_bytes) else {
+            let threads = threads(&loops);
+            return self.push(work(loops, to.dtype), to.place, threads);
+        };
+        let threads = threads(&parts);
+        let from = self.reserve(results, 1);
+        self.push(work(parts, self.arithmetic), from, threads);
+        let (from_dtype, to_dtype) = (self.arithmetic, to.dtype);
+        self.push(Work::Convert { loops: total, from, from_dtype, to_dtype }, to.place, 1);
     }
 
     /// How many threads a step takes that is worth so many and has so many parts.

@@ -4,7 +4,7 @@
 //! value's *own* (kept). A matrix product has rows and columns (the two groups of own labels) and a
 //! depth (the summed ones), once for every index of the batch.
 
-use super::build::{Builder, LOOP_WORK, PRODUCT_WORK, Value};
+use super::build::{Builder, PRODUCT_WORK, Value};
 use super::{Matrices, Place, Work};
 use crate::contraction::{Label, LabelSet, bit};
 use crate::gemm::{Kernels, Matrix, Multiply, Offsets, Product};
@@ -119,8 +119,7 @@ impl Builder {
         };
         let (loops, swap) = Loops::arrange(dims(&mut { kept }), dims(&mut { summed }), 2);
         let (first, second) = if swap { (y.place, x.place) } else { (x.place, y.place) };
-        let threads = self.threads(loops.iterations() / LOOP_WORK, loops.outer());
-        self.push(Work::Multiply { loops, first, second }, to.place, threads);
+        self.push_loops(loops, to, |loops, _| Work::Multiply { loops, first, second });
     }
 
     /// `lhs` has the rows, `rhs` the columns.

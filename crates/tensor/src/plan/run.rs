@@ -109,7 +109,7 @@ impl Step {
                         (Read(memory.read::<T>(*first)), Read(memory.read::<T>(*second)));
                     let out = Write(memory.write::<T>(self.out));
                     share(self.threads, &|index, of| {
-                        let part = part(loops.outer(), 1, index, of);
+                        let part = part(loops.outer(), loops.unit(), index, of);
                         loops.run::<T, T, T, true>(first.get(), second.get(), out.get(), part);
                     });
                 }
@@ -153,7 +153,7 @@ impl Step {
     ) {
         let (first, out) = (Read(memory.read::<A>(from)), Write(memory.write::<D>(self.out)));
         share(self.threads, &|index, of| {
-            let part = part(loops.outer(), 1, index, of);
+            let part = part(loops.outer(), loops.unit(), index, of);
             // SAFETY: the caller's promise; parts write disjoint rows. One factor: the second is
             // not read.
             unsafe { loops.run::<T, A, D, false>(first.get(), std::ptr::null(), out.get(), part) };
