@@ -29,6 +29,8 @@ struct Call {
     taken: usize,
     parts: usize,
     panicked: bool,
+    /// Workers that wait to be woken, which takes a system call; the others look for calls by themselves.
+    asleep: usize,
 }
 
 struct Team {
@@ -74,7 +76,7 @@ fn team() -> &'static Team {
     static ASSEMBLED: OnceLock<()> = OnceLock::new();
     let team = TEAM.get_or_init(|| Team {
         turn: Mutex::new(()),
-        call: Mutex::new(Call { work: None, taken: 0, parts: 0, panicked: false }),
+        call: Mutex::new(Call { work: None, taken: 0, parts: 0, panicked: false, asleep: 0 }),
         calls: AtomicU64::new(0),
         running: AtomicUsize::new(0),
         present: AtomicUsize::new(0),
@@ -104,7 +106,9 @@ impl Team {
             look(|| self.calls.load(Ordering::Acquire) != seen);
             let mut call = lock(&self.call);
             while self.calls.load(Ordering::Relaxed) == seen {
+                call.asleep += 1;
                 call = self.wake.wait(call).unwrap_or_else(PoisonError::into_inner);
+                call.asleep -= 1;
             }
             seen = self.calls.load(Ordering::Relaxed);
             drop(call);
@@ -149,14 +153,18 @@ pub(crate) fn share(parts: usize, work: &Work<'_>) {
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return work(0, 1),
     };
-    {
+    let asleep = {
         let mut call = lock(&team.call);
         // SAFETY: only the lifetime changes; the wait below outlasts the last use.
         let lent = unsafe { std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work) };
-        *call = Call { work: Some(Lent(lent)), taken: 0, parts, panicked: false };
+        let asleep = call.asleep;
+        *call = Call { work: Some(Lent(lent)), taken: 0, parts, panicked: false, asleep };
         team.calls.fetch_add(1, Ordering::Release);
+        asleep
+    };
+    if asleep > 0 {
+        team.wake.notify_all();
     }
-    team.wake.notify_all();
     team.take_parts();
     look(|| team.running.load(Ordering::Acquire) == 0);
     let mut call = lock(&team.call);
