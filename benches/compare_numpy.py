@@ -2,13 +2,15 @@
 
     cargo build --release -p populace-tensor --example turns
     python benches/compare_numpy.py [matmul|dot|einsum|matvecs ...] [--threads 1 2] [--pairs 15]
-                                    [--milliseconds 5] [--filter TEXT] [--json FILE]
+                                    [--milliseconds 5] [--filter TEXT] [--quiet] [--json FILE]
 
 Both sides write into a given output. NumPy runs with its best kernels: where the processor has
 AVX-512, OPENBLAS_CORETYPE=SkylakeX. For each case the two take turns of a few milliseconds, and the
 ratio is the median of the pairs' ratios, each of the fastest call of a turn: whatever disturbs a busy
 machine for a while disturbs both sides of a pair alike. Beside it stands where the middle half of the pairs'
-ratios lies. Threads that are not 1 must be as many as the machine has.
+ratios lies. Threads that are not 1 must be as many as the machine has. With several, who else works on the machine
+decides more than either side does: `--quiet` (on Linux) waits for a machine at rest before each pair, and measures a
+pair again that others disturbed.
 """
 
 import argparse
@@ -27,6 +29,8 @@ OPENBLAS_LOOKS = 0.5
 # Threads that have slept need some milliseconds to be on a processor each: with several, turns are so many
 # times as long.
 LONGER = 8
+# How long a row waits for pairs that nobody disturbs, in seconds, before it takes those that somebody did.
+PATIENCE = 60
 
 
 def ramp(shape, index, dtype):
@@ -88,6 +92,40 @@ def has_avx512():
         return False
 
 
+def processor_seconds(processes):
+    """What all processors have worked since the machine was started, and what these processes have of it."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    user, nice, system, _, _, *interrupts = map(int, pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
+    own = 0
+    for process in processes:
+        fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        own += int(fields[11]) + int(fields[12])
+    return (user + nice + system + sum(interrupts)) / ticks, own / ticks
+
+
+class Others:
+    """Whether somebody else worked since it was made: more than a tenth of one processor."""
+
+    def __init__(self, sides):
+        self.processes = [side.process for side in sides]
+        self.start, self.worked = time.monotonic(), processor_seconds(self.processes)
+
+    def worked_much(self):
+        all_of_them, own = (a - b for a, b in zip(processor_seconds(self.processes), self.worked))
+        # The counts have steps of 1/100 s.
+        return all_of_them - own > 0.1 * (time.monotonic() - self.start) + 0.011
+
+
+def wait_for_rest(sides):
+    """Waits until nobody works, for a while."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < PATIENCE:
+        others = Others(sides)
+        time.sleep(0.2)
+        if not others.worked_much():
+            return
+
+
 class Side:
     """A process that measures when it is asked."""
 
@@ -121,18 +159,25 @@ def workload(row):
 def compare(row, own, numpy, options):
     """The pairs' ratios, and each side's median time."""
     numpy.ask("case " + json.dumps(row))
-    ours, theirs = [], []
-    for pair in range(options.pairs + 1):
-        turns = [(own, ours), (numpy, theirs)]
-        for side, times in turns if pair % 2 else reversed(turns):
+    pairs, begin = [], time.monotonic()
+    # The first pair warms up.
+    number = -1
+    while len(pairs) < options.pairs:
+        number += 1
+        late = time.monotonic() - begin > PATIENCE
+        if options.quiet and not late:
+            wait_for_rest([own, numpy])
+            others = Others([own, numpy])
+        times = {}
+        for side in (own, numpy) if number % 2 else (numpy, own):
             if side is own and row["threads"] > 1:
                 time.sleep(OPENBLAS_LOOKS)
             milliseconds = options.milliseconds * (LONGER if row["threads"] > 1 else 1)
-            times.append(side.ask(f"time {milliseconds}"))
-    # The first pair warms up.
-    ours, theirs = ours[1:], theirs[1:]
-    ratios = sorted(a / b for a, b in zip(ours, theirs))
-    return ratios, statistics.median(ours), statistics.median(theirs)
+            times[side] = side.ask(f"time {milliseconds}")
+        if number > 0 and not (options.quiet and not late and others.worked_much()):
+            pairs.append((times[own], times[numpy]))
+    ours, theirs = zip(*pairs)
+    return sorted(a / b for a, b in pairs), statistics.median(ours), statistics.median(theirs)
 
 
 def main():
@@ -142,6 +187,7 @@ def main():
     parser.add_argument("--milliseconds", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--filter", default="")
+    parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--binary", default=str(ROOT / "target/release/examples/turns"))
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

@@ -159,20 +159,21 @@ struct File {
 #[derive(Serialize, Deserialize)]
 struct Entry {
     operation: Operation,
-    operands: Vec<Array>,
+    operands: Vec<Form>,
     /// Missing for a new row-major result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    out: Option<Array>,
+    out: Option<Form>,
 }
 
+/// The type of an operand or an output, and how it lies in memory.
 #[derive(Serialize, Deserialize)]
-struct Array {
+struct Form {
     dtype: Dtype,
     shape: Vec<usize>,
     strides: Vec<isize>,
 }
 
-impl Array {
+impl Form {
     fn of((dtype, layout): &(Dtype, Layout)) -> Self {
         Self { dtype: *dtype, shape: layout.shape.to_vec(), strides: layout.strides.to_vec() }
     }
@@ -187,14 +188,14 @@ impl Entry {
         let (operands, out) = plan.layouts();
         Self {
             operation: plan.operation().clone(),
-            operands: operands.iter().map(Array::of).collect(),
-            out: out.map(Array::of),
+            operands: operands.iter().map(Form::of).collect(),
+            out: out.map(Form::of),
         }
     }
 
     fn plan(&self, limits: Limits) -> Result<Plan> {
-        let operands: Result<Vec<_>> = self.operands.iter().map(Array::layout).collect();
-        let out = self.out.as_ref().map(Array::layout).transpose()?;
+        let operands: Result<Vec<_>> = self.operands.iter().map(Form::layout).collect();
+        let out = self.out.as_ref().map(Form::layout).transpose()?;
         Plan::new(self.operation.clone(), operands?, out, limits)
     }
 }

@@ -112,6 +112,13 @@ pub enum ErrorKind {
         /// The type of `out`.
         out: Dtype,
     },
+    /// A tensor was asked for elements of a type that is not its own.
+    ElementType {
+        /// The tensor's type.
+        tensor: Dtype,
+        /// The type that was asked for.
+        asked: Dtype,
+    },
     /// A type that tensors do not have: of the integers, only bytes are calculated with.
     NotCalculated {
         /// The type.
@@ -137,11 +144,6 @@ pub enum ErrorKind {
         axis: usize,
         /// The number of axes.
         axes: usize,
-    },
-    /// A plan was run with operands of other shapes, strides or types than it was made for.
-    PlanMismatch {
-        /// Which operand, from 0; `None` is `out`.
-        operand: Option<usize>,
     },
     /// The plan's temporaries exceed the budget.
     OverBudget {
@@ -234,6 +236,9 @@ impl fmt::Display for ErrorKind {
             Self::OutputDtype { result, out } => {
                 write!(f, "a result of type {result} cannot be stored in out of type {out}")
             }
+            Self::ElementType { tensor, asked } => {
+                write!(f, "the tensor's elements are {tensor}, and {asked} was asked for")
+            }
             Self::NotCalculated { dtype } => write!(
                 f,
                 "{dtype} is not calculated with; float64, float32, float16, bfloat16 and uint8 are"
@@ -247,13 +252,6 @@ impl fmt::Display for ErrorKind {
             }
             Self::BadAxis { axis, axes } => {
                 write!(f, "axis {axis} does not exist or does not fit a view of {axes} axes")
-            }
-            Self::PlanMismatch { operand: Some(operand) } => write!(
-                f,
-                "operand {operand} has another shape, stride or type than the plan was made for"
-            ),
-            Self::PlanMismatch { operand: None } => {
-                write!(f, "out has another shape, stride or type than the plan was made for")
             }
             Self::OverBudget { needed_bytes, budget_bytes } => write!(
                 f,

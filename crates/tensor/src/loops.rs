@@ -6,17 +6,18 @@
 //! innermost loop is chosen so that it is contiguous where possible; it is compiled for several
 //! processor levels.
 
+mod pieces;
 mod row;
 mod sum;
 
 use std::ops::Range;
 
+pub(crate) use pieces::Pieces;
 use smallvec::SmallVec;
 
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Isa, Simd, Vector};
-use crate::team;
 
 /// One loop: how often, and how far each of first, second and out move.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,14 +65,6 @@ pub(crate) struct Loops {
     /// In how many pieces the sums are done, each with results of its own; 1 for the whole.
     pieces: usize,
 }
-
-/// Bytes that make a piece of sums.
-const PIECE_BYTES: usize = 1 << 19;
-
-/// Sums have no more pieces than this, and each of them has so many terms: adding them up takes no time.
-const MOST_PIECES: usize = 64;
-/// See [`MOST_PIECES`].
-const LEAST_SUMMED: usize = 32;
 
 /// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
 const PIECE: usize = 2048;
@@ -134,30 +127,6 @@ impl Loops {
         self.kept.iter().chain(&self.summed).map(|dim| dim.size).product()
     }
 
-    /// Where the sums are long and threads could share out nothing else without reading less than whole rows:
-    /// the sums in pieces, whose results lie side by side, how many results there are, and the loops that
-    /// add them up.
-    ///
-    /// Law: the pieces depend on the sizes and on nothing else, so neither does what is computed.
-    pub(crate) fn in_pieces(&self, item_bytes: usize) -> Option<(Self, usize, Self)> {
-        let results = match self.kept[..] {
-            [] => 1,
-            [row] if !self.reduces => row.size,
-            _ => return None,
-        };
-        let longest = self.summed.iter().map(|dim| dim.size).max()?;
-        let bytes = self.iterations().saturating_mul(item_bytes);
-        let pieces = (bytes / PIECE_BYTES).next_power_of_two().min(MOST_PIECES);
-        if pieces < 2 || longest < pieces || self.iterations() / results < LEAST_SUMMED * pieces {
-            return None;
-        }
-        let (mut parts, mut total) = (Self { pieces, ..self.clone() }, self.clone());
-        parts.kept.iter_mut().for_each(|dim| dim.strides[OUT] = 1);
-        total.kept.iter_mut().for_each(|dim| dim.strides = [1, 0, dim.strides[OUT]]);
-        total.summed = vec![Dim { size: pieces, strides: [results as isize, 0, 0] }];
-        Some((parts, pieces * results, total))
-    }
-
     /// How far the outermost kept loop goes, or how many pieces there are: threads share them out.
     pub(crate) fn outer(&self) -> usize {
         match self.kept.first() {
@@ -189,20 +158,8 @@ impl Loops {
         let bytes = reads.map(|dim| dim.size).product::<usize>() * size_of::<A>();
         let pass = Pass::<T, A, D, TWO> { first, second, out, bytes, isa: Isa::best() };
         if self.pieces > 1 {
-            let mut summed: SmallVec<[Dim; MAX_LOOPS]> = SmallVec::from_slice(&self.summed);
-            let longest = (0..summed.len()).max_by_key(|&index| summed[index].size).unwrap_or(0);
-            let Dim { size, strides } = summed[longest];
-            let results = self.kept.first().map_or(1, |dim| dim.size);
-            for index in part {
-                let unit = (size / self.pieces).clamp(1, LANES);
-                let piece = team::part(size, unit, index, self.pieces);
-                summed[longest].size = piece.len();
-                let mut at = advance([0; 3], strides, piece.start);
-                at[OUT] = (index * results) as isize;
-                // SAFETY: the caller's promises; every piece has its own results.
-                unsafe { self.run_nest(&pass, &self.kept, &summed, at) };
-            }
-            return;
+            // SAFETY: the caller's promises.
+            return unsafe { self.run_pieces(&pass, part) };
         }
         let mut at = [0; 3];
         let mut kept: SmallVec<[Dim; MAX_LOOPS]> = SmallVec::from_slice(&self.kept);
@@ -215,6 +172,10 @@ impl Loops {
     }
 
     /// Runs these loops, which are all of the nest or a part of it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::run`].
     unsafe fn run_nest<T: Arithmetic, A: Element, D: Element, const TWO: bool>(
         &self,
         pass: &Pass<T, A, D, TWO>,
@@ -235,6 +196,10 @@ impl Loops {
 
 impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> {
     /// The innermost loop sums.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Loops::run`].
     unsafe fn reduce(&self, kept: &[Dim], summed: &[Dim], at: [isize; 3]) {
         const ONCE: Dim = Dim { size: 1, strides: [0; 3] };
         let (inner, outer_sums) = summed.split_last().unwrap_or((&ONCE, &[]));
@@ -250,6 +215,10 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
     }
 
     /// The innermost loop writes a row of `out`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Loops::run`].
     unsafe fn rows(&self, kept: &[Dim], summed: &[Dim], at: [isize; 3]) {
         let Some((row, outer)) = kept.split_last() else { return };
         let piece = if summed.is_empty() { row.size.max(1) } else { PIECE };
@@ -260,8 +229,8 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
                 let part = Dim { size, strides: row.strides };
                 let at = advance(at, row.strides, start);
                 start += size;
-                // SAFETY: the caller's promises: `at` is an offset of the loops.
                 let Some((inner, outer_sums)) = summed.split_last() else {
+                    // SAFETY: the caller's promises: `at` is an offset of the loops.
                     unsafe { self.set(&part, at) };
                     continue;
                 };

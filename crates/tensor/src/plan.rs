@@ -230,25 +230,16 @@ impl Plan {
 
     /// Whether this is the plan for such operands and such an output.
     pub(crate) fn fits(&self, operands: &[Operand<'_>], out: Option<&Output<'_>>) -> bool {
-        self.is_new == out.is_none() && self.mismatch(operands, out).is_none()
+        self.is_new == out.is_none() && self.describes(operands, out)
     }
 
-    /// The first operand that the plan was not made for; `Some(None)` is `out`.
-    fn mismatch(
-        &self,
-        operands: &[Operand<'_>],
-        out: Option<&Output<'_>>,
-    ) -> Option<Option<usize>> {
-        let planned = self.operands.iter().zip(operands);
-        let differs = |((dtype, layout), given): (&(Dtype, Layout), &Operand<'_>)| {
-            *dtype != given.dtype || *layout != given.layout
+    /// Whether the operands, and `out` if it is given, have the types, shapes and strides of the plan's.
+    fn describes(&self, operands: &[Operand<'_>], out: Option<&Output<'_>>) -> bool {
+        let same = |((dtype, layout), given): (&Signature, &Operand<'_>)| {
+            *dtype == given.dtype && *layout == given.layout
         };
-        if let Some(operand) = planned.enumerate().position(|(_, pair)| differs(pair)) {
-            return Some(Some(operand));
-        }
-        if operands.len() != self.operands.len() {
-            return Some(Some(operands.len().min(self.operands.len())));
-        }
-        out.filter(|out| self.out.0 != out.dtype || self.out.1 != out.layout).map(|_| None)
+        operands.len() == self.operands.len()
+            && self.operands.iter().zip(operands).all(same)
+            && out.is_none_or(|out| self.out.0 == out.dtype && self.out.1 == out.layout)
     }
 }

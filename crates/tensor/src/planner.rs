@@ -71,7 +71,13 @@ impl Planner {
         Self { resource: resource.clone(), limits, plans, records }
     }
 
-    /// NumPy's einsum (see the module `expression` for the language).
+    /// NumPy's einsum: `"ij,jk->ik"` names the axes of every operand, and those of the result behind the
+    /// arrow; what the result does not name is summed over.
+    ///
+    /// Labels are a-z and A-Z, 52 in all, and spaces are skipped. A label that stands twice in an operand takes
+    /// the diagonal. `...` stands for any number of axes, which are broadcast from the last one forward, as
+    /// axes of size 1 are. Without an arrow the result has the axes of `...`, then every label that stands
+    /// once, A-Z before a-z. Other than in NumPy, an empty expression is refused.
     ///
     /// # Errors
     ///
@@ -200,14 +206,16 @@ impl Planner {
     fn run_new(&self, key: Key<'_>, operands: &[Operand<'_>]) -> Result<Tensor> {
         let plan = self.find(key, operands, None)?;
         let mut tensor = Tensor::uninit(&self.resource, plan.dtype(), plan.shape())?;
-        self.run(&plan, operands, &mut Output::from(&mut tensor))?;
+        // SAFETY: the plan is for these operands and a new row-major result, which the tensor is.
+        unsafe { self.run(&plan, operands, &mut Output::from(&mut tensor))? };
         Ok(tensor)
     }
 
     fn run_into(&self, key: Key<'_>, operands: &[Operand<'_>], mut out: Output<'_>) -> Result<()> {
         let plan = self.find(key, operands, Some(&out))?;
         out.check_alias(operands)?;
-        self.run(&plan, operands, &mut out)
+        // SAFETY: the plan is for these operands and this `out`, which were just found to share no memory.
+        unsafe { self.run(&plan, operands, &mut out) }
     }
 
     /// Starts or stops counting calls.
@@ -261,19 +269,29 @@ impl Planner {
         self.lock().read(from, self.limits)
     }
 
-    fn run(&self, plan: &Plan, operands: &[Operand<'_>], out: &mut Output<'_>) -> Result<()> {
+    /// # Safety
+    ///
+    /// [`Self::find`] answered the plan for these operands and this `out`, and they share no memory.
+    unsafe fn run(
+        &self,
+        plan: &Plan,
+        operands: &[Operand<'_>],
+        out: &mut Output<'_>,
+    ) -> Result<()> {
         if self.records.load(Ordering::Relaxed) {
             plan.count_call();
         }
         let needed = plan.peak_temporary_bytes();
         if needed == 0 {
-            // SAFETY: no byte of the scratch is used.
-            return unsafe { plan.run(operands, out, NonNull::dangling()) };
+            // SAFETY: the caller's promise; no byte of the scratch is used.
+            unsafe { plan.run(operands, out, NonNull::dangling()) };
+            return Ok(());
         }
         let mut scratch = Buffer::new(&self.resource, needed, ALIGN_BYTES)?;
         let first = NonNull::new(scratch.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        // SAFETY: the buffer is this call's alone, and as long as the plan says.
-        unsafe { plan.run(operands, out, first) }
+        // SAFETY: the caller's promise; the buffer is this call's alone, and as long as the plan says.
+        unsafe { plan.run(operands, out, first) };
+        Ok(())
     }
 
     fn find(

@@ -101,7 +101,7 @@ impl Tensor {
         if T::DTYPE == self.dtype {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::OutputDtype { result: self.dtype, out: T::DTYPE }))
+        Err(Error::new(ErrorKind::ElementType { tensor: self.dtype, asked: T::DTYPE }))
     }
 
     pub(crate) fn as_ptr(&self) -> *const u8 {

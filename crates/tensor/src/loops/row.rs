@@ -1,4 +1,9 @@
-//! The innermost loop that writes a row, compiled for every instruction set.
+//! The innermost loops that write a row, compiled for every instruction set: a copy or a product
+//! (`out[i] = first[i]·second[i]`), and sums of rows (`out[i] = Σₖ first[k, i]·second[k, i]`).
+//!
+//! Law: every element is summed in the order of its rows, one accumulator an element, whatever is taken
+//! together.
+#![allow(clippy::needless_range_loop)] // See `sum`.
 
 use super::{CACHE_BYTES, Dim, OUT, Pass, advance, put, vector};
 use crate::dtype::{Arithmetic, Dtype, Element};
@@ -109,7 +114,8 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Kernel for Pile<'_,
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let [sa, sb, so] = self.row.strides;
-        let vectors = so == 1 && self.row.size >= LANES && A::DTYPE == T::DTYPE && D::DTYPE == T::DTYPE;
+        let vectors =
+            so == 1 && self.row.size >= LANES && A::DTYPE == T::DTYPE && D::DTYPE == T::DTYPE;
         // SAFETY: the caller of `pile` vouches for every row.
         unsafe {
             match (sa, sb) {

@@ -16,8 +16,8 @@ use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Mask, Simd, Vector, prefetch};
 
-/// How far ahead of the sum such a stream is asked for: the processor itself looks no farther than the end of a
-/// page.
+/// How far ahead of the sum what the cache does not hold is asked for: the processor itself looks no farther than
+/// the end of a page.
 const AHEAD_BYTES: usize = 4096;
 
 /// `U` is how many vectors of partial sums a row has: one where several rows are summed at a time, which are
@@ -47,17 +47,19 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
         add: bool,
         alone: bool,
     ) {
-        let far = self.bytes > CACHE_BYTES;
+        let near = self.bytes <= CACHE_BYTES;
         // SAFETY: the caller's promises.
         unsafe {
-            match (alone, far) {
+            match (alone, near) {
                 (true, _) => self.sum_by::<4>([rows, inner], at, add),
-                (false, true) => self.sum_by::<FARU>([rows, inner], at, add),
-                (false, false) => self.sum_by::<1>([rows, inner], at, add),
+                (false, true) => self.sum_by::<1>([rows, inner], at, add),
+                (false, false) => self.sum_by::<2>([rows, inner], at, add),
             }
         }
     }
 
+    /// [`Self::sum`] with `U` vectors of partial sums a row.
+    ///
     /// # Safety
     ///
     /// As for [`Self::sum`].
@@ -67,6 +69,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
             let second = if TWO { self.second.offset(at[1]) } else { self.second };
             (self.first.offset(at[0]), second, self.out.offset(at[OUT]))
         };
+        // So many elements, or so many rows; where these are long, the next one.
         let elements = AHEAD_BYTES / size_of::<T>();
         let later = |dim: &Dim, steps: usize| [0, 1].map(|t| dim.strides[t] * steps as isize);
         let ahead = match rows.size {
@@ -85,8 +88,6 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
         });
     }
 }
-
-const FARU: usize = 2;
 
 impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Kernel
     for Rows<T, A, D, TWO, U>
@@ -221,10 +222,14 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool, const U: usize> Row
             let row = r as isize;
             let x = first.wrapping_offset(row * self.rows.strides[0]).wrapping_add(at);
             let moves = TWO && (r == 0 || self.rows.strides[1] != 0);
-            if U > 1 && let Some(ahead) = self.ahead {
+            if U > 1
+                && let Some(ahead) = self.ahead
+            {
                 ask(x.wrapping_offset(ahead[0]));
                 if moves && ahead[1] != 0 {
-                    ask(second.wrapping_offset(row * self.rows.strides[1] + ahead[1]).wrapping_add(at));
+                    ask(second
+                        .wrapping_offset(row * self.rows.strides[1] + ahead[1])
+                        .wrapping_add(at));
                 }
             }
             // SAFETY: the caller's promise.
@@ -279,7 +284,8 @@ fn ask<T>(first: *const T) {
     }
 }
 
-/// The lanes of the last vector of a row of `count` that a vector before it has, if they overlap.
+/// The lanes of a row's last vector that the vector before it has too, the row being `count` long: it ends with the
+/// row, and so overlaps where that is no whole number of vectors.
 #[inline(always)]
 fn summed<T: Arithmetic, S: Simd>(simd: S, count: usize) -> Mask<T, S> {
     let lanes = std::array::from_fn::<T, LANES, _>(|lane| T::load(lane as f64));

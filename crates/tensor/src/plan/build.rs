@@ -7,7 +7,7 @@ use super::{Limits, Operation, Place, Plan, Step, Work, order};
 use crate::contraction::{Contraction, Label, LabelSet, bit};
 use crate::dtype::arithmetic;
 use crate::layout::{Layout, element_count};
-use crate::loops::{Dim, Loops};
+use crate::loops::{Dim, Loops, Pieces};
 use crate::{Dtype, Error, ErrorKind, Result};
 
 /// An operand or an intermediate result: where it is and how its labels lie.
@@ -323,10 +323,9 @@ impl Builder {
     ) {
         let item_bytes = self.arithmetic.item_bytes();
         let bytes = loops.iterations().saturating_mul(item_bytes);
-        let threads = |loops: &Loops| {
-            self.threads(bytes / LOOP_BYTES, loops.outer().div_ceil(loops.unit()))
-        };
-        let Some((parts, results, total)) = loops.in_pieces(item_bytes) else {
+        let threads =
+            |loops: &Loops| self.threads(bytes / LOOP_BYTES, loops.outer().div_ceil(loops.unit()));
+        let Some(Pieces { parts, results, total }) = loops.in_pieces(item_bytes) else {
             let threads = threads(&loops);
             return self.push(work(loops, to.dtype), to.place, threads);
         };

@@ -7,7 +7,7 @@ use crate::dtype::{Arithmetic, with_element};
 use crate::gemm::{Multiply, Product, Tiles, multiply};
 use crate::loops::{Dim, Loops};
 use crate::team::{part, share};
-use crate::{Dtype, Element, Error, ErrorKind, Operand, Output, Result};
+use crate::{Dtype, Element, Operand, Output};
 
 /// The memory of one run: the operands, the output, and scratch for the temporaries.
 #[derive(Clone, Copy)]
@@ -47,22 +47,15 @@ impl Plan {
     ///
     /// # Safety
     ///
-    /// `scratch` can be written for that long, and nothing else touches it meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// An operand or `out` is not what the plan was made for, or they share memory. Nothing was
-    /// written then.
+    /// The plan was made for such operands and such an `out`, which shares no memory with them; `scratch` can
+    /// be written for that long, and nothing else touches it meanwhile.
     pub(crate) unsafe fn run(
         &self,
         operands: &[Operand<'_>],
         out: &mut Output<'_>,
         scratch: NonNull<u8>,
-    ) -> Result<()> {
-        if let Some(operand) = self.mismatch(operands, Some(out)) {
-            return Err(Error::new(ErrorKind::PlanMismatch { operand }));
-        }
-        out.check_alias(operands)?;
+    ) {
+        debug_assert!(self.describes(operands, Some(out)), "a plan for other operands");
         let memory = Memory {
             operands,
             out: out.first,
@@ -70,8 +63,8 @@ impl Plan {
             temporaries: &self.temporaries,
         };
         for step in &self.steps {
-            // SAFETY: the layouts are those that the steps were made for; `out` is a unique borrow
-            // and overlaps no operand; the caller vouches for the scratch.
+            // SAFETY: the caller's promise: the layouts are those that the steps were made for; `out`, a unique
+            // borrow, overlaps no operand.
             unsafe {
                 match self.arithmetic {
                     Dtype::F32 => step.run::<f32>(memory, self.out.0),
@@ -79,7 +72,6 @@ impl Plan {
                 }
             }
         }
-        Ok(())
     }
 }
 
