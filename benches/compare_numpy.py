@@ -2,7 +2,7 @@
 
     cargo build --release -p populace-tensor --example turns
     python benches/compare_numpy.py [matmul|dot|einsum|matvecs ...] [--threads 1 2] [--pairs 15]
-                                    [--milliseconds 5] [--filter TEXT] [--quiet] [--json FILE]
+                                    [--milliseconds 5] [--filter TEXT] [--quiet] [--json FILE] [--record]
 
 Both sides write into a given output. NumPy runs with its best kernels: where the processor has
 AVX-512, OPENBLAS_CORETYPE=SkylakeX. For each case the two take turns of a few milliseconds, and the
@@ -21,6 +21,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+from compare_pymdp import answer, machine
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # OpenBLAS's threads look for work for some time after a call, and would take ours the processor: ours wait
@@ -189,6 +191,7 @@ def main():
     parser.add_argument("--filter", default="")
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--json")
+    parser.add_argument("--record", action="store_true", help="keep the results in benches/record")
     parser.add_argument("--binary", default=str(ROOT / "target/release/examples/turns"))
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -211,13 +214,33 @@ def main():
             print(f"{threads} threads  {ours * 1e6:10.2f} us  numpy {theirs * 1e6:10.2f} us  ratio {ratio:6.3f}"
                   f" ({quartiles[0]:.2f} to {quartiles[2]:.2f})  {rate:6.1f} Gflop/s  {row['name']}"
                   f"{'' if ratio <= 1 else '   SLOWER'}", flush=True)
-            results.append({"threads": threads, "name": row["name"], "seconds": ours, "numpy_seconds": theirs,
-                            "ratio": ratio, "quartiles": [quartiles[0], quartiles[2]]})
+            results.append({"threads": threads, "name": row["name"], "seconds": short(ours),
+                            "numpy_seconds": short(theirs), "ratio": short(ratio),
+                            "quartiles": [short(quartiles[0]), short(quartiles[2])]})
         numpy.process.stdin.close()
     slower = [entry for entry in results if entry["ratio"] > 1]
     print(f"{len(slower)} of {len(results)} slower than NumPy")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+        write(pathlib.Path(options.json), results)
+    if options.record:
+        day, commit = answer(["git", "log", "-1", "--format=%cs"]), answer(["git", "rev-parse", "--short", "HEAD"])
+        write(ROOT / f"benches/record/{day}-{commit}-numpy.json", results)
+
+
+def short(number):
+    """Four digits of it."""
+    return float(f"{number:.4g}")
+
+
+def write(file, rows):
+    """The results with what they hold for, a row a line."""
+    from importlib.metadata import version
+
+    head = {"version": 1, "machine": machine(), "commit": answer(["git", "rev-parse", "--short", "HEAD"]),
+            "changed": bool(answer(["git", "status", "--porcelain", "--", "crates", "benches/*.py"])),
+            "libraries": {"numpy": version("numpy")}}
+    lines = ",\n".join("    " + json.dumps(row) for row in rows)
+    file.write_text(json.dumps(head, indent=2)[:-2] + ',\n  "rows": [\n' + lines + "\n  ]\n}\n")
 
 
 if __name__ == "__main__":
