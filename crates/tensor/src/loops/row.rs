@@ -5,12 +5,12 @@
 //! together.
 #![allow(clippy::needless_range_loop)] // See `sum`.
 
-use super::{CACHE_BYTES, Dim, OUT, Pass, advance, put, vector};
+use super::{Dim, OUT, Pass, advance, put, vector};
 use crate::dtype::{Arithmetic, Dtype, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Simd, Vector};
 
-/// How many rows are piled up together, if the cache holds them all.
+/// How many rows are piled up together, but from the last cache.
 const TOGETHER: usize = 4;
 
 /// Plain code, compiled for an instruction set: the compiler finds the vectors.
@@ -159,7 +159,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pile<'_, T, A, D, T
             if self.add {
                 tail = vector(simd, out.add(last));
             }
-            while self.pass.bytes <= CACHE_BYTES && self.sums.size >= TOGETHER {
+            while !self.pass.one_stream() && self.sums.size >= TOGETHER {
                 tail = self.together::<S, X, Y, TOGETHER>(out, tail);
             }
             while self.sums.size > 0 {

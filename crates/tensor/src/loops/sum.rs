@@ -11,13 +11,13 @@
 
 use std::marker::PhantomData;
 
-use super::{CACHE_BYTES, Dim, OUT, Pass, vector};
+use super::{Dim, OUT, Pass, vector};
 use crate::dtype::{Arithmetic, Element};
 use crate::lanes::LANES;
 use crate::simd::{Kernel, Mask, Simd, Vector, prefetch};
 
-/// How far ahead of the sum what the cache does not hold is asked for: the processor itself looks no farther than
-/// the end of a page.
+/// How far ahead of the sum the last cache is asked: the processor itself looks no farther than the end of a
+/// page.
 const AHEAD_BYTES: usize = 4096;
 
 /// `U` is how many vectors of partial sums a row has: one where several rows are summed at a time, which are
@@ -47,13 +47,12 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
         add: bool,
         alone: bool,
     ) {
-        let near = self.bytes <= CACHE_BYTES;
         // SAFETY: the caller's promises.
         unsafe {
-            match (alone, near) {
+            match (alone, self.one_stream()) {
                 (true, _) => self.sum_by::<4>([rows, inner], at, add),
-                (false, true) => self.sum_by::<1>([rows, inner], at, add),
-                (false, false) => self.sum_by::<2>([rows, inner], at, add),
+                (false, true) => self.sum_by::<2>([rows, inner], at, add),
+                (false, false) => self.sum_by::<1>([rows, inner], at, add),
             }
         }
     }
@@ -83,7 +82,7 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
             rows: *rows,
             inner: *inner,
             add,
-            ahead: (self.bytes > CACHE_BYTES).then_some(ahead),
+            ahead: self.one_stream().then_some(ahead),
             arithmetic: PhantomData,
         });
     }
