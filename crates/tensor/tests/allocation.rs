@@ -59,6 +59,9 @@ fn the_second_call_allocates_nothing_and_temporaries_are_as_stated() {
         ("bij,bjk->bik", &[&[300, 20, 20], &[300, 20, 20]], Dtype::F32),
         ("ij,j->i", &[&[70, 90], &[90]], Dtype::F64),
         ("ii->", &[&[9, 9]], Dtype::F64),
+        // In pieces.
+        ("ij,ij->", &[&[700, 700], &[700, 700]], Dtype::F64),
+        ("i,ij->j", &[&[700], &[700, 700]], Dtype::F16),
         ("i,j->ij", &[&[40], &[50]], Dtype::U8),
         ("i,ij,j->", &[&[40], &[40, 50], &[50]], Dtype::U8),
         ("...i,...i->...", &[&[2, 3, 4], &[3, 4]], Dtype::Bf16),
