@@ -68,8 +68,8 @@ pub(crate) struct Loops {
     pieces: usize,
 }
 
-/// Elements of a row that are summed up before the next piece: they stay in the first-level cache.
-const PIECE: usize = 2048;
+/// Elements of a row that are summed up before those after them: they stay in the first-level cache.
+const STRETCH: usize = 2048;
 
 impl Loops {
     /// Arranges the loops. `factors`: 1 or 2. The flag that comes with it says that the factors
@@ -231,11 +231,11 @@ impl<T: Arithmetic, A: Element, D: Element, const TWO: bool> Pass<T, A, D, TWO> 
     /// As for [`Loops::run`].
     unsafe fn rows(&self, kept: &[Dim], summed: &[Dim], at: [isize; 3]) {
         let Some((row, outer)) = kept.split_last() else { return };
-        let piece = if summed.is_empty() { row.size.max(1) } else { PIECE };
+        let stretch = if summed.is_empty() { row.size.max(1) } else { STRETCH };
         nest(outer, at, &mut |at| {
             let mut start = 0;
             while start < row.size {
-                let size = piece.min(row.size - start);
+                let size = stretch.min(row.size - start);
                 let part = Dim { size, strides: row.strides };
                 let at = advance(at, row.strides, start);
                 start += size;
