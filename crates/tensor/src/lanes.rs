@@ -98,7 +98,9 @@ fn deinterleave_with<T: Real, S: Simd>(simd: S, from: &[Lane<T>], to: &mut [T]) 
 /// Sixteen vectors of sixteen, transposed: log₂ 16 times, row i and row i + 8 are zipped into rows
 /// 2i and 2i + 1.
 #[inline(always)]
-fn transpose<T: Real, S: Simd>(mut rows: [Vector<T, S>; LANES]) -> [Vector<T, S>; LANES] {
+pub(crate) fn transpose<T: Real, S: Simd>(
+    mut rows: [Vector<T, S>; LANES],
+) -> [Vector<T, S>; LANES] {
     for _ in 0..LANES.ilog2() {
         let from = rows;
         for i in 0..LANES / 2 {

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::Offsets;
 use crate::dtype::Arithmetic;
+use crate::lanes::{LANES, transpose as turned};
+use crate::simd::{Isa, Kernel, Simd, Vector};
 
 /// Copies one panel.
 ///
@@ -101,8 +103,8 @@ unsafe fn copy_rows<T: Arithmetic>(
     fixed!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 20 24 32 40 48 64)
 }
 
-/// The depth is contiguous: short runs of it are spread over the rows of the panel, so that both
-/// sides stay within a few cache lines.
+/// The depth is contiguous: squares of a vector's length are turned over in registers, and what is left is copied
+/// one by one.
 ///
 /// # Safety
 ///
@@ -115,24 +117,53 @@ unsafe fn transpose<T: Arithmetic>(
     stride: isize,
     depth: usize,
 ) {
-    const RUN: usize = 8;
-    let mut p = 0;
-    while p + RUN <= depth {
-        for i in 0..count {
-            // SAFETY: the caller's promise; `p + RUN ≤ depth`, `i < count ≤ width`.
-            unsafe {
-                let run = first.offset(i as isize * stride).add(p).cast::<[T; RUN]>().read();
-                for (q, value) in run.into_iter().enumerate() {
-                    *to.add((p + q) * width + i) = value;
+    let squares = [count / LANES * LANES, depth / LANES * LANES];
+    if squares[0] > 0 && squares[1] > 0 {
+        Isa::best().dispatch(Squares { to, width, first, stride, squares });
+    }
+    // SAFETY: the caller's promise; all but the squares, `q < depth` and `i < count ≤ width`.
+    let one = |q: usize, i: usize| unsafe {
+        *to.add(q * width + i) = *first.offset(i as isize * stride).add(q);
+    };
+    for q in 0..squares[1] {
+        (squares[0]..count).for_each(|i| one(q, i));
+    }
+    for q in squares[1]..depth {
+        (0..count).for_each(|i| one(q, i));
+    }
+}
+
+/// The squares of [`transpose`]: so many rows and so much depth, whole vectors of both.
+struct Squares<T> {
+    to: *mut T,
+    width: usize,
+    first: *const T,
+    stride: isize,
+    squares: [usize; 2],
+}
+
+impl<T: Arithmetic> Kernel for Squares<T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for p in (0..self.squares[1]).step_by(LANES) {
+            for i in (0..self.squares[0]).step_by(LANES) {
+                let mut rows = [Vector::splat(simd, T::ZERO); LANES];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    let from = self.first.wrapping_offset((i + r) as isize * self.stride);
+                    // SAFETY: the caller's promise: a whole vector of the row's depth is there.
+                    *row = Vector::load_slice(simd, unsafe {
+                        std::slice::from_raw_parts(from.add(p), LANES)
+                    });
+                }
+                for (q, column) in turned(rows).into_iter().enumerate() {
+                    // SAFETY: the caller's promise: `LANES` rows of the panel are there.
+                    column.store_slice(unsafe {
+                        std::slice::from_raw_parts_mut(self.to.add((p + q) * self.width + i), LANES)
+                    });
                 }
             }
-        }
-        p += RUN;
-    }
-    for q in p..depth {
-        for i in 0..count {
-            // SAFETY: as above.
-            unsafe { *to.add(q * width + i) = *first.offset(i as isize * stride).add(q) };
         }
     }
 }
