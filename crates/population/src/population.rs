@@ -29,6 +29,7 @@ use crate::spill::Spill;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings};
 use size::{chunk_size, parts};
+pub(crate) use streaming::Open;
 use streaming::Stepping;
 
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
@@ -46,6 +47,10 @@ pub(crate) struct Population<T: Number> {
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
     threads: Arc<ThreadPool>,
     pub(crate) chunk_agents: usize,
+    /// The most agents that a chunk may come to have, where agents may be on disk.
+    most_chunk: usize,
+    /// What the second of two chunks borrows, where agents come and go and may be on disk.
+    other: Option<Spare>,
     batch: usize,
     /// The chunk that the settings ask for.
     asked: Option<usize>,
@@ -139,10 +144,6 @@ impl<T: Number> Population<T> {
             let message = format!("threads: {asked} are more than {most}");
             return Err(Error::invalid(message));
         }
-        if source.changes && settings.spill.is_some() {
-            let why = "agents come and go here, and so far only those that stay can be spilled";
-            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
-        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -177,9 +178,17 @@ impl<T: Number> Population<T> {
         let history = history.transpose()?;
         let mut workers =
             new_workers(count, &model, &layout, chunk_agents, soft, history.as_ref(), &memory)?;
+        let spare = |agents| Spare::new(&layout, agents, &memory.scratch()).map(Some);
+        let (mut most_chunk, mut other) = (chunk_agents, None);
+        if source.changes && settings.spill.is_some() {
+            // As many as may come.
+            let (most, _) = chunk_size(&layout, u64::MAX, settings.chunk, parts(&model, count));
+            most_chunk = most.max(chunk_agents);
+            other = spare(most_chunk)?;
+        }
         for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
-            worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
+            worker.spare = spare(most_chunk)?;
         }
         // Only records that change their length, and agents that go, and history come back to the pool.
         let returns = source.changes || !layout.fixed() || history.is_some();
@@ -198,6 +207,8 @@ impl<T: Number> Population<T> {
             environment,
             threads: Arc::new(threads),
             chunk_agents,
+            most_chunk,
+            other,
             batch,
             asked: settings.chunk,
             given: given.map(|given| given.chunk),
@@ -318,6 +329,7 @@ impl<T: Number> Population<T> {
     ) -> Result<()> {
         self.prepare_history()?;
         self.finish_writing()?;
+        self.prepare_lines(calls)?;
         let left_free = self.left_to_history();
         let tick = Tick {
             model: &self.model,
@@ -337,31 +349,35 @@ impl<T: Number> Population<T> {
         let hash = AtomicU64::new(0);
         let (spill, memory) = (self.spill.as_ref(), &self.memory);
         let stepping = Stepping { tick: &tick, spill, memory, left_free, hash: &hash };
-        let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
+        let step = |places, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-            stepping.step(place, chunk, called, &mut worker, kept)
+            stepping.step(places, chunk, called, &mut worker, kept)
         };
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
         let stepped: Result<()> = self.threads.install(|| match (kept, calls) {
             (None, None) => {
                 let chunks = chunks.par_iter_mut().with_max_len(1).enumerate();
-                chunks.try_for_each(|(place, chunk)| step(place, chunk, Called::All, None))
+                chunks.try_for_each(|(place, chunk)| {
+                    step((place, place + 1), chunk, Called::All, None)
+                })
             }
             (_, Some(calls)) => {
                 let mut rest = &mut chunks[..];
                 let mut called = Vec::new();
                 let mut before = 0;
-                for (index, calls) in by_chunk(calls) {
+                let mut by_chunk = by_chunk(calls).peekable();
+                while let Some((index, calls)) = by_chunk.next() {
                     let (chunk, after) =
                         std::mem::take(&mut rest)[index - before..].split_at_mut(1);
-                    called.push((index, &mut chunk[0], calls));
+                    let next = by_chunk.peek().map_or(usize::MAX, |&(next, _)| next);
+                    called.push(((index, next), &mut chunk[0], calls));
                     (rest, before) = (after, index + 1);
                 }
-                called.into_par_iter().with_max_len(1).try_for_each(|(place, chunk, calls)| {
-                    step(place, chunk, Called::Some(calls), None)
+                called.into_par_iter().with_max_len(1).try_for_each(|(places, chunk, calls)| {
+                    step(places, chunk, Called::Some(calls), None)
                 })
             }
             (Some(kept), None) => chunks
@@ -371,7 +387,8 @@ impl<T: Number> Population<T> {
                 .zip(kept.observations.par_chunks_mut(rows * modalities))
                 .zip(kept.actions.par_chunks_mut(rows * factors))
                 .try_for_each(|(((place, chunk), observations), actions)| {
-                    step(place, chunk, Called::All, Some(Kept { observations, actions }))
+                    let kept = Some(Kept { observations, actions });
+                    step((place, place + 1), chunk, Called::All, kept)
                 }),
         });
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
@@ -415,7 +432,11 @@ impl<T: Number> Population<T> {
         (chunk_agents, batch): (usize, usize),
         before: &Memory,
     ) {
-        drop(std::mem::replace(&mut self.workers, workers));
+        let before_them = std::mem::replace(&mut self.workers, workers);
+        for (old, new) in before_them.into_iter().zip(&mut self.workers) {
+            let old = old.into_inner().unwrap_or_else(PoisonError::into_inner);
+            new.get_mut().unwrap_or_else(PoisonError::into_inner).spare = old.spare;
+        }
         (self.chunk_agents, self.batch) = (chunk_agents, batch);
         self.note_fixed(before);
     }

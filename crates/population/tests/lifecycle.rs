@@ -67,7 +67,8 @@ struct Twins<'a> {
 impl Twins<'_> {
     fn of(&mut self, id: u64) -> &mut Crowd {
         let (model, settings) = (self.model, self.settings);
-        self.agents.entry(id).or_insert_with(|| crowd(model, id + 1, settings))
+        let settings = Settings { spill: None, ..settings.clone() };
+        self.agents.entry(id).or_insert_with(|| crowd(model, id + 1, &settings))
     }
 
     /// Steps an agent's twin at a tick.
@@ -240,13 +241,14 @@ fn script(model: &Model, settings: &Settings, file: &Path, steps: usize, seed: u
         }
         check(&mut crowd, &believed, budget);
     }
+    assert_eq!(crowd.spilled().read_bytes > 0, settings.spill.is_some());
     refused
 }
 
 #[test]
 fn random_scripts_do_what_twins_do_within_the_budget() {
     let long = std::env::var_os("POPULACE_LONG").is_some();
-    let (scripts, steps) = if long { (2000, 1000) } else { (2, 150) };
+    let (scripts, steps) = if long { (2000, 1000) } else { (4, 120) };
     let folder = tempfile::tempdir().unwrap();
     let models = [
         ("sparse", small_grid(0.0), Belief::Auto),
@@ -262,9 +264,11 @@ fn random_scripts_do_what_twins_do_within_the_budget() {
             let settings = Settings {
                 budget_bytes: PLENTY,
                 threads: 1 + seed as usize % 2,
-                chunk: (seed % 3 == 0).then_some(4),
+                chunk: (seed % 3 != 2).then_some(4),
                 belief: *belief,
                 precision,
+                // Hardly anybody stays in memory then.
+                spill: (seed % 4 > 1).then(|| folder.path().join("spill")),
                 ..Settings::default()
             };
             let file = folder.path().join(format!("{name}-{seed}"));
@@ -561,8 +565,14 @@ fn a_schedule_is_kept_within_the_budget() {
     let model = small_grid(0.1);
     let folder = tempfile::tempdir().unwrap();
     let mut hashes = BTreeSet::new();
-    for (threads, chunk) in [(1, None), (2, Some(3)), (2, Some(100))] {
-        let store = folder.path().join(format!("{threads}-{chunk:?}"));
+    for (threads, chunk, spills) in [
+        (1, None, false),
+        (2, Some(3), false),
+        (2, Some(100), false),
+        (1, None, true),
+        (2, Some(3), true),
+    ] {
+        let store = folder.path().join(format!("{threads}-{chunk:?}-{spills}"));
         let schedule = Schedule {
             every: 3,
             spawn: 20,
@@ -572,10 +582,25 @@ fn a_schedule_is_kept_within_the_budget() {
             wake: 0.3,
             store: Some(store),
         };
-        let budget_bytes = 8 << 20;
-        let settings =
-            Settings { agents: 200, budget_bytes, threads, chunk, ..Settings::default() };
-        let mut run = Simulation::living(&model, None, &settings, 40, &schedule).unwrap();
+        let spill = spills.then(|| folder.path().join("spill"));
+        let plenty = Settings { agents: 200, threads, chunk, spill, ..Settings::default() };
+        let living = |budget_bytes| {
+            let settings = Settings { budget_bytes, ..plenty.clone() };
+            Simulation::living(&model, None, &settings, 40, &schedule)
+        };
+        let budget_bytes = match spills {
+            // As little as can be: who leaves lets others into memory, who comes sends them to disk.
+            true => {
+                let least = least_budget(8 << 20, |bytes| {
+                    let made = living(bytes).is_ok();
+                    let _ = std::fs::remove_file(schedule.store.as_ref().unwrap());
+                    made
+                });
+                least + (8 << 10)
+            }
+            false => 8 << 20,
+        };
+        let mut run = living(budget_bytes).unwrap();
         while run.ticks() < 40 {
             run.tick().unwrap();
             assert_eq!(run.memory().total(), run.engine_bytes());
@@ -586,8 +611,9 @@ fn a_schedule_is_kept_within_the_budget() {
             let changes = (run.ticks() - 1) / 3;
             assert_eq!(alive + counts.retired, 200 + 20 * changes);
         }
+        assert_eq!(run.spilled().read_bytes > 0, spills, "{:?}", run.spilled());
         hashes.insert((run.trajectory_hash(), run.lifecycle_counts().hibernated));
-        assert!(Simulation::living(&model, None, &settings, 40, &schedule).is_err(), "in use");
+        assert!(living(budget_bytes).is_err(), "in use");
     }
     assert_eq!(hashes.len(), 1);
 }

@@ -44,6 +44,12 @@ impl Chunk {
     /// Takes out the agents at `places`, ascending; the members' lines are there where they are needed
     /// (`Members::stays_uniform_without`).
     pub(crate) fn remove(&mut self, layout: &ChunkLayout, places: &[u32], records: Starts<'_>) {
+        self.close_over(layout, places, records);
+        self.members.remove(places);
+    }
+
+    /// Takes out what is stored of the agents at `places`, and leaves them among the members.
+    pub(crate) fn close_over(&mut self, layout: &ChunkLayout, places: &[u32], records: Starts<'_>) {
         let len = self.len();
         if self.used_words > 0 {
             let gaps = places.iter().map(|&place| records.record(place as usize));
@@ -55,7 +61,6 @@ impl Chunk {
             places.iter().map(move |place| at(place)..at(place) + width)
         });
         gaps::close(&mut self.columns, layout.column_bytes(len), gaps);
-        self.members.remove(places);
     }
 
     /// Lets `count` agents follow that nobody has stepped, with the ids from `first` on, born when
@@ -185,16 +190,17 @@ impl Chunk {
         true
     }
 
-    /// The agents from `place` on as a chunk of their own, which they are to be taken out of here.
-    pub(crate) fn tail(
+    /// Copies what is stored of the agents from `place` on into a chunk of these, with room for their
+    /// columns.
+    pub(crate) fn copy_tail(
         &self,
         layout: &ChunkLayout,
         place: usize,
         records: Starts<'_>,
+        tail: &mut Self,
         memory: &SharedResource,
-    ) -> Result<Self> {
+    ) -> Result<()> {
         let (len, more) = (self.len(), self.len() - place);
-        let mut tail = Self::new(layout, self.members.tail(place, memory)?, memory)?;
         for ((from, width), (to, _)) in
             sections(layout, len).into_iter().zip(sections(layout, more))
         {
@@ -208,7 +214,7 @@ impl Chunk {
             cast_slice_mut(&mut tail.beliefs)[..stream.len()].copy_from_slice(stream);
             tail.used_words = stream.len().div_ceil(WORD);
         }
-        Ok(tail)
+        Ok(())
     }
 
     /// Appends the bytes of the agent at `place` to `bytes`: of every column, then its record.
@@ -232,15 +238,18 @@ impl Chunk {
     /// stream keeps the room that growing gives it, so that it is not cut and grown by turns.
     pub(crate) fn fit(&mut self, layout: &ChunkLayout, dated: bool, memory: &SharedResource) {
         self.members.fold(dated, memory);
+        if self.members.spare_bytes() as u64 >= page_bytes() {
+            self.members.fit(memory);
+        }
+        if self.borrows() {
+            return;
+        }
         let pages = |bytes: usize| (bytes as u64).div_ceil(page_bytes());
         let used = layout.column_bytes(self.len());
         if pages(used) < pages(self.columns.len())
             && let Ok(columns) = Array::copied(memory, &self.columns[..used])
         {
             self.columns = columns;
-        }
-        if self.members.spare_bytes() as u64 >= page_bytes() {
-            self.members.fit(memory);
         }
         let room = self.used_words + self.used_words / 8;
         let room = room.min(layout.most_words(self.len())).max(self.used_words);
@@ -255,9 +264,12 @@ impl Chunk {
     /// Bytes that the chunk's arrays hold: what a copy of them would take.
     pub(crate) fn held_bytes(&self) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.columns.len())
-            + pages(self.beliefs.len() * WORD)
-            + pages(self.members.held_bytes())
+        pages(self.columns.len()) + pages(self.beliefs.len() * WORD) + self.line_bytes()
+    }
+
+    /// Bytes that its members' lines hold: these stay in memory wherever the agents are.
+    pub(crate) fn line_bytes(&self) -> u64 {
+        (self.members.held_bytes() as u64).next_multiple_of(page_bytes())
     }
 
     /// Makes the columns long enough for `agents` agents: whole pages, since these are taken anyway.
