@@ -335,7 +335,9 @@ impl<T: Number> Population<T> {
             if group + len <= self.chunk_agents {
                 let at: Vec<u32> =
                     agents[..group].iter().map(|agent| place(agent) as u32).collect();
-                self.edit(index, |Open { layout, chunk, worker, memory, .. }| {
+                self.edit(index, |mut open| {
+                    open.part_records()?;
+                    let Open { layout, chunk, worker, memory, .. } = open;
                     let records = find(layout, chunk, worker);
                     chunk.insert(layout, &agents[..group], &at, records, memory)
                 })?;

@@ -15,9 +15,9 @@ use redb::ReadOnlyTable;
 use crate::chunk::{AtRest, NOT_BORN};
 use crate::hibernation::{BATCH_BYTES, Hibernation, STORE_BYTES};
 use crate::lifecycle::Lifecycle;
-use crate::membership::{find, worker};
+use crate::membership::find;
 use crate::memory::page_bytes;
-use crate::population::Population;
+use crate::population::{Open, Population};
 use crate::record::Number;
 use crate::roster::{Call, by_chunk};
 use crate::{Error, ErrorKind, Result};
@@ -207,9 +207,10 @@ impl<T: Number> Population<T> {
         image: &mut Vec<u8>,
         put: &mut dyn FnMut(u64, &mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
-        let Self { chunks, layout, workers, .. } = self;
-        let chunk = &mut chunks[index];
-        let records = find(layout, chunk, worker(workers));
+        let mut open = self.open(index);
+        open.part_records()?;
+        let Open { layout, chunk, worker, .. } = open;
+        let records = find(layout, chunk, worker);
         for place in calls.iter().map(|call| call.place as usize) {
             let born = chunk.parts(layout).0.action(place) != NOT_BORN;
             image.clear();

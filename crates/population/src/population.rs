@@ -311,7 +311,7 @@ impl<T: Number> Population<T> {
 
     /// Whether agents may come and go.
     pub(crate) fn changes(&self) -> bool {
-        self.layout.most_line_bytes(1) > 0
+        self.layout.changes()
     }
 
     /// Steps every agent once.

@@ -119,7 +119,8 @@ impl<T: Number> Population<T> {
         // Chunks that became small have pages of their own.
         let chunks = agents.div_ceil(self.chunk_agents as u64).saturating_mul(2) + 2;
         let lines = u128::from(agents) * MEMBER_BYTES as u128;
-        let copy = 2 * u128::from(self.most_line_bytes(self.most_chunk));
+        let most = usize::try_from(agents).map_or(self.most_chunk, |it| it.min(self.most_chunk));
+        let copy = 2 * u128::from(self.most_line_bytes(most));
         let idle = u128::from(most_idle_bytes(agents));
         lines + u128::from(chunks) * u128::from(page_bytes()) + copy + idle
     }

@@ -30,9 +30,16 @@ pub(crate) struct Open<'a, T: Number> {
     pub(crate) memory: &'a SharedResource,
     environment: &'a dyn Environment,
     seed: u64,
+    /// Whether the worst case of all agents was asked of the budget.
+    admitted: bool,
 }
 
 impl<T: Number> Open<'_, T> {
+    /// Gives every agent a record of its own.
+    pub(crate) fn part_records(&mut self) -> Result<()> {
+        self.worker.part_records(self.layout, self.chunk, self.memory, self.admitted)
+    }
+
     /// Puts the agents from a place on into the world.
     pub(crate) fn begin(&mut self, from: usize) {
         begin(self.environment, self.seed, self.layout, self.chunk, from);
@@ -45,7 +52,7 @@ impl<T: Number> Population<T> {
         self.spill.is_some()
     }
 
-    fn is_away(&self, place: usize) -> bool {
+    pub(crate) fn is_away(&self, place: usize) -> bool {
         self.spill.as_ref().is_some_and(|spill| spill.is_away(place))
     }
 
@@ -58,7 +65,8 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
-    fn open(&mut self, place: usize) -> Open<'_, T> {
+    /// A chunk that is in memory.
+    pub(crate) fn open(&mut self, place: usize) -> Open<'_, T> {
         Open {
             layout: &self.layout,
             chunk: &mut self.chunks[place],
@@ -66,6 +74,7 @@ impl<T: Number> Population<T> {
             memory: &self.chunk_memory,
             environment: &*self.environment,
             seed: self.seed,
+            admitted: self.spill.is_none(),
         }
     }
 
@@ -226,18 +235,19 @@ impl<T: Number> Population<T> {
             self.finish_writing()?;
         }
         let Self { spill, layout, chunk_memory: memory, workers, environment, seed, .. } = self;
-        let (environment, seed) = (&**environment, *seed);
+        let (environment, seed, admitted) = (&**environment, *seed, spill.is_none());
         let worker = worker(workers);
         let spare = if here { None } else { worker.spare.take() };
         let Some((spill, mut spare)) = spill.as_ref().zip(spare) else {
             let mut chunk = Chunk::new(layout, members, memory)?;
-            fill(Open { layout, chunk: &mut chunk, worker, memory, environment, seed })?;
+            fill(Open { layout, chunk: &mut chunk, worker, memory, environment, seed, admitted })?;
             return Ok((chunk, None));
         };
         let mut chunk = Chunk::away(members);
         chunk.borrow(&mut spare, 0);
         chunk.contents_mut(layout).0.fill(0);
-        let filled = fill(Open { layout, chunk: &mut chunk, worker, memory, environment, seed });
+        let filled =
+            fill(Open { layout, chunk: &mut chunk, worker, memory, environment, seed, admitted });
         let written = filled.and_then(|()| spill.write_aside(layout, &chunk));
         chunk.give_back(&mut spare);
         worker.spare = Some(spare);
@@ -276,9 +286,14 @@ impl<T: Number> Population<T> {
         let joined = next.is_ok() && {
             let (left, right) = self.chunks.split_at_mut(place + 1);
             let (left, right) = (&mut left[place], &mut right[0]);
-            let (layout, worker) = (&self.layout, worker(&mut self.workers));
-            let ends = [find(layout, left, worker).end, find(layout, right, worker).end];
-            left.append(layout, right, ends, &self.chunk_memory)
+            let (layout, memory) = (&self.layout, &self.chunk_memory);
+            let (worker, admitted) = (worker(&mut self.workers), self.spill.is_none());
+            let mut end = |chunk: &mut Chunk| {
+                worker.part_records(layout, chunk, memory, admitted)?;
+                Ok(find(layout, chunk, worker).end)
+            };
+            let ends: Result<[usize; 2]> = end(left).and_then(|left| Ok([left, end(right)?]));
+            ends.is_ok_and(|ends| left.append(layout, right, ends, memory))
         };
         if let Some(other) = &mut other
             && self.chunks[place + 1].borrows()
@@ -305,6 +320,12 @@ impl<T: Number> Population<T> {
             self.evict(place)?;
         }
         let brought = self.bring(place)?;
+        if let Err(error) = self.open(place).part_records() {
+            if brought {
+                self.leave(place);
+            }
+            return Err(error);
+        }
         let mut other = self.other.take();
         let Open { layout, chunk, worker, .. } = self.open(place);
         let records = find(layout, chunk, worker);
