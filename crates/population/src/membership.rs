@@ -54,6 +54,7 @@ impl<T: Number> Population<T> {
         }
         if joining > 0 {
             let joined = self.edit(old - 1, |mut open| {
+                open.part_records()?;
                 let Open { layout, chunk, memory, .. } = &mut open;
                 let len = chunk.len();
                 chunk.spawn(layout, joining as usize, first, stepped, memory)?;
@@ -202,21 +203,27 @@ impl<T: Number> Population<T> {
                 self.chunks[chunk].members.tell(len, &memory)?;
             }
         }
+        for (index, _) in by_chunk(calls) {
+            if self.layout.shares && !self.is_away(index) {
+                self.edit(index, |mut open| open.part_records())?;
+            }
+        }
         let mut written = Vec::new();
         for (index, calls) in by_chunk(calls) {
             if calls.len() == self.chunks[index].len() {
                 continue;
             }
-            let image =
-                self.write_changed(index, |Open { layout, chunk, worker, memory, .. }| {
-                    let records = find(layout, chunk, worker);
-                    let places = places(calls);
-                    let left = chunk.len() - places.len();
-                    let gone = |place: &usize| places.binary_search(&(*place as u32)).is_ok();
-                    let first = (0..chunk.len()).find(|place| !gone(place)).unwrap_or(0);
-                    chunk.close_over(layout, &places, records);
-                    Members::new(chunk.members.id(first), left, 0, memory).map(Some)
-                });
+            let image = self.write_changed(index, |mut open| {
+                open.part_records()?;
+                let Open { layout, chunk, worker, memory, .. } = open;
+                let records = find(layout, chunk, worker);
+                let places = places(calls);
+                let left = chunk.len() - places.len();
+                let gone = |place: &usize| places.binary_search(&(*place as u32)).is_ok();
+                let first = (0..chunk.len()).find(|place| !gone(place)).unwrap_or(0);
+                chunk.close_over(layout, &places, records);
+                Members::new(chunk.members.id(first), left, 0, memory).map(Some)
+            });
             match image {
                 Ok(image) => written.extend(image.map(|image| (index, image))),
                 Err(error) => {

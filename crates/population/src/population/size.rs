@@ -107,17 +107,17 @@ impl<T: Number> Population<T> {
         }
         let history = self.history.as_ref();
         let past = history.map_or(0, |it| it.least_bytes(agents, self.chunk_agents));
-        whole.min(self.fixed_bytes(keep_arrays) + past + self.all_line_bytes(agents))
+        let least = self.fixed_bytes(keep_arrays) + past;
+        // Who comes is let in by what stays in memory, however little the rest would be.
+        if self.changes() { least + self.all_line_bytes(agents) } else { whole.min(least) }
     }
 
     /// What stays in memory of agents wherever they are: the lines of members who come and go, and of as
     /// many as a chunk has a copy on the way.
     fn all_line_bytes(&self, agents: u64) -> u128 {
-        if !self.changes() {
-            return 0;
-        }
-        // Chunks that became small have pages of their own.
-        let chunks = agents.div_ceil(self.chunk_agents as u64).saturating_mul(2) + 2;
+        // Chunks that became small have pages of their own, and so have those that are parted as agents
+        // come back.
+        let chunks = agents.div_ceil(self.chunk_agents as u64).saturating_mul(4) + 4;
         let lines = u128::from(agents) * MEMBER_BYTES as u128;
         let most = usize::try_from(agents).map_or(self.most_chunk, |it| it.min(self.most_chunk));
         let copy = 2 * u128::from(self.most_line_bytes(most));
