@@ -5,14 +5,18 @@
 //! The ratio is a plain pass ÷ a tick: 1 where nothing but the disk's rate bounds a tick. Both go through
 //! the system's cache of files, as a run does; where that is faster than agents are stepped, stepping is
 //! what bounds the ratio, and what streaming adds to it is a tick − one in memory.
+//!
+//! So there are two populations of as large beliefs: one that plans and acts in the default grid, where
+//! most of a tick is planning, and one that follows something through it and only infers, where a tick
+//! is little more than a pass over its beliefs.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use populace_agent::Model;
 use populace_agent::models::{GridOptions, grid};
+use populace_agent::{Model, Tensor};
 use populace_pool::Bytes;
 use populace_population::{Belief, Settings, Simulation};
 use serde::Serialize;
@@ -33,6 +37,8 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     name: &'static str,
+    /// What its agents do.
+    subject: &'static str,
     agents: u64,
     threads: usize,
     budget_bytes: u64,
@@ -48,9 +54,35 @@ pub(super) struct Row {
     checked: bool,
 }
 
-/// Runs it on so many threads.
-pub(super) fn row(threads: usize) -> Outcome<Row> {
-    let model = grid(&GridOptions::default())?;
+/// Runs them on so many threads.
+pub(super) fn rows(threads: usize) -> Outcome<Vec<Row>> {
+    let grid = grid(&GridOptions::default())?;
+    let follower = follower(&grid)?;
+    [("grid", grid), ("following", follower)]
+        .iter()
+        .map(|(subject, model)| row(subject, model, threads))
+        .collect()
+}
+
+/// Agents that see a walker in the grid as those who live there see themselves: through the same noise,
+/// and it goes where it likes. There is nothing that they could do about it.
+fn follower(grid: &Model) -> Outcome<Model> {
+    let states = grid.num_states()[0];
+    let moves = grid.num_controls[0];
+    let chances = grid.b[0].to_dense();
+    let mut walks = vec![0.0; states * states];
+    for (entry, chance) in walks.iter_mut().enumerate() {
+        let moved = (0..moves).map(|action| chances.values().get(entry * moves + action));
+        *chance = moved.sum::<f64>() / moves as f64;
+    }
+    let b = Tensor::dense([states, states, 1], walks)?;
+    let mut model = Model::new(grid.dialect, grid.a.clone(), vec![b]);
+    model.d = grid.d.clone();
+    model.check()?;
+    Ok(model)
+}
+
+fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
     let directory = tempfile::tempdir()
         .map_err(|error| Failure::other(format!("{NAME}: no directory for files: {error}")))?;
     let whole = Settings {
@@ -60,8 +92,8 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
         belief: Belief::Dense,
         ..Settings::default()
     };
-    let working_set_bytes = in_memory_bytes(&model, &whole)?;
-    let mut roomy = Simulation::new(&model, None, &whole, steps(), false)?;
+    let working_set_bytes = in_memory_bytes(model, &whole)?;
+    let mut roomy = Simulation::new(model, None, &whole, steps(), false)?;
     let settings = Settings {
         budget_bytes: working_set_bytes / 2,
         spill: Some(directory.path().to_owned()),
@@ -69,7 +101,7 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
     };
     let unmeasured =
         |error: std::io::Error| Failure::other(format!("{NAME}: a plain pass: {error}"));
-    let mut run = Simulation::new(&model, None, &settings, steps(), false)?;
+    let mut run = Simulation::new(model, None, &settings, steps(), false)?;
     (0..WARM_TICKS).try_for_each(|_| run.tick())?;
     (0..=WARM_TICKS).try_for_each(|_| roomy.tick())?;
     let before = run.spilled();
@@ -93,6 +125,7 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
     let (tick, memory, pass) = (median(ticks), median(in_memory), median(passes));
     Ok(Row {
         name: NAME,
+        subject,
         agents: AGENTS,
         threads,
         budget_bytes: settings.budget_bytes,
@@ -178,7 +211,7 @@ pub(super) fn table(rows: &[&Row]) -> String {
     ]);
     for row in rows {
         table.row([
-            row.name.to_owned(),
+            format!("{} {}", row.name, row.subject),
             grouped(row.agents),
             row.threads.to_string(),
             Bytes(row.budget_bytes).to_string(),
