@@ -74,7 +74,7 @@ impl ChunkLayout {
         changes: bool,
     ) -> Result<Self> {
         let actions = model.num_actions();
-        // Who comes and goes takes a record of their own along.
+        // Who comes and goes takes a record along, and it does not say in which tier it is.
         let lower = if changes { Vec::new() } else { record.lower::<T>() };
         let steps_alike = !model.steps_sparse() && record.experience.is_empty();
         let shares = steps_alike;

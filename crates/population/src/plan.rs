@@ -91,7 +91,7 @@ pub fn plan(
 }
 
 /// As [`plan`], of agents that may come and go: a [`Crowd`](crate::Crowd), or those of
-/// [`Simulation::living`]. They share no records.
+/// [`Simulation::living`]. Their beliefs are not demoted.
 ///
 /// # Errors
 ///

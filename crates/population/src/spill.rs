@@ -12,6 +12,8 @@
 //!   more than chunks, workers, and images [aside](Spill::write_aside) at once.
 //! - Every image read is checked against its checksum.
 //! - Nothing here needs memory in a tick: whatever grows beyond the budget is evicted by writing it.
+//! - Agents that come and go are changed between ticks: who they are stays
+//!   in memory, and an image says whose it is.
 //! - The file has no name: nobody else can open it, and it goes with the process, however that ends.
 
 use std::fs::File;
@@ -111,7 +113,11 @@ impl Spill {
             directory: directory.to_owned(),
             file,
             ahead: None,
-            slot_bytes: (most_image_bytes(layout, agents) as u64).next_multiple_of(PAGE_BYTES),
+            // Where slots start at powers of two the system caches the file in large pieces, which are
+            // written with less ado.
+            slot_bytes: (most_image_bytes(layout, agents) as u64)
+                .next_power_of_two()
+                .max(PAGE_BYTES),
             slots: Vec::new(),
             image_bytes: Vec::new(),
             free: Mutex::new(Free { given_up, next: 0 }),

@@ -6,9 +6,9 @@
 //! the system's cache of files, as a run does; where that is faster than agents are stepped, stepping is
 //! what bounds the ratio, and what streaming adds to it is a tick − one in memory.
 //!
-//! So there are two populations of as large beliefs: one that plans and acts in the default grid, where
-//! most of a tick is planning, and one that follows something through it and only infers, where a tick
-//! is little more than a pass over its beliefs.
+//! So there are two populations: one that lives in the default grid, of whom a tick steps everybody; and a
+//! crowd of the same agents of whom a tick calls every tenth, so that as much is streamed and less is
+//! computed.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -16,9 +16,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use populace_agent::models::{GridOptions, grid};
-use populace_agent::{Model, Tensor};
 use populace_pool::Bytes;
-use populace_population::{Belief, Settings, Simulation};
+use populace_population::{Belief, Crowd, Memory, Settings, Simulation, Spilled};
 use serde::Serialize;
 
 use super::WARM_TICKS;
@@ -31,13 +30,15 @@ pub(super) const NAME: &str = "spill";
 /// Dense beliefs of the default grid: 1,600 bytes each.
 const AGENTS: u64 = 60_000;
 const TIMED_TICKS: usize = 15;
+/// Of how many agents a crowd's tick calls one.
+const CALLED: u64 = 10;
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A population of twice the budget.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     name: &'static str,
-    /// What its agents do.
+    /// Whose agents they are.
     subject: &'static str,
     agents: u64,
     threads: usize,
@@ -56,33 +57,54 @@ pub(super) struct Row {
 
 /// Runs them on so many threads.
 pub(super) fn rows(threads: usize) -> Outcome<Vec<Row>> {
-    let grid = grid(&GridOptions::default())?;
-    let follower = follower(&grid)?;
-    [("grid", grid), ("following", follower)]
-        .iter()
-        .map(|(subject, model)| row(subject, model, threads))
-        .collect()
+    let model = grid(&GridOptions::default())?;
+    let living = |settings: &Settings| {
+        let simulation = Simulation::new(&model, None, settings, steps(), false)?;
+        Ok(Subject::Living(Box::new(simulation)))
+    };
+    let called = |settings: &Settings| {
+        Ok(Subject::Called(Box::new(Crowd::new(&model, settings)?), model.num_obs()[0] as u64))
+    };
+    Ok(vec![row("grid", threads, living)?, row("crowd", threads, called)?])
 }
 
-/// Agents that see a walker in the grid as those who live there see themselves: through the same noise,
-/// and it goes where it likes. There is nothing that they could do about it.
-fn follower(grid: &Model) -> Outcome<Model> {
-    let states = grid.num_states()[0];
-    let moves = grid.num_controls[0];
-    let chances = grid.b[0].to_dense();
-    let mut walks = vec![0.0; states * states];
-    for (entry, chance) in walks.iter_mut().enumerate() {
-        let moved = (0..moves).map(|action| chances.values().get(entry * moves + action));
-        *chance = moved.sum::<f64>() / moves as f64;
+/// Who is stepped.
+enum Subject {
+    /// Everybody, in their world.
+    Living(Box<Simulation>),
+    /// Every tenth agent, who sees one of so many outcomes.
+    Called(Box<Crowd>, u64),
+}
+
+impl Subject {
+    fn tick(&mut self) -> Outcome {
+        match self {
+            Self::Living(run) => run.tick()?,
+            Self::Called(crowd, outcomes) => {
+                let tick = crowd.ticks();
+                let ids: Vec<u64> = (tick % CALLED..AGENTS).step_by(CALLED as usize).collect();
+                let seen: Vec<i32> =
+                    ids.iter().map(|id| ((id + tick) % *outcomes) as i32).collect();
+                crowd.step_subset(&ids, &seen, &mut vec![0; ids.len()])?;
+            }
+        }
+        Ok(())
     }
-    let b = Tensor::dense([states, states, 1], walks)?;
-    let mut model = Model::new(grid.dialect, grid.a.clone(), vec![b]);
-    model.d = grid.d.clone();
-    model.check()?;
-    Ok(model)
+
+    /// What it has done, the most memory that it took, and what it has on disk.
+    fn told(&self) -> (u64, Memory, Spilled) {
+        match self {
+            Self::Living(it) => (it.trajectory_hash(), it.peak(), it.spilled()),
+            Self::Called(it, _) => (it.trajectory_hash(), it.peak(), it.spilled()),
+        }
+    }
 }
 
-fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
+fn row(
+    subject: &'static str,
+    threads: usize,
+    make: impl Fn(&Settings) -> Outcome<Subject>,
+) -> Outcome<Row> {
     let directory = tempfile::tempdir()
         .map_err(|error| Failure::other(format!("{NAME}: no directory for files: {error}")))?;
     let whole = Settings {
@@ -92,8 +114,9 @@ fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
         belief: Belief::Dense,
         ..Settings::default()
     };
-    let working_set_bytes = in_memory_bytes(model, &whole)?;
-    let mut roomy = Simulation::new(model, None, &whole, steps(), false)?;
+    let mut roomy = make(&whole)?;
+    (0..=WARM_TICKS).try_for_each(|_| roomy.tick())?;
+    let working_set_bytes = roomy.told().1.total();
     let settings = Settings {
         budget_bytes: working_set_bytes / 2,
         spill: Some(directory.path().to_owned()),
@@ -101,12 +124,11 @@ fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
     };
     let unmeasured =
         |error: std::io::Error| Failure::other(format!("{NAME}: a plain pass: {error}"));
-    let mut run = Simulation::new(model, None, &settings, steps(), false)?;
+    let mut run = make(&settings)?;
     (0..WARM_TICKS).try_for_each(|_| run.tick())?;
-    (0..=WARM_TICKS).try_for_each(|_| roomy.tick())?;
-    let before = run.spilled();
+    let (_, _, before) = run.told();
     run.tick()?;
-    let after = run.spilled();
+    let (_, _, after) = run.told();
     let (read, written) =
         (after.read_bytes - before.read_bytes, after.written_bytes - before.written_bytes);
     let mut plain = Plain::new(directory.path(), read.midpoint(written)).map_err(unmeasured)?;
@@ -123,6 +145,7 @@ fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
         passes.push(start.elapsed().as_secs_f64());
     }
     let (tick, memory, pass) = (median(ticks), median(in_memory), median(passes));
+    let ((hash, peak, _), (expected, ..)) = (run.told(), roomy.told());
     Ok(Row {
         name: NAME,
         subject,
@@ -135,20 +158,12 @@ fn row(subject: &'static str, model: &Model, threads: usize) -> Outcome<Row> {
         memory_seconds: memory,
         plain_seconds: pass,
         ratio: pass / tick,
-        checked: run.trajectory_hash() == roomy.trajectory_hash()
-            && run.peak().total() <= settings.budget_bytes,
+        checked: hash == expected && peak.total() <= settings.budget_bytes,
     })
 }
 
 fn steps() -> u64 {
     WARM_TICKS + 1 + TIMED_TICKS as u64
-}
-
-/// The most that the run takes that has room.
-fn in_memory_bytes(model: &Model, settings: &Settings) -> Outcome<u64> {
-    let mut run = Simulation::new(model, None, settings, steps(), false)?;
-    (0..steps()).try_for_each(|_| run.tick())?;
-    Ok(run.peak().total())
 }
 
 /// A file, read and written from its start to its end.

@@ -77,7 +77,7 @@ fn whichever_write_fails_the_tick_can_be_finished() {
 fn living(model: &Model, settings: &Settings, store: &std::path::Path) -> Population<f32> {
     let schedule = Schedule {
         every: 2,
-        spawn: 40,
+        spawn: 100,
         retire: 0.1,
         lifetime: Some(7),
         hibernate: 0.2,
@@ -107,18 +107,21 @@ fn whichever_write_fails_who_comes_and_goes_is_where_they_should_be() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("rest");
     let model = grid(&GridOptions { side: 8, slip: 0.1, ..GridOptions::default() }).unwrap();
+    let long = std::env::var_os("POPULACE_LONG").is_some();
+    let (first, step) = if long { (200, 31) } else { (24, 211) };
     for threads in [1, 2] {
-        let settings = Settings { agents: 300, threads, chunk: Some(32), ..Settings::default() };
+        let settings = Settings { agents: 1200, threads, chunk: Some(600), ..Settings::default() };
         let mut whole = living(&model, &settings, &store);
         (0..LIVES).for_each(|_| live(&mut whole).unwrap());
         let expected = (whole.trajectory_hash(), whole.lifecycle_counts(), whole.ids());
         drop(whole);
         let spill = Some(directory.path().to_owned());
         let roomy = Settings { spill, ..settings };
-        let least = living(&model, &roomy, &store).fixed.total();
-        let settings = Settings { budget_bytes: least + (112 << 10), ..roomy };
+        // 1200 and as many as may come; hardly any of them are in memory.
+        let least = living(&model, &roomy, &store).asked_of(1700, true, false);
+        let settings = Settings { budget_bytes: least as u64 + (16 << 10), ..roomy };
         let mut failures = 0;
-        for call in (1..60).chain((60..).step_by(97)) {
+        for call in (1..first).chain((first..).step_by(step)) {
             let mut run = living(&model, &settings, &store);
             let fault = Arc::new(Fault::default());
             if let Some(spill) = &mut run.spill {
@@ -146,6 +149,6 @@ fn whichever_write_fails_who_comes_and_goes_is_where_they_should_be() {
             }
             failures += 1;
         }
-        assert!(failures > 40, "only {failures} failures");
+        assert!(failures > 20, "only {failures} failures");
     }
 }
