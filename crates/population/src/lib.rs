@@ -40,6 +40,7 @@ mod schedule;
 mod settings;
 mod simulation;
 mod spill;
+mod threads;
 mod tick;
 mod trajectory;
 mod unfinished;

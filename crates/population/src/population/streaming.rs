@@ -35,7 +35,7 @@ pub(super) struct Stepping<'a, 'b, T: Number> {
 }
 
 impl<T: Number> Stepping<'_, '_, T> {
-    /// Takes a chunk through the tick, if it has not been; `next` is the place of the one after it.
+    /// Takes a chunk through the tick, if it has not been; `next` is the place of one that comes soon.
     pub(super) fn step(
         &self,
         (place, next): (usize, usize),
