@@ -53,7 +53,7 @@ impl<T: Number> Population<T> {
     /// leave of the budget.
     pub(crate) fn prepare_history(&mut self) -> Result<()> {
         let free = self.free_for_history();
-        if let (Some(history), Some(free)) = (&self.history, free) {
+        if let (Some(history), Some(free), true) = (&self.history, free, self.spills()) {
             let most = history.most_bytes(self.agents(), self.chunk_agents);
             let most = free.min(u64::try_from(most).unwrap_or(u64::MAX));
             let held = history.room_bytes() - history.unused_bytes();
@@ -70,7 +70,9 @@ impl<T: Number> Population<T> {
             let left = self.budget_bytes.saturating_sub(others);
             match (self.spills(), history.settings().bytes) {
                 // Agents on disk leave it all, and are better off with a part.
-                (true, None) => left.min((self.budget_bytes - self.fixed_memory().total()) / 2),
+                (true, None) => {
+                    left.min(self.budget_bytes.saturating_sub(self.fixed_memory().total()) / 2)
+                }
                 _ => left,
             }
         })

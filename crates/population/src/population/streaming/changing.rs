@@ -185,6 +185,9 @@ impl<T: Number> Population<T> {
 
     /// Sends a chunk to disk.
     fn evict(&mut self, place: usize) -> Result<()> {
+        if self.chunks[place].borrows() {
+            return self.finish_writing();
+        }
         let Self { spill, layout, chunks, .. } = self;
         let Some(spill) = spill else { return Ok(()) };
         spill.write(place, layout, &chunks[place])?;
