@@ -224,6 +224,14 @@ impl<T: Number> Population<T> {
         Ok(())
     }
 
+    /// What a chunk takes more, in bytes, once every agent has a record of its own; the first one stands for
+    /// all.
+    pub(crate) fn parted_bytes(&mut self) -> Result<u64> {
+        let Some(before) = self.chunks.first().map(Chunk::held_bytes) else { return Ok(0) };
+        self.open(0).part_records()?;
+        Ok(self.chunks[0].held_bytes().saturating_sub(before))
+    }
+
     /// A chunk of these members, and its image where memory does not hold so many `agents`; `fill` fills
     /// it.
     pub(crate) fn new_chunk(
