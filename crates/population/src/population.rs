@@ -19,7 +19,8 @@ use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
 use crate::history::Archive;
 use crate::lifecycle::Life;
-use crate::memory::{EngineMemory, most_idle_bytes};
+use crate::members::MEMBER_BYTES;
+use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::quota::Quota;
 use crate::record::{Number, RecordLayout, surprise};
 use crate::roster::{Call, Called, by_chunk};
@@ -155,7 +156,14 @@ impl<T: Number> Population<T> {
         let threads = Threads::new(settings.threads)?;
         let count = threads.count();
         let (chunk_agents, batch) = match given {
-            None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
+            None => {
+                let parts = parts(&model, count);
+                // Of chunks on disk the members' lines are in memory: these had better fill a page.
+                let lines = source.changes && settings.spill.is_some() && settings.chunk.is_none();
+                let least =
+                    if lines { parts as u64 * page_bytes() / MEMBER_BYTES as u64 } else { 0 };
+                chunk_size(&layout, settings.agents.max(least), settings.chunk, parts)
+            }
             Some(Given { chunk, .. }) => (chunk, settings.chunk.unwrap_or(chunk).min(chunk)),
         };
         let history = settings.history.as_ref().map(|history| {
