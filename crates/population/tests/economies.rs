@@ -158,7 +158,7 @@ fn who_is_stepped_shares_with_who_is_not() {
     // The last one's agents are on disk, but for whom a few pages hold.
     let folder = tempfile::tempdir().unwrap();
     let spill = Some(folder.path().to_owned());
-    let one = Settings { spill, ..settings(1) };
+    let one = Settings { spill, chunk: Some(16), ..settings(1) };
     let least = budgets::least_budget(one.budget_bytes, |budget_bytes| {
         Crowd::new(&model, &Settings { budget_bytes, ..one.clone() }).is_ok()
     });
