@@ -158,10 +158,13 @@ impl<T: Number> Population<T> {
         let (chunk_agents, batch) = match given {
             None => {
                 let parts = parts(&model, count);
-                // Of chunks on disk the members' lines are in memory: these had better fill a page.
-                let lines = source.changes && settings.spill.is_some() && settings.chunk.is_none();
-                let least =
-                    if lines { parts as u64 * page_bytes() / MEMBER_BYTES as u64 } else { 0 };
+                // Of chunks on disk the members' lines are in memory: these had better fill a page,
+                // however few agents there are to begin with.
+                let filling = parts * page_bytes() as usize / MEMBER_BYTES;
+                let least = match source.changes && settings.spill.is_some() {
+                    true => settings.chunk.unwrap_or(filling) as u64,
+                    false => 0,
+                };
                 chunk_size(&layout, settings.agents.max(least), settings.chunk, parts)
             }
             Some(Given { chunk, .. }) => (chunk, settings.chunk.unwrap_or(chunk).min(chunk)),

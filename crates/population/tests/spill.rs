@@ -159,7 +159,7 @@ fn a_directory_that_cannot_be_made_is_named() {
 fn a_crowd_on_disk_answers_as_one_in_memory() {
     let directory = tempfile::tempdir().unwrap();
     let (_, model) = &models()[1];
-    let roomy = Settings { agents: 0, belief: Belief::Log8, chunk: None, ..settings(1 << 30) };
+    let roomy = Settings { agents: 0, belief: Belief::Dense, chunk: None, ..settings(1 << 30) };
     let few = Settings { agents: 100, spill: Some(directory.path().to_owned()), ..roomy.clone() };
     let least = budgets::least_budget(1 << 30, |budget_bytes| {
         Crowd::new(model, &Settings { budget_bytes, ..few.clone() }).is_ok()
