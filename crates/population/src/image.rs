@@ -370,4 +370,39 @@ mod tests {
         assert_eq!((chunk.members.first(), chunk.len()), (40, 5));
         assert_eq!(chunk.contents(&layout), (&columns[..], &stream[..]));
     }
+
+    #[test]
+    fn an_image_of_version_3_had_a_place_for_who_was_not_stepped() {
+        let memory: SharedResource = Arc::new(Pages);
+        let model = grid(&GridOptions { side: 5, ..GridOptions::default() }).unwrap();
+        let model = CompiledModel::<f32>::compile(&model, Answers::Actions, &memory).unwrap();
+        let settings = Settings { belief: Belief::Dense, ..Settings::default() };
+        let record = RecordLayout::new(&model, &settings, None, false).unwrap();
+        let mut layout = ChunkLayout::new(record, model.num_actions(), 0, true).unwrap();
+        layout.shares = true;
+        // One byte an agent: its last action, of which the second has none.
+        let columns = [3_u8, 0, 5];
+        let record_bytes = layout.record.most_bytes();
+        let records: Vec<u8> = (0..3).flat_map(|agent| vec![agent + 1; record_bytes]).collect();
+        let mut stream = records.clone();
+        stream.resize(stream.len().next_multiple_of(8), 0);
+        let words = stream.len() as u64 / 8;
+        let kind = u64::from(super::MAGIC) | 3 << 32;
+        let header = [kind, 40, 3, 0, 0, columns.len() as u64, words];
+        let sum = [cast_slice(&header), &columns, &stream]
+            .into_iter()
+            .fold(0, XxHash3_64::oneshot_with_seed);
+        let mut image: Vec<u8> = cast_slice(&header).to_vec();
+        image.extend(sum.to_le_bytes());
+        image.extend(columns);
+        image.resize(image.len().next_multiple_of(8), 0);
+        image.extend(&stream);
+        let chunk = read(&layout, &image, &memory).unwrap();
+        let (found, stream) = chunk.contents(&layout);
+        let stream: &[u8] = cast_slice(stream);
+        assert_eq!((found, &stream[..8]), (&columns[..], &[0; 8][..]));
+        let expected = [&records[..record_bytes], &records[2 * record_bytes..]].concat();
+        assert_eq!(stream[8..8 + expected.len()], expected);
+        assert_eq!(stream.len(), (8 + expected.len()).next_multiple_of(8));
+    }
 }
