@@ -10,6 +10,7 @@ mod bound;
 mod checkpoint;
 mod chunk;
 mod crowd;
+mod doubt;
 mod economies;
 mod environment;
 mod error;
@@ -42,7 +43,6 @@ mod simulation;
 mod spill;
 mod tick;
 mod trajectory;
-mod unfinished;
 
 pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};
