@@ -414,12 +414,13 @@ fn owned(path: &Path) -> std::io::Result<File> {
 
 /// What the store says.
 fn refused(error: impl Into<redb::Error>) -> Error {
-    let error = error.into();
-    let kind = match error {
-        redb::Error::Corrupted(what) => return Error::invalid(format!("is damaged: {what}")),
-        redb::Error::Io(error) => return system(error),
-        redb::Error::UpgradeRequired(_) => ErrorKind::Invalid,
-        _ => ErrorKind::System,
-    };
-    Error::new(kind, error.to_string())
+    match error.into() {
+        redb::Error::Io(error) => system(error),
+        redb::Error::PreviousIo => {
+            Error::new(ErrorKind::System, "could not be opened again after it had failed")
+        }
+        redb::Error::Corrupted(what) => Error::invalid(format!("is damaged: {what}")),
+        other @ redb::Error::UpgradeRequired(_) => Error::invalid(other.to_string()),
+        other => Error::new(ErrorKind::System, other.to_string()),
+    }
 }
