@@ -112,10 +112,10 @@ def test_what_is_not_there_is_named(arguments, name) -> None:
         pp.Agent(**factored(np.random.default_rng(7)), **arguments)
 
 
-def test_some_controls_alone() -> None:
+def test_policies_are_over_all_controls_whichever_are_named() -> None:
     agent = pp.Agent(**factored(np.random.default_rng(7)), control_fac_idx=[1], policy_len=2)
-    assert agent.policies.policy_arr.shape == (9, 2, 2)
-    assert not agent.policies.policy_arr[..., 0].any()
+    assert agent.control_fac_idx == [1]
+    assert len(agent.policies.policy_arr) == np.prod(agent.num_controls) ** 2
 
 
 def learner(rng: np.random.Generator, batch_size: int, **arguments) -> pp.Agent:

@@ -12,7 +12,7 @@ fn golden() -> Vec<PathBuf> {
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert_eq!(files.len(), 65);
+    assert_eq!(files.len(), 66);
     files
 }
 

@@ -114,6 +114,11 @@ fn every_rule_has_its_line() {
         ("agent.inference_algo: pymdp-1 has no \"VANILLA\", only fpi, mmp, vmp, ovf, exact, exact-joint", |m| m.arguments.inference_algo = InferenceAlgorithm::Vanilla),
         ("agent.inference_algo: \"exact\" is for one factor, and there are 2", |m| m.arguments.inference_algo = InferenceAlgorithm::Exact),
         ("agent.use_BMA: pymdp-1 has no such thing", |m| m.arguments.use_bma = true),
+        ("agent.modalities_to_learn: pymdp-1 has no such thing", |m| m.arguments.modalities_to_learn = Some(vec![0])),
+        ("agent.factors_to_learn: pymdp-1 has no such thing", |m| m.arguments.factors_to_learn = Some(vec![])),
+        ("agent.control_fac_idx[1]: is 2, and there are 2 control factors", |m| m.arguments.control_fac_idx = Some(vec![0, 2])),
+        ("agent.control_fac_idx[1]: 0 stands there twice", |m| m.arguments.control_fac_idx = Some(vec![0, 0])),
+        ("agent.control_fac_idx[0]: factor 1 has one action", |m| m.arguments.control_fac_idx = Some(vec![1])),
         ("agent.learn_A: needs Dirichlet counts, but pA.0 is missing", |m| m.arguments.learn_a = true),
         ("agent.learn_B: needs Dirichlet counts, but pB.0 is missing", |m| m.arguments.learn_b = true),
         ("agent.learn_D: needs Dirichlet counts, but pD.0 is missing", |m| m.arguments.learn_d = true),
@@ -237,6 +242,12 @@ fn pymdp_0_refuses_what_it_lacks() {
         }),
         ("agent.learn_E: pymdp-0 has no such thing", |m| m.arguments.learn_e = true),
         ("agent.keep_zeros: pymdp-0 has no such thing", |m| m.arguments.keep_zeros = true),
+        ("agent.modalities_to_learn[0]: is 9, and there are 2 modalities", |m| {
+            m.arguments.modalities_to_learn = Some(vec![9])
+        }),
+        ("agent.factors_to_learn[1]: 0 stands there twice", |m| {
+            m.arguments.factors_to_learn = Some(vec![0, 0])
+        }),
         ("agent.planning_interval: pymdp-0 has no such thing", |m| {
             m.arguments.planning_interval = 2;
         }),

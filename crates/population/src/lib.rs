@@ -41,6 +41,7 @@ mod schedule;
 mod settings;
 mod simulation;
 mod spill;
+mod threads;
 mod tick;
 mod trajectory;
 

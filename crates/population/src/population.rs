@@ -13,8 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use populace_agent::{Answers, CompiledModel, Model, Planner, Scratch};
 use populace_pool::{Pool, Record, Reservation, SharedResource};
 use populace_tensor::Array;
-use rayon::ThreadPool;
-use rayon::prelude::*;
 
 use crate::chunk::{Chunk, ChunkLayout, Spare};
 use crate::crowd::Enumerator;
@@ -26,6 +24,7 @@ use crate::quota::Quota;
 use crate::record::{Number, RecordLayout, surprise};
 use crate::roster::{Call, Called, by_chunk};
 use crate::spill::Spill;
+use crate::threads::Threads;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings};
 use size::{chunk_size, parts};
@@ -44,7 +43,7 @@ pub(crate) struct Population<T: Number> {
     pub(crate) layout: ChunkLayout,
     pub(crate) environment: Box<dyn Environment>,
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
-    threads: Arc<ThreadPool>,
+    threads: Arc<Threads>,
     pub(crate) chunk_agents: usize,
     batch: usize,
     /// The chunk that the settings ask for.
@@ -152,15 +151,8 @@ impl<T: Number> Population<T> {
             record.shedding.mass /= surprise(source.model);
         }
         let layout = ChunkLayout::of(record, &model, environment.state_bytes(), source.changes)?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.threads)
-            .thread_name(|index| format!("populace-{index}"))
-            .build()
-            .map_err(|error| Error::new(ErrorKind::System, format!("threads: {error}")))?;
-        // A thread that looks for work for the first time allocates. Were that left to the first ticks,
-        // one that a busy machine starts late would do it in the middle of a run.
-        threads.broadcast(|_| ());
-        let count = threads.current_num_threads();
+        let threads = Threads::new(settings.threads)?;
+        let count = threads.count();
         let (chunk_agents, batch) = match given {
             None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
             Some(Given { chunk, .. }) => (chunk, settings.chunk.unwrap_or(chunk).min(chunk)),
@@ -336,44 +328,42 @@ impl<T: Number> Population<T> {
         let (chunks, kept, workers) = (&mut self.chunks, &mut self.kept, &self.workers);
         let hash = AtomicU64::new(0);
         let (spill, memory) = (self.spill.as_ref(), &self.memory);
-        let stepping = Stepping { tick: &tick, spill, memory, left_free, hash: &hash };
+        let threads = &*self.threads;
+        let count = threads.count();
+        let stepping =
+            Stepping { tick: &tick, spill, memory, threads: count, left_free, hash: &hash };
         let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
-            let worker = &workers[rayon::current_thread_index().unwrap_or(0)];
+            let worker = &workers[threads.own()];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
             stepping.step(place, chunk, called, &mut worker, kept)
         };
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
-        let stepped: Result<()> = self.threads.install(|| match (kept, calls) {
-            (None, None) => {
-                let chunks = chunks.par_iter_mut().with_max_len(1).enumerate();
-                chunks.try_for_each(|(place, chunk)| step(place, chunk, Called::All, None))
-            }
+        let places = chunks.iter_mut().enumerate();
+        let stepped = match (kept, calls) {
             (_, Some(calls)) => {
-                let mut rest = &mut chunks[..];
-                let mut called = Vec::new();
-                let mut before = 0;
-                for (index, calls) in by_chunk(calls) {
-                    let (chunk, after) =
-                        std::mem::take(&mut rest)[index - before..].split_at_mut(1);
-                    called.push((index, &mut chunk[0], calls));
-                    (rest, before) = (after, index + 1);
-                }
-                called.into_par_iter().with_max_len(1).try_for_each(|(place, chunk, calls)| {
-                    step(place, chunk, Called::Some(calls), None)
+                let mut places = places;
+                let called = by_chunk(calls).filter_map(|(index, calls)| {
+                    let (place, chunk) = places.find(|&(place, _)| place == index)?;
+                    Some((place, chunk, Called::Some(calls)))
+                });
+                let step = |(place, chunk, called)| step(place, chunk, called, None);
+                threads.each(called, step)
+            }
+            (Some(kept), None) => {
+                let observations = kept.observations.chunks_mut(rows * modalities);
+                let rows = observations.zip(kept.actions.chunks_mut(rows * factors));
+                let kept = rows.map(|(observations, actions)| Kept { observations, actions });
+                threads.each(places.zip(kept), |((place, chunk), kept)| {
+                    step(place, chunk, Called::All, Some(kept))
                 })
             }
-            (Some(kept), None) => chunks
-                .par_iter_mut()
-                .with_max_len(1)
-                .enumerate()
-                .zip(kept.observations.par_chunks_mut(rows * modalities))
-                .zip(kept.actions.par_chunks_mut(rows * factors))
-                .try_for_each(|(((place, chunk), observations), actions)| {
-                    step(place, chunk, Called::All, Some(Kept { observations, actions }))
-                }),
-        });
+            (None, None) => {
+                let step = |(place, chunk)| step(place, chunk, Called::All, None);
+                threads.each(places, step)
+            }
+        };
         // Also of a tick that fails: the chunks that were stepped are not stepped again.
         self.demotions += tick.demotions.into_inner();
         self.hash = self.hash.wrapping_add(hash.into_inner());
@@ -393,10 +383,11 @@ impl<T: Number> Population<T> {
 
     /// Notes what is mapped now, if that is more than ever.
     pub(crate) fn note_peak(&mut self) {
-        let now = self.memory.split();
-        debug_assert_eq!(now.total(), self.memory.engine_bytes(), "a byte without a name");
-        if now.total() > self.peak.total() {
-            (self.peak, self.peak_agents) = (now, self.agents());
+        let bytes = self.memory.engine_bytes();
+        debug_assert_eq!(self.memory.split().total(), bytes, "a byte without a name");
+        // What the pool keeps is only told when all threads have stopped: not at every tick.
+        if bytes > self.peak.total() {
+            (self.peak, self.peak_agents) = (self.memory.split(), self.agents());
         }
     }
 
@@ -431,7 +422,7 @@ impl<T: Number> Population<T> {
     }
 
     /// The threads that agents are stepped on.
-    pub(crate) fn threads(&self) -> Arc<ThreadPool> {
+    pub(crate) fn threads(&self) -> Arc<Threads> {
         self.threads.clone()
     }
 
@@ -466,7 +457,7 @@ impl<T: Number> Population<T> {
     }
 
     pub(crate) fn thread_count(&self) -> usize {
-        self.threads.current_num_threads()
+        self.threads.count()
     }
 
     pub(crate) fn planner(&self) -> Planner {

@@ -217,7 +217,7 @@ impl Simulation {
     /// between threads, which would allocate now and then.
     pub fn on_worker<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
         let threads = with!(&self.0, population => population.threads());
-        threads.install(|| work(self))
+        threads.run(|| work(self))
     }
 
     /// What is on disk, where the settings let agents go there.

@@ -44,6 +44,6 @@ fn pymdp_1() {
 #[test]
 fn pymdp_0() {
     let files = golden("pymdp-0");
-    assert_eq!(files.len(), 15);
+    assert_eq!(files.len(), 16);
     files.iter().for_each(|file| compare(file));
 }

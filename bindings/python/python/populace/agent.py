@@ -162,12 +162,8 @@ class Agent:
         self.learn_C, self.learn_D, self.learn_E = learn_C, learn_D, learn_E
         self.control_fac_idx = [f for f, n in enumerate(self.num_controls) if n > 1]
         if control_fac_idx is not None:
+            # Policies are over all factors that have actions, as they are in pymdp.
             self.control_fac_idx = [int(f) for f in control_fac_idx]
-            if policies is None:
-                chosen = [
-                    n if f in self.control_fac_idx else 1 for f, n in enumerate(self.num_controls)
-                ]
-                policies = pymdp.all_policies(chosen, policy_len, None)
         self._own_b, self._own_pb = own_b, own_pb
         self._given = (
             None if policies is None else np.asarray(getattr(policies, "policy_arr", policies))

@@ -92,9 +92,6 @@ def _read_1(agent: Any, index: int) -> dict[str, Any]:
 
 def _read_0(agent: Any) -> dict[str, Any]:
     """pymdp 0.0.7: object arrays of arrays."""
-    for name in ("modalities_to_learn", "factors_to_learn"):
-        if getattr(agent, name) != "all":
-            raise NotImplementedError(f"{name}: {getattr(agent, name)!r}; Populace does only 'all'")
     if agent.edge_handling_params["policy_sep_prior"]:
         raise NotImplementedError("policy_sep_prior: Populace does not do it")
     default: dict[str, Any] = {
@@ -117,6 +114,7 @@ def _read_0(agent: Any) -> dict[str, Any]:
     plain = (
         "action_selection", "sampling_mode", "inference_algo", "inference_horizon", "use_utility",
         "use_states_info_gain", "use_param_info_gain", "lr_pA", "lr_pB", "lr_pD",
+        "modalities_to_learn", "factors_to_learn",
     )  # fmt: skip
     return {
         "dialect": "pymdp-0",

@@ -80,6 +80,9 @@ pub(crate) struct Counts {
     pub(crate) tables: usize,
     pub(crate) rows: usize,
     pub(crate) joint: usize,
+    /// Whether they grow. The array of those that do not is that of its counts all the same, from the
+    /// first update of its family on.
+    pub(crate) grow: bool,
 }
 
 /// What B is learnt from: the joint belief over two consecutive steps.
@@ -136,20 +139,24 @@ impl<T: Real> Learning<T> {
             dialect: model.dialect,
         };
         if agent.learn_a {
-            for (counts, a) in model.p_a.iter().zip(&model.a) {
-                learning.a.push(vectors.push(counts, a, 1, counts.columns()));
+            for (m, (counts, a)) in model.p_a.iter().zip(&model.a).enumerate() {
+                let grow = is_chosen(&agent.modalities_to_learn, m);
+                let counts = vectors.push(counts, a, 1, counts.columns());
+                learning.a.push(Counts { grow, ..counts });
             }
         }
         if agent.learn_b {
             for (f, (counts, b)) in model.p_b.iter().zip(&model.b).enumerate() {
                 let actions = model.actions_of(f);
                 let block = counts.rows() * counts.columns() / actions;
-                learning.b.push(vectors.push(counts, b, actions, block));
+                let grow = is_chosen(&agent.factors_to_learn, f);
+                learning.b.push(Counts { grow, ..vectors.push(counts, b, actions, block) });
             }
         }
         if agent.learn_d {
-            for (counts, d) in model.p_d.iter().zip(&model.d) {
-                learning.d.push(vectors.push(counts, d, 1, counts.rows()));
+            for (f, (counts, d)) in model.p_d.iter().zip(&model.d).enumerate() {
+                let grow = is_chosen(&agent.factors_to_learn, f);
+                learning.d.push(Counts { grow, ..vectors.push(counts, d, 1, counts.rows()) });
             }
         }
         if agent.learn_e {
@@ -165,6 +172,10 @@ impl<T: Real> Learning<T> {
         learning.blocks = vectors.blocks;
         Ok(Some(learning))
     }
+}
+
+fn is_chosen(chosen: &Option<Vec<usize>>, index: usize) -> bool {
+    chosen.as_ref().is_none_or(|chosen| chosen.contains(&index))
 }
 
 struct Vectors<T> {
@@ -188,7 +199,7 @@ impl<T: Real> Vectors<T> {
         put(given, tables, &mut self.given);
         let end = self.counts.len();
         self.blocks.extend((first..end).step_by(block).map(|start| start..start + block));
-        Counts { first, first_block, tables, rows, joint }
+        Counts { first, first_block, tables, rows, joint, grow: true }
     }
 }
 

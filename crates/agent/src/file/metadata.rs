@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::header::{Unique, complaint, shown};
-use super::slots::{self, count, named, string, text, wrong};
+use super::slots::{self, counts, named, string, text, wrong};
 use super::strict::Strict;
 use crate::model::arguments::Named;
 use crate::nearest::hint;
@@ -124,18 +124,19 @@ impl Metadata {
 }
 
 /// Arguments of pymdp that change nothing at the value given here, and are refused at any other.
-const INERT: [(&str, &str); 10] = [
+const INERT: [(&str, &str); 7] = [
     ("batch_size", "1"),
     ("learning_mode", "\"online\""),
     ("learn_C", "false"),
     ("preprocess_fn", "null"),
-    ("control_fac_idx", "null"),
     ("policy_sep_prior", "false"),
-    ("modalities_to_learn", "\"all\""),
-    ("factors_to_learn", "\"all\""),
     ("inference_params", "null"),
     ("save_belief_hist", "false"),
 ];
+
+/// The same of sophisticated inference.
+const INERT_IN_SEARCH: [(&str, &str); 2] =
+    [("neg_efe_stop_threshold", "10000000000.0"), ("topk_obsspace", "10000")];
 
 fn write_agent(model: &Model) -> Value {
     let mut agent = slots::write(&mut slots::of_agent(&mut model.arguments.clone()));
@@ -143,7 +144,7 @@ fn write_agent(model: &Model) -> Value {
     let plain = &mut Arguments::for_dialect(model.dialect);
     let plain = slots::write(&mut slots::of_agent(plain));
     if let Some(agent) = agent.as_object_mut() {
-        agent.retain(|key, value| !slots::OURS.contains(&key.as_str()) || plain[key] != *value);
+        agent.retain(|key, value| !slots::RARE.contains(&key.as_str()) || plain[key] != *value);
     }
     if model.dialect == Dialect::Pymdp0 {
         agent["inference_algo"] = json!(model.arguments.inference_algo.name_in(model.dialect));
@@ -153,7 +154,7 @@ fn write_agent(model: &Model) -> Value {
 
 fn read_search(value: &Value) -> Result<Sophisticated> {
     let mut search = Sophisticated::default();
-    slots::read("sophisticated", value, &mut slots::of_search(&mut search), &[])?;
+    slots::read("sophisticated", value, &mut slots::of_search(&mut search), &INERT_IN_SEARCH)?;
     Ok(search)
 }
 
@@ -164,11 +165,6 @@ fn read_sparse(value: Option<&Value>) -> Result<Vec<(String, Vec<usize>)>> {
         .iter()
         .map(|(name, shape)| Ok((name.clone(), counts(&format!("sparse.{}", shown(name)), shape)?)))
         .collect()
-}
-
-fn counts(name: &str, value: &Value) -> Result<Vec<usize>> {
-    let Some(list) = value.as_array() else { return Err(wrong(name, value, "a list")) };
-    list.iter().enumerate().map(|(index, item)| count(&format!("{name}[{index}]"), item)).collect()
 }
 
 fn lists(name: &str, value: Option<&Value>) -> Result<Option<Vec<Vec<usize>>>> {

@@ -20,17 +20,30 @@ pub(super) enum Slot<'a> {
     Selection(&'a mut ActionSelection),
     Sampling(&'a mut SamplingMode),
     Algorithm(&'a mut InferenceAlgorithm),
+    /// A list, or this word for all.
+    Chosen(&'a mut Option<Vec<usize>>, Option<&'static str>),
 }
 
 type Slots<'a> = Vec<(&'static str, Slot<'a>)>;
 
-/// Arguments that pymdp does not have: written where they ask for something.
-pub(super) const OURS: [&str; 8] =
-    ["learn_E", "lr_pE", "fr_pA", "fr_pB", "fr_pD", "fr_pE", "keep_zeros", "planning_interval"];
+/// Arguments that pymdp, or one of the two, does not have: written where they ask for something.
+pub(super) const RARE: [&str; 11] = [
+    "modalities_to_learn",
+    "factors_to_learn",
+    "control_fac_idx",
+    "learn_E",
+    "lr_pE",
+    "fr_pA",
+    "fr_pB",
+    "fr_pD",
+    "fr_pE",
+    "keep_zeros",
+    "planning_interval",
+];
 
 /// The places of an agent's arguments.
 pub(super) fn of_agent(agent: &mut Arguments) -> Slots<'_> {
-    use Slot::{Algorithm, Count, Real, Sampling, Selection, Switch, Window};
+    use Slot::{Algorithm, Chosen, Count, Real, Sampling, Selection, Switch, Window};
     vec![
         ("policy_len", Count(&mut agent.policy_len)),
         ("gamma", Real(&mut agent.gamma)),
@@ -52,6 +65,9 @@ pub(super) fn of_agent(agent: &mut Arguments) -> Slots<'_> {
         ("learn_A", Switch(&mut agent.learn_a)),
         ("learn_B", Switch(&mut agent.learn_b)),
         ("learn_D", Switch(&mut agent.learn_d)),
+        ("modalities_to_learn", Chosen(&mut agent.modalities_to_learn, Some("all"))),
+        ("factors_to_learn", Chosen(&mut agent.factors_to_learn, Some("all"))),
+        ("control_fac_idx", Chosen(&mut agent.control_fac_idx, None)),
         ("lr_pA", Real(&mut agent.lr_pa)),
         ("lr_pB", Real(&mut agent.lr_pb)),
         ("lr_pD", Real(&mut agent.lr_pd)),
@@ -127,6 +143,9 @@ impl Slot<'_> {
             Self::Selection(slot) => **slot = named(name, value)?,
             Self::Sampling(slot) => **slot = named(name, value)?,
             Self::Algorithm(slot) => **slot = named(name, value)?,
+            Self::Chosen(..) if value.is_null() => {}
+            Self::Chosen(slot, all) if value.is_string() && value.as_str() == *all => **slot = None,
+            Self::Chosen(slot, _) => **slot = Some(counts(name, value)?),
         }
         Ok(())
     }
@@ -140,6 +159,7 @@ impl Slot<'_> {
             Self::Selection(slot) => json!(slot.name()),
             Self::Sampling(slot) => json!(slot.name()),
             Self::Algorithm(slot) => json!(slot.name()),
+            Self::Chosen(slot, all) => slot.as_ref().map_or(json!(all), |slot| json!(slot)),
         }
     }
 }
@@ -151,6 +171,11 @@ pub(super) fn text(value: &Value) -> String {
 
 pub(super) fn wrong(name: &str, value: &Value, what: &str) -> Error {
     Error::invalid(format!("{name}: {} is not {what}", text(value)))
+}
+
+pub(super) fn counts(name: &str, value: &Value) -> Result<Vec<usize>> {
+    let Some(list) = value.as_array() else { return Err(wrong(name, value, "a list")) };
+    list.iter().enumerate().map(|(index, item)| count(&format!("{name}[{index}]"), item)).collect()
 }
 
 pub(super) fn count(name: &str, value: &Value) -> Result<usize> {

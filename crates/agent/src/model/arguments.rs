@@ -78,6 +78,11 @@ pub struct Arguments {
     pub learn_a: bool,
     pub learn_b: bool,
     pub learn_d: bool,
+    /// Of `pymdp-0`: the modalities whose A, and the factors whose B and D, are learnt; `None`, all.
+    pub modalities_to_learn: Option<Vec<usize>>,
+    pub factors_to_learn: Option<Vec<usize>>,
+    /// Checked, as pymdp does, and of no effect there: all that have actions are controlled.
+    pub control_fac_idx: Option<Vec<usize>>,
     pub lr_pa: f64,
     pub lr_pb: f64,
     pub lr_pd: f64,
@@ -127,6 +132,9 @@ impl Arguments {
             learn_a: false,
             learn_b: false,
             learn_d: false,
+            modalities_to_learn: None,
+            factors_to_learn: None,
+            control_fac_idx: None,
             lr_pa: 1.0,
             lr_pb: 1.0,
             lr_pd: 1.0,

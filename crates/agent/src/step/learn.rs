@@ -461,6 +461,9 @@ fn learn_a<T: Real, S: Simd>(
     let first_outcome: usize = model.outcomes[..m].iter().sum();
     for lane in (0..LANES).filter(|&lane| learns[lane]) {
         scratch.learning.set(lane, Family::A as usize);
+        if !counts.grow {
+            continue;
+        }
         let (soft, observed) = (&scratch.soft, scratch.observations[m][lane]);
         let seen = |o: usize| match scratch.use_soft {
             true => soft[first_outcome + o][lane],
@@ -545,7 +548,10 @@ fn learn_b<T: Real, S: Simd>(
             let bit = lane * own.mask_bytes;
             let block = FLAGS + counts.first_block + action;
             own.masks[bit] |= 1 << Family::B as usize;
-            own.masks[bit + block / 8] |= 1 << (block % 8);
+            own.masks[bit + block / 8] |= u8::from(counts.grow) << (block % 8);
+        }
+        if !counts.grow {
+            continue;
         }
         let lanes_least = Lane(weight.0.map(least));
         let (weight, keep) = (Vector::load(simd, &weight), Vector::load(simd, &keep));

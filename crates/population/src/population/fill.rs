@@ -1,7 +1,6 @@
 //! How a population gets its first agents: newly born, or where a checkpoint left them.
 
 use populace_tensor::Array;
-use rayon::prelude::*;
 
 use super::streaming::Room;
 use super::{Given, KeptArrays, Population, Source};
@@ -44,11 +43,12 @@ impl<T: Number> Population<T> {
             })?);
         }
         let spill = spill.as_ref();
-        self.threads.install(|| {
-            let chunks = chunks.par_iter_mut().enumerate();
-            let here = chunks.filter(|&(place, _)| spill.is_none_or(|spill| !spill.is_away(place)));
-            here.for_each(|(_, chunk)| begin(environment, seed, layout, chunk, 0));
-        });
+        let places = chunks.iter_mut().enumerate();
+        let here = places.filter(|&(place, _)| spill.is_none_or(|spill| !spill.is_away(place)));
+        self.threads.each(here, |(_, chunk)| {
+            begin(environment, seed, layout, chunk, 0);
+            Ok(())
+        })?;
         self.number_rows();
         self.life.next_id = agents;
         self.note_peak();

@@ -205,7 +205,7 @@ pub(super) fn chunk_size(
 ) -> (usize, usize) {
     let population = usize::try_from(agents).unwrap_or(usize::MAX).max(1);
     let cached = CHUNK_BYTES / layout.record.most_bytes().max(1);
-    let share = population.div_ceil(parts);
+    let share = population.div_ceil(parts).next_multiple_of(16);
     let chosen = cached.min(share).clamp(16, CHUNK_AGENTS) / 16 * 16;
     // Places in a chunk's records are counted in 4 bytes.
     let most = (u32::MAX as usize / layout.record.most_bytes().max(1)).max(1);

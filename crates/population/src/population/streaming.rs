@@ -25,6 +25,8 @@ pub(super) struct Stepping<'a, 'b, T: Number> {
     pub(super) tick: &'a Tick<'b, T>,
     pub(super) spill: Option<&'a Spill>,
     pub(super) memory: &'a EngineMemory,
+    /// How many chunks are stepped at once.
+    pub(super) threads: usize,
     /// What agents from disk leave to others, in bytes.
     pub(super) left_free: u64,
     /// What the chunks that were stepped add to the trajectory hash.
@@ -49,7 +51,7 @@ impl<T: Number> Stepping<'_, '_, T> {
                 // A chunk could not be written: the tick has failed, and this one is left for later.
                 return Ok(());
             }
-            spill.read_ahead(place + 1);
+            spill.read_ahead(place + self.threads);
             if spill.is_away(place) {
                 spill.read(place, self.tick.layout, chunk, spare)?;
             }

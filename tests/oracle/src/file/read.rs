@@ -178,6 +178,13 @@ impl File<'_> {
             let count = || value.as_u64().map(|n| n as usize).ok_or_else(wrong);
             let flag = || value.as_bool().ok_or_else(wrong);
             let word = || value.as_str().ok_or_else(wrong);
+            let chosen = || match value.as_array() {
+                None => Ok(None),
+                Some(list) => {
+                    let index = |one: &Value| one.as_u64().map(|n| n as usize).ok_or_else(wrong);
+                    list.iter().map(index).collect::<Result<Vec<_>, _>>().map(Some)
+                }
+            };
             match key.as_str() {
                 "policy_len" => arguments.policy_len = count()?,
                 "gamma" => arguments.gamma = number()?,
@@ -200,6 +207,9 @@ impl File<'_> {
                 "learn_A" => arguments.learn_a = flag()?,
                 "learn_B" => arguments.learn_b = flag()?,
                 "learn_D" => arguments.learn_d = flag()?,
+                "modalities_to_learn" => arguments.modalities_to_learn = chosen()?,
+                "factors_to_learn" => arguments.factors_to_learn = chosen()?,
+                "control_fac_idx" => {}
                 "lr_pA" => arguments.lr_pa = number()?,
                 "lr_pB" => arguments.lr_pb = number()?,
                 "lr_pD" => arguments.lr_pd = number()?,

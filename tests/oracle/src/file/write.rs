@@ -252,6 +252,8 @@ fn named(arguments: &Arguments, dialect: Dialect) -> Vec<(&'static str, Value)> 
         ("learn_A", json!(arguments.learn_a)),
         ("learn_B", json!(arguments.learn_b)),
         ("learn_D", json!(arguments.learn_d)),
+        ("modalities_to_learn", chosen(&arguments.modalities_to_learn)),
+        ("factors_to_learn", chosen(&arguments.factors_to_learn)),
         ("lr_pA", json!(arguments.lr_pa)),
         ("lr_pB", json!(arguments.lr_pb)),
         ("lr_pD", json!(arguments.lr_pd)),
@@ -264,6 +266,11 @@ fn named(arguments: &Arguments, dialect: Dialect) -> Vec<(&'static str, Value)> 
         ("keep_zeros", json!(arguments.keep_zeros)),
         ("planning_interval", json!(arguments.planning_interval)),
     ]
+}
+
+/// Those that are chosen, or that all are.
+fn chosen(list: &Option<Vec<usize>>) -> Value {
+    list.as_ref().map_or(json!("all"), |list| json!(list))
 }
 
 fn sophisticated(search: &Sophisticated) -> Value {

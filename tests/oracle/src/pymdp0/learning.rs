@@ -7,8 +7,13 @@ use crate::problem::Problem;
 /// pA_m += lr · o ⊗ q where A_m > 0; A = α / Σα.
 pub(super) fn update_a(problem: &mut Problem, weights: &[Vec<f64>], qs: &[Vec<f64>]) {
     let (rate, forgetting) = (problem.arguments.lr_pa, problem.arguments.fr_pa);
+    let chosen = &problem.arguments.modalities_to_learn;
     for (m, counts) in problem.p_a.iter_mut().enumerate() {
         let a = &mut problem.a[m];
+        if !is_chosen(chosen, m) {
+            *a = counts.normalise_columns();
+            continue;
+        }
         for count in &mut counts.data {
             *count = kept(forgetting, *count);
         }
@@ -32,8 +37,13 @@ pub(super) fn update_b(
     action: &[usize],
 ) {
     let (rate, forgetting) = (problem.arguments.lr_pb, problem.arguments.fr_pb);
+    let chosen = &problem.arguments.factors_to_learn;
     for (f, counts) in problem.p_b.iter_mut().enumerate() {
         let b = &mut problem.b[f];
+        if !is_chosen(chosen, f) {
+            *b = counts.normalise_columns();
+            continue;
+        }
         let mut position = 0;
         b.each(|index, p| {
             if index[2] == action[f] {
@@ -53,10 +63,15 @@ pub(super) fn update_d(problem: &mut Problem, qs: &[Vec<f64>]) {
     let (rate, forgetting) = (problem.arguments.lr_pd, problem.arguments.fr_pd);
     for (f, counts) in problem.p_d.iter_mut().enumerate() {
         for (count, q) in counts.data.iter_mut().zip(&qs[f]) {
-            if *count > 0.0 {
+            if *count > 0.0 && is_chosen(&problem.arguments.factors_to_learn, f) {
                 *count = kept(forgetting, *count) + rate * q;
             }
         }
         problem.d[f] = Array::normalise_columns(counts);
     }
+}
+
+/// Whether one of these is among those that grow; the arrays of all follow their counts.
+fn is_chosen(chosen: &Option<Vec<usize>>, index: usize) -> bool {
+    chosen.as_ref().is_none_or(|chosen| chosen.contains(&index))
 }

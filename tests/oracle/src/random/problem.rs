@@ -299,6 +299,14 @@ fn beyond(draw: &mut Draw, plan: &Plan, policies: usize, problem: &mut Problem) 
         let e = Array::vector(problem.e.clone().unwrap_or(uniform));
         problem.p_e = draw.counts(&e).data;
     }
+    if !plan.one() && plan.learning {
+        let mut some = |count: usize| match draw.chance(0.3) {
+            true => Some((0..count).filter(|_| draw.chance(0.5)).collect()),
+            false => None,
+        };
+        arguments.modalities_to_learn = some(problem.a.len());
+        arguments.factors_to_learn = some(problem.b.len());
+    }
 }
 
 fn search(draw: &mut Draw) -> Sophisticated {

@@ -45,6 +45,7 @@ impl Model {
             not_negative(&format!("agent.{name}"), rate)?;
         }
         self.check_dialect(agent)?;
+        self.check_chosen(agent)?;
         self.check_learning(agent)?;
         self.check_beyond(agent)?;
         self.check_inductive(agent)?;
@@ -88,7 +89,11 @@ impl Model {
             }
         }
         let foreign = match self.dialect {
-            Dialect::Pymdp1 => vec![("agent.use_BMA", agent.use_bma)],
+            Dialect::Pymdp1 => vec![
+                ("agent.use_BMA", agent.use_bma),
+                ("agent.modalities_to_learn", agent.modalities_to_learn.is_some()),
+                ("agent.factors_to_learn", agent.factors_to_learn.is_some()),
+            ],
             Dialect::Pymdp0 => vec![
                 ("agent.use_inductive", agent.use_inductive),
                 ("agent.categorical_obs", agent.categorical_obs),
@@ -105,6 +110,31 @@ impl Model {
             }
             None => Ok(()),
         }
+    }
+
+    /// Modalities and factors that are chosen exist, and stand there once.
+    fn check_chosen(&self, agent: &Arguments) -> Result<()> {
+        let (modalities, factors) = (self.modalities(), self.factors());
+        for (name, chosen, count, what) in [
+            ("modalities_to_learn", &agent.modalities_to_learn, modalities, "modalities"),
+            ("factors_to_learn", &agent.factors_to_learn, factors, "factors"),
+            ("control_fac_idx", &agent.control_fac_idx, self.num_controls.len(), "control factors"),
+        ] {
+            let chosen = chosen.as_deref().unwrap_or_default();
+            for (place, &index) in chosen.iter().enumerate() {
+                let wrong = |rule: String| Error::invalid(format!("agent.{name}[{place}]: {rule}"));
+                if index >= count {
+                    return Err(wrong(format!("is {index}, and there are {count} {what}")));
+                }
+                if chosen[..place].contains(&index) {
+                    return Err(wrong(format!("{index} stands there twice")));
+                }
+                if name == "control_fac_idx" && self.num_controls[index] < 2 {
+                    return Err(wrong(format!("factor {index} has one action")));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_learning(&self, agent: &Arguments) -> Result<()> {

@@ -25,6 +25,9 @@ pub(super) fn learn_d<T: Real>(
     let masked = learning.dialect == Dialect::Pymdp0 || learning.keep_zeros;
     for lane in (0..LANES).filter(|&lane| learns[lane]) {
         own.set(lane, Family::D as usize);
+        if !counts.grow {
+            continue;
+        }
         own.set(lane, FLAGS + counts.first_block);
         for (s, count) in own.counts[counts.range()].iter_mut().enumerate() {
             let q = given.map_or(q[s][lane], |given| given[s]);
