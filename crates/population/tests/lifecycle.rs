@@ -588,6 +588,10 @@ fn a_schedule_is_kept_within_the_budget() {
         }
         hashes.insert((run.trajectory_hash(), run.lifecycle_counts().hibernated));
         assert!(Simulation::living(&model, None, &settings, 40, &schedule).is_err(), "in use");
+        let many = Schedule { spawn: 1 << 40, store: Some(folder.path().join("new")), ..schedule };
+        let refused = Simulation::living(&model, None, &settings, 40, &many).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Budget);
+        assert!(!folder.path().join("new").exists());
     }
     assert_eq!(hashes.len(), 1);
 }
