@@ -41,7 +41,7 @@ use redb::{
     TableDefinition, TableError,
 };
 
-use crate::doubt::Doubted;
+use crate::doubt::{Doubted, why_damaged};
 use crate::{Belief, Crowd, Error, ErrorKind, History, Result, Schedule, Settings, Simulation};
 use header::Header;
 use overlay::Overlay;
@@ -130,6 +130,9 @@ impl Checkpoint {
     /// checkpoint, or being written by another process. The file is as it was.
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("the path of a checkpoint is empty"));
+        }
         let open = || -> Result<Option<Self>> {
             let Some(file) = open_store(path)? else { return Ok(None) };
             let database = checked(file)?;
@@ -408,7 +411,7 @@ fn read_model(read: &ReadTransaction, place: u64, bytes: u64) -> Result<Model> {
 /// Why a store cannot be read.
 fn reading(error: impl Into<redb::Error>) -> Error {
     match error.into() {
-        redb::Error::Corrupted(what) => damaged(what),
+        redb::Error::Corrupted(what) => damaged(why_damaged(&what)),
         redb::Error::UpgradeRequired(version) => Error::invalid(format!(
             "is a store of version {version}, which this version does not read"
         )),

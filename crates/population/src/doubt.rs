@@ -23,6 +23,15 @@ const STATE_AT: u64 = 9;
 const MAPS_KEPT: u8 = 4;
 const UNFINISHED: u8 = 2;
 
+/// What redb says of a store that is not whole, in plain words where they are known.
+pub(crate) fn why_damaged(what: &str) -> &str {
+    match what {
+        _ if what.contains("file_len=") => "its length is not what it was",
+        _ if what.contains("All roots are corrupted") => "a page's checksum does not match",
+        _ => what,
+    }
+}
+
 /// A file that is doubted.
 #[derive(Debug)]
 pub(crate) struct Doubted<F> {

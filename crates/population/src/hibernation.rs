@@ -37,7 +37,7 @@ use redb::{
 use twox_hash::XxHash3_64;
 
 use crate::checkpoint::{behind_links, reason};
-use crate::doubt::Doubted;
+use crate::doubt::{Doubted, why_damaged};
 use crate::{Error, ErrorKind, Result};
 pub(crate) use fingerprint::{fingerprint, fingerprint_of_run};
 
@@ -419,7 +419,9 @@ fn refused(error: impl Into<redb::Error>) -> Error {
         redb::Error::PreviousIo => {
             Error::new(ErrorKind::System, "could not be opened again after it had failed")
         }
-        redb::Error::Corrupted(what) => Error::invalid(format!("is damaged: {what}")),
+        redb::Error::Corrupted(what) => {
+            Error::invalid(format!("is damaged: {}", why_damaged(&what)))
+        }
         other @ redb::Error::UpgradeRequired(_) => Error::invalid(other.to_string()),
         other => Error::new(ErrorKind::System, other.to_string()),
     }

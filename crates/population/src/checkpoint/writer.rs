@@ -100,9 +100,9 @@ impl CheckpointWriter {
     pub(super) fn create_with(path: &Path, run: &Run<'_>, open: Open) -> Result<Self> {
         let destination = behind_links(path);
         let replaces = destination.exists() && Checkpoint::open(path)?.is_some();
-        let name = destination.file_name().ok_or_else(|| {
-            Error::invalid(format!("{}: is not the name of a file", path.display()))
-        })?;
+        let name = destination
+            .file_name()
+            .ok_or_else(|| Error::invalid(format!("{path:?} is not the name of a file")))?;
         let mut fresh_name = name.to_owned();
         fresh_name.push(".new");
         let fresh = destination.with_file_name(fresh_name);
