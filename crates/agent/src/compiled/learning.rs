@@ -211,9 +211,16 @@ fn put<T: Real>(tensor: &Tensor, tables: usize, out: &mut Vec<T>) {
     for column in 0..tensor.columns() {
         let (s, table) = (column / tables, column % tables);
         for (row, value) in tensor.column(column) {
-            out[first + (table * tensor.rows() + row) * joint + s] = T::from_f64(value);
+            out[first + (table * tensor.rows() + row) * joint + s] = as_positive(value);
         }
     }
+}
+
+/// A number in the precision of `T`; above 0 where it was: that is asked of arrays and counts.
+fn as_positive<T: Real>(value: f64) -> T {
+    let number = T::from_f64(value);
+    let lost = number == T::ZERO && value > 0.0;
+    if lost { T::from_f64(f64::from(f32::MIN_POSITIVE)) } else { number }
 }
 
 /// A vector of (tables, rows, joint) as the file's (rows, joint, tables).

@@ -11,6 +11,7 @@ use super::learn::LearningScratch;
 use super::search::Trees;
 use super::sequence::SequenceScratch;
 use super::sparse::SparseScratch;
+use super::vanilla::VanillaScratch;
 use super::window::WindowScratch;
 use crate::{CompiledModel, Planner, Result, Window};
 
@@ -57,8 +58,7 @@ pub struct Scratch<T: Real> {
     pub(crate) draws: Vec<[f64; LANES]>,
     /// What the worth of a joint belief is computed in.
     pub(crate) worth: Array<Lane<T>>,
-    /// What free energies are computed in.
-    pub(crate) wide: Array<Lane<f64>>,
+    pub(crate) vanilla: VanillaScratch,
     pub(crate) learning: LearningScratch<T>,
     pub(crate) window: WindowScratch<T>,
     pub(crate) sequence: SequenceScratch<T>,
@@ -119,10 +119,7 @@ impl<T: Real> CompiledModel<T> {
             followed: [0; LANES],
             draws: vec![[0.0; LANES]; self.states.len()],
             worth: rows(self.joint_outcome.as_ref().map_or(0, |o| o.joint + 1 + o.gain))?,
-            wide: Array::zeroed(
-                memory,
-                self.joint_outcome.as_ref().map_or(0, |o| total + 2 * o.joint),
-            )?,
+            vanilla: VanillaScratch::new(self, memory)?,
             window: WindowScratch::new(self, window, memory)?,
             sequence: SequenceScratch::new(self, window, memory)?,
             policies: PolicyScratch::new(self, window, memory)?,

@@ -135,7 +135,10 @@ fn hear<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mut Scrat
         first += group.joint;
         match group.dependencies[..] {
             [f] => add(simd, said, &mut ln_q[model.first_row[f]..]),
-            _ => send(simd, model, &group.dependencies, said, q, ln_q, &mut scratch.joint),
+            _ => {
+                let (factors, room) = (model.factors(), &mut scratch.joint);
+                send(simd, factors, &group.dependencies, said, q, ln_q, room);
+            }
         }
     }
 }

@@ -369,7 +369,7 @@ fn fixed_point<T: Real, S: Simd>(simd: S, model: &CompiledModel<T>, scratch: &mu
                 let q = &scratch.rows[..total];
                 send(
                     simd,
-                    model,
+                    model.factors(),
                     &group.dependencies,
                     said,
                     q,
@@ -466,18 +466,31 @@ pub(super) fn gather_groups<T: Real, S: Simd>(
 #[inline(always)]
 pub(super) fn send<T: Real, S: Simd>(
     simd: S,
-    model: &CompiledModel<T>,
+    factors: Factors<'_>,
     dependencies: &[usize],
     said: &[Lane<T>],
     q: &[Lane<T>],
     messages: &mut [Lane<T>],
     room: &mut [Lane<T>],
 ) {
-    simd.call(Send { model, dependencies, said, q, messages, room });
+    simd.call(Send { factors, dependencies, said, q, messages, room });
+}
+
+/// How many states each factor has, and where they stand among those of all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factors<'a> {
+    pub(super) states: &'a [usize],
+    pub(super) first_row: &'a [usize],
+}
+
+impl<T: Real> CompiledModel<T> {
+    pub(super) fn factors(&self) -> Factors<'_> {
+        Factors { states: &self.states, first_row: &self.first_row }
+    }
 }
 
 struct Send<'a, T: Real> {
-    model: &'a CompiledModel<T>,
+    factors: Factors<'a>,
     dependencies: &'a [usize],
     said: &'a [Lane<T>],
     q: &'a [Lane<T>],
@@ -490,31 +503,31 @@ impl<T: Real> Kernel for Send<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { model, dependencies, said, q, messages, room } = self;
-        let belief = |f: usize| model.first_row[f]..model.first_row[f + 1];
+        let Self { factors, dependencies, said, q, messages, room } = self;
+        let belief = |f: usize| factors.first_row[f]..factors.first_row[f + 1];
         // The products w, one after another, and the contraction from which and into which.
         let (weights, room) = room.split_at_mut(dependencies.len() * said.len());
         let (mut from, mut to) = room.split_at_mut(said.len());
         let mut left = said.len();
         let mut products = 0;
-        let mut len = model.states[dependencies[0]];
+        let mut len = factors.states[dependencies[0]];
         weights[..len].copy_from_slice(&q[belief(dependencies[0])]);
         for &f in &dependencies[1..dependencies.len() - 1] {
             let (before, after) = weights.split_at_mut(products + len);
-            let next = len * model.states[f];
+            let next = len * factors.states[f];
             outer(simd, &before[products..], &q[belief(f)], &mut after[..next]);
             products += len;
             len = next;
         }
         for (k, &f) in dependencies.iter().enumerate().skip(1).rev() {
-            let states = model.states[f];
+            let states = factors.states[f];
             let x = if k + 1 == dependencies.len() { said } else { &from[..left] };
             left /= states;
             let w = &weights[products..products + left];
             weigh(simd, x, w, &q[belief(f)], &mut messages[belief(f)], &mut to[..left]);
             std::mem::swap(&mut from, &mut to);
             if k > 1 {
-                products -= left / model.states[dependencies[k - 1]];
+                products -= left / factors.states[dependencies[k - 1]];
             }
         }
         add(simd, &from[..left], &mut messages[belief(dependencies[0])]);
