@@ -143,7 +143,7 @@ fn whatever_a_machine_without_power_leaves_a_run_is_there() {
 fn killed_and_without_power_again_and_again_a_run_is_there() {
     let (story, told) = Story::tell();
     let mut dice = Dice(0);
-    for _ in 0..so_many(20, 4000) {
+    for _ in 0..so_many(20, 1000) {
         let instant = told.first_commit() + dice.roll(told.changes() - told.first_commit() + 1);
         let mut left = told.killed([instant]).next().unwrap();
         for _ in 0..8 {
