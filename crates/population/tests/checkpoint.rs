@@ -159,6 +159,8 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_alone() {
     assert!(refusal(&path, &other).ends_with("is a redb store, but not a checkpoint"));
     let missing = Checkpoint::open(directory.path().join("missing")).err().unwrap();
     assert_eq!(missing.kind(), ErrorKind::Invalid);
+    let nameless = Checkpoint::open("").err().unwrap().to_string();
+    assert_eq!(nameless, "the path of a checkpoint is empty");
 }
 
 /// Any bit of a file may flip: then it is refused, or the bit meant nothing. Of a file that was not
