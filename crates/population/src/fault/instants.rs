@@ -95,28 +95,27 @@ impl Written {
         })
     }
 
-    /// What is left by a machine that loses its power, so many times between any two syncs from the
-    /// first commit on.
-    pub(crate) fn without_power(&self, times: u64, dice: &mut Dice) -> Vec<Left> {
-        let (mut file, mut done, mut left) = (self.start.clone(), 0, Vec::new());
+    /// Shows what is left by a machine that loses its power, so many times between any two syncs from
+    /// the first commit on.
+    pub(crate) fn without_power(&self, times: usize, dice: &mut Dice, mut show: impl FnMut(Left)) {
+        let (mut file, mut done) = (self.start.clone(), 0);
         for changes in self.changes.split_inclusive(Change::is_sync) {
             let (from, to) = (done, done + changes.len());
             for time in 0..if from < self.commits[0] { 0 } else { times } {
                 let mut some = file.clone();
                 // All but one; or a few of them, half, or most.
                 let but = dice.roll(changes.len());
-                let of_four = time as usize % 4;
+                let of_four = time % 4;
                 for (n, change) in changes.iter().enumerate() {
                     if if of_four == 0 { n != but } else { dice.roll(4) < of_four } {
                         change.apply(&mut some);
                     }
                 }
-                left.push((some, *self.commits_at(from).start()..=*self.commits_at(to).end()));
+                show((some, *self.commits_at(from).start()..=*self.commits_at(to).end()));
             }
             changes.iter().for_each(|change| change.apply(&mut file));
             done = to;
         }
-        left
     }
 }
 

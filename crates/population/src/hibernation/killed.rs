@@ -82,11 +82,11 @@ fn killed_at_any_instant_or_when_it_is_opened_again_everybody_is_there() {
 #[test]
 fn whatever_a_machine_without_power_leaves_everybody_is_there() {
     let (told, written) = tell();
-    let mut dice = Dice(0);
-    for left in written.without_power(so_many(16, 1000) as u64, &mut dice) {
+    let mut inner = Dice(1 << 32);
+    written.without_power(so_many(16, 200), &mut Dice(0), |left| {
         let (again, commit) = check(&told, left);
-        for (left, _) in again.without_power(so_many(1, 4) as u64, &mut dice) {
+        again.without_power(so_many(1, 4), &mut inner, |(left, _)| {
             check(&told, (left, only(commit)));
-        }
-    }
+        });
+    });
 }
