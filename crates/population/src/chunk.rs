@@ -74,10 +74,10 @@ impl ChunkLayout {
         changes: bool,
     ) -> Result<Self> {
         let actions = model.num_actions();
-        // Who comes and goes takes a record of their own along.
+        // Who comes and goes takes a record along, and it does not say in which tier it is.
         let lower = if changes { Vec::new() } else { record.lower::<T>() };
         let steps_alike = !model.steps_sparse() && record.experience.is_empty();
-        let shares = !changes && steps_alike;
+        let shares = steps_alike;
         let layout = Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
             let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
             Error::new(ErrorKind::Unsupported, what)
@@ -159,6 +159,11 @@ impl ChunkLayout {
     pub(crate) fn mapped_bytes(&self, agents: usize, words: usize) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
         pages(self.column_bytes(agents)) + pages(words * WORD) + pages(agents * self.member_bytes)
+    }
+
+    /// Whether agents may come and go.
+    pub(crate) fn changes(&self) -> bool {
+        self.member_bytes > 0
     }
 
     /// The most bytes of the members' lines of `agents` agents.
@@ -398,6 +403,26 @@ impl Chunk {
                     self.borrows.stream = true;
                 }
                 (Err(error), _) => return Err(error.into()),
+            }
+        }
+        self.used_words = words;
+        Ok(())
+    }
+
+    /// Makes the stream `words` long, which is no less than it was; its contents are unspecified, but where
+    /// memory is refused nothing has changed. What was `admitted` is there once the shorter one is given
+    /// back.
+    pub(crate) fn lengthen(
+        &mut self,
+        words: usize,
+        memory: &SharedResource,
+        admitted: bool,
+    ) -> Result<()> {
+        if words > self.beliefs.len() {
+            match Array::unspecified(memory, words) {
+                Ok(beliefs) => self.beliefs = beliefs,
+                Err(_) if admitted => self.resize(words, words, memory, None)?,
+                Err(error) => return Err(error.into()),
             }
         }
         self.used_words = words;

@@ -7,6 +7,10 @@
 //! Agents have ids, counted from 0 in the order of their births and never given twice. Where a call
 //! takes no ids, its rows are all agents in memory, in the order of their ids ([`Crowd::ids`]); where
 //! it takes some, its rows are in their order.
+//!
+//! With [`Settings::spill`], agents "in memory" may be on disk, too: what memory does not hold is read where
+//! it is asked for, and stepped as if it were there. Should that disk fail, nobody is lost: a step that
+//! failed is finished by the next call with the same observations, and until then nobody comes or goes.
 
 mod ask;
 mod drive;

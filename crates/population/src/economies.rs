@@ -8,7 +8,8 @@
 //! 4. Agents go to disk, where the user gives a directory.
 //! 5. The run stops, between ticks, with all agents as they were.
 //!
-//! The first two and the fourth change no trajectory.
+//! The first two and the fourth change no trajectory. Agents that come and go are not demoted: a record
+//! would have to take its tier along to wherever its agent goes.
 
 use crate::chunk::{Chunk, ChunkLayout};
 

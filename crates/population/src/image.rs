@@ -11,7 +11,8 @@
 //! memory. Numbers are in the machine's own order, as beliefs are; the magic number tells a machine of
 //! the other order apart. Version 1, of agents that nobody has left, had neither lines nor when they
 //! were last stepped; up to version 2 streams had no head ([`form`](crate::chunk::form)), and `log8` no
-//! refinement. They are read, but for what is in `log8`.
+//! refinement; version 3 had no heads where agents come and go, and a place for everyone's record where
+//! all are as long. They are read, but for what is in `log8` up to version 2.
 //!
 //! - bytes = header + 8 · words of lines + columns, padded to words + 8 · words of the stream; an image
 //!   of any other length is none.
@@ -34,7 +35,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// Reads as `PPLC` where the lowest byte comes first.
 const MAGIC: u32 = u32::from_le_bytes(*b"PPLC");
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What stands before the lines, in words; the last is the checksum.
 const HEADER_WORDS: usize = 8;
@@ -149,7 +150,7 @@ impl ImageHeader {
         }
         let count = match u32::try_from(kind >> 32) {
             Ok(1) => HEADER_WORDS_1,
-            Ok(2 | VERSION) => HEADER_WORDS,
+            Ok(2..=VERSION) => HEADER_WORDS,
             _ => {
                 return Err(Error::invalid(format!(
                     "is an image of version {}, and this version reads 1 to {VERSION}",
@@ -165,8 +166,9 @@ impl ImageHeader {
             }
             _ => words,
         };
-        let before_heads = kind >> 32 < u64::from(VERSION);
-        if before_heads && layout.record.factors.iter().any(|factor| factor.code == Code::Log8) {
+        let before = |version: u64| kind >> 32 < version;
+        let headless = layout.has_head() && (before(3) || before(4) && layout.changes());
+        if before(3) && layout.record.factors.iter().any(|factor| factor.code == Code::Log8) {
             let version = kind >> 32;
             let what =
                 format!("is an image of version {version}, whose log8 nobody reads any more");
@@ -178,7 +180,7 @@ impl ImageHeader {
         let fits = (1..=agents).contains(&len)
             && (lines == 0 || lines == len * LINE_WORDS)
             && columns == layout.column_bytes(len)
-            && stream <= layout.most_words(len) - usize::from(before_heads && layout.has_head())
+            && stream <= layout.most_words(len) - usize::from(headless)
             && bytes.is_none_or(|bytes| bytes == after(count));
         if !fits {
             return Err(Error::invalid(format!(
@@ -187,7 +189,7 @@ impl ImageHeader {
             )));
         }
         let so_far = checksum_of_lines(&words[..count - 1], &[]);
-        let headless = before_heads && layout.has_head() && stream > 0;
+        let headless = headless && stream > 0;
         let stream = stream + usize::from(headless);
         Ok(Self { so_far, expected, first, len, stepped, lines, stream, headless })
     }
@@ -239,7 +241,13 @@ impl ImageHeader {
         from.read_exact(cast_slice_mut(stream)).map_err(unreadable)?;
         let whole = zeros.iter().all(|&byte| byte == 0)
             && checksum(self.so_far, columns, stream) == self.expected;
-        if whole { Ok(()) } else { Err(Error::invalid("is damaged: a checksum does not match")) }
+        if !whole {
+            return Err(Error::invalid("is damaged: a checksum does not match"));
+        }
+        if self.headless && layout.changes() && layout.record.fixed() {
+            chunk.close_unborn(layout);
+        }
+        Ok(())
     }
 }
 
@@ -361,5 +369,40 @@ mod tests {
         let chunk = read(&layout, &image, &memory).unwrap();
         assert_eq!((chunk.members.first(), chunk.len()), (40, 5));
         assert_eq!(chunk.contents(&layout), (&columns[..], &stream[..]));
+    }
+
+    #[test]
+    fn an_image_of_version_3_had_a_place_for_who_was_not_stepped() {
+        let memory: SharedResource = Arc::new(Pages);
+        let model = grid(&GridOptions { side: 5, ..GridOptions::default() }).unwrap();
+        let model = CompiledModel::<f32>::compile(&model, Answers::Actions, &memory).unwrap();
+        let settings = Settings { belief: Belief::Dense, ..Settings::default() };
+        let record = RecordLayout::new(&model, &settings, None, false).unwrap();
+        let mut layout = ChunkLayout::new(record, model.num_actions(), 0, true).unwrap();
+        layout.shares = true;
+        // One byte an agent: its last action, of which the second has none.
+        let columns = [3_u8, 0, 5];
+        let record_bytes = layout.record.most_bytes();
+        let records: Vec<u8> = (0..3).flat_map(|agent| vec![agent + 1; record_bytes]).collect();
+        let mut stream = records.clone();
+        stream.resize(stream.len().next_multiple_of(8), 0);
+        let words = stream.len() as u64 / 8;
+        let kind = u64::from(super::MAGIC) | 3 << 32;
+        let header = [kind, 40, 3, 0, 0, columns.len() as u64, words];
+        let sum = [cast_slice(&header), &columns, &stream]
+            .into_iter()
+            .fold(0, XxHash3_64::oneshot_with_seed);
+        let mut image: Vec<u8> = cast_slice(&header).to_vec();
+        image.extend(sum.to_le_bytes());
+        image.extend(columns);
+        image.resize(image.len().next_multiple_of(8), 0);
+        image.extend(&stream);
+        let chunk = read(&layout, &image, &memory).unwrap();
+        let (found, stream) = chunk.contents(&layout);
+        let stream: &[u8] = cast_slice(stream);
+        assert_eq!((found, &stream[..8]), (&columns[..], &[0; 8][..]));
+        let expected = [&records[..record_bytes], &records[2 * record_bytes..]].concat();
+        assert_eq!(stream[8..8 + expected.len()], expected);
+        assert_eq!(stream.len(), (8 + expected.len()).next_multiple_of(8));
     }
 }

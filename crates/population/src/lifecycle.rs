@@ -23,7 +23,7 @@ use crate::chunk::NOT_BORN;
 use crate::hibernation::Hibernation;
 use crate::population::Population;
 use crate::record::Number;
-use crate::roster::Call;
+use crate::roster::{Call, by_chunk};
 use crate::schedule::{Change, Schedule};
 use crate::{Error, Result};
 
@@ -182,32 +182,42 @@ impl<T: Number> Population<T> {
             None => vec![false; ids.len()],
         };
         let gone = |held| if held { Lifecycle::Hibernated } else { Lifecycle::Retired };
-        let mut lifecycles = Vec::with_capacity(ids.len());
-        for (&id, held) in ids.iter().zip(held) {
-            lifecycles.push(match self.find_id(id) {
-                Some(call) => self.lifecycle(call),
-                None => gone(held),
-            });
+        let mut lifecycles: Vec<Lifecycle> = held.into_iter().map(gone).collect();
+        let found = ids.iter().enumerate().filter_map(|(row, &id)| {
+            Some(Call { row: u32::try_from(row).ok()?, ..self.find_id(id)? })
+        });
+        let mut calls: Vec<Call> = found.collect();
+        calls.sort_unstable();
+        for (call, (_, lifecycle)) in calls.iter().zip(self.lifecycles_of(&calls, true)?) {
+            lifecycles[call.row as usize] = lifecycle;
         }
         Ok(lifecycles)
     }
 
-    /// Where an agent in memory is in its life.
-    pub(crate) fn lifecycle(&mut self, call: Call) -> Lifecycle {
-        let stepped = self.chunks[call.chunk as usize].members.stepped(call.place as usize);
-        match self.life.idle(stepped, self.ticks()) {
-            true => Lifecycle::Idle,
-            false => self.awake_lifecycle(call),
+    /// Where agents in memory are in their lives, chunk by chunk, with their ids; unless `idles`,
+    /// however long ago they were stepped.
+    pub(crate) fn lifecycles_of(
+        &mut self,
+        calls: &[Call],
+        idles: bool,
+    ) -> Result<Vec<(u64, Lifecycle)>> {
+        let (ticks, policy) = (self.ticks(), self.life.policy);
+        let mut lifecycles = Vec::with_capacity(calls.len());
+        for (index, calls) in by_chunk(calls) {
+            self.with_chunk(index, |layout, chunk| {
+                let (members, columns, _) = chunk.split(layout);
+                for place in calls.iter().map(|call| call.place as usize) {
+                    let lifecycle = match columns.action(place) {
+                        _ if idles && policy.idle(members.stepped(place), ticks) => Lifecycle::Idle,
+                        NOT_BORN => Lifecycle::Initialising,
+                        _ => Lifecycle::Active,
+                    };
+                    lifecycles.push((members.id(place), lifecycle));
+                }
+                Ok(())
+            })?;
         }
-    }
-
-    /// Where an agent in memory is in its life, however long ago it was stepped.
-    pub(crate) fn awake_lifecycle(&mut self, call: Call) -> Lifecycle {
-        let (columns, _) = self.chunks[call.chunk as usize].parts(&self.layout);
-        match columns.action(call.place as usize) {
-            NOT_BORN => Lifecycle::Initialising,
-            _ => Lifecycle::Active,
-        }
+        Ok(lifecycles)
     }
 
     /// How many agents are where.

@@ -8,17 +8,20 @@
 //! ```
 //!
 //! By the second no tick can be refused memory. It is asked for before anybody comes, together with
-//! what the copies on the way take; who leaves takes nothing.
+//! what the copies on the way take; who leaves takes nothing. Where agents may go to disk, only what
+//! stays in memory wherever they are, the members' lines, counts as held and as their worst case: for
+//! all else there is a [spare](crate::chunk::Spare).
 
-use populace_pool::{Bytes, SharedResource};
+use populace_pool::Bytes;
 
 use crate::chunk::{AtRest, Chunk, Starts};
 use crate::history::Archive;
 use crate::members::{MEMBER_BYTES, Members};
 use crate::memory::page_bytes;
-use crate::population::Population;
+use crate::population::{Open, Population};
 use crate::record::Number;
 use crate::roster::{Call, by_chunk, chunk_of};
+use crate::spill::Aside;
 use crate::tick::{Worker, find_records};
 use crate::{Error, ErrorKind, Result};
 
@@ -29,32 +32,68 @@ impl<T: Number> Population<T> {
         let Some(next) = first.checked_add(count) else {
             return Err(Error::invalid(format!("spawn: {first} + {count} ids are more than 2^64")));
         };
+        self.check_finished(false)?;
         self.admit_before_history(|population| population.admit(count))?;
         let joining = self.joining(count);
+        let lines = self.line_bytes_with(count);
+        self.make_room(lines + self.left_to_history())?;
         let (stepped, memory) = (self.stamp(), self.chunk_memory.clone());
+        let old = self.chunks.len();
         let mut born = Vec::new();
         for start in (first + joining..next).step_by(self.chunk_agents) {
             let len = (next - start).min(self.chunk_agents as u64) as usize;
             let members = Members::new(start, len, stepped, &memory)?;
-            born.push(Chunk::new(&self.layout, members, &memory)?);
+            let chunk = self.new_chunk(members, len, &mut |mut open| {
+                open.begin(0);
+                Ok(())
+            });
+            match chunk {
+                Ok(chunk) => born.push(chunk),
+                Err(error) => return self.unborn(born, error),
+            }
         }
-        let old = self.chunks.len();
-        if joining > 0
-            && let Some(last) = self.chunks.last_mut()
-        {
-            let len = last.len();
-            last.spawn(&self.layout, joining as usize, first, stepped, &memory)?;
-            begin(&*self.environment, self.seed, &self.layout, last, len);
+        if joining > 0 {
+            let joined = self.edit(old - 1, |mut open| {
+                open.part_records()?;
+                let Open { layout, chunk, memory, .. } = &mut open;
+                let len = chunk.len();
+                chunk.spawn(layout, joining as usize, first, stepped, memory)?;
+                open.begin(len);
+                Ok(())
+            });
+            if let Err(error) = joined {
+                return self.unborn(born, error);
+            }
         }
-        self.chunks.append(&mut born);
-        for chunk in &mut self.chunks[old..] {
-            begin(&*self.environment, self.seed, &self.layout, chunk, 0);
+        for chunk in born {
+            self.insert_chunk(self.chunks.len(), chunk);
         }
         self.life.next_id = next;
         self.number_rows();
         self.note_peak();
         self.fit_workers();
         Ok(first)
+    }
+
+    /// Gives up what was made for agents that cannot be born.
+    fn unborn<R>(&mut self, born: Vec<(Chunk, Option<Aside>)>, error: Error) -> Result<R> {
+        let images = born.into_iter().filter_map(|(_, image)| Some((0, image?)));
+        self.discard_all(images);
+        Err(error)
+    }
+
+    /// What the lines of `count` new agents may take while they come, in bytes, where all else may go to
+    /// disk.
+    fn line_bytes_with(&self, count: u64) -> u64 {
+        let chunks = count.div_ceil(self.chunk_agents as u64) + 1;
+        let last = self.chunks.last().map_or(0, |last| self.most_line_bytes(last.len()));
+        let lines = count.saturating_mul(MEMBER_BYTES as u64);
+        lines.saturating_add(2 * last + 2 * chunks * page_bytes())
+    }
+
+    /// What the lines of so many agents of a chunk take at most, in bytes: whole pages.
+    pub(crate) fn most_line_bytes(&self, agents: usize) -> u64 {
+        (self.layout.most_line_bytes(agents) as u64).next_multiple_of(page_bytes())
     }
 
     /// What is noted of agents that are born or woken now: when, where that matters.
@@ -81,7 +120,22 @@ impl<T: Number> Population<T> {
     }
 
     fn worst_of(&self, chunk: &Chunk) -> u64 {
-        chunk.held_bytes().max(self.layout.most_bytes(chunk.len()))
+        self.held_by(chunk).max(self.most_held(chunk.len()))
+    }
+
+    /// What of a chunk is in memory, and has to be.
+    pub(crate) fn held_by(&self, chunk: &Chunk) -> u64 {
+        if self.spills() { chunk.line_bytes() } else { chunk.held_bytes() }
+    }
+
+    /// The most of a chunk of so many agents that has to be in memory.
+    fn most_held(&self, agents: usize) -> u64 {
+        if self.spills() { self.most_line_bytes(agents) } else { self.layout.most_bytes(agents) }
+    }
+
+    /// The same of an agent, in bytes, and how many arrays of a chunk are rounded up to pages.
+    pub(crate) fn most_held_of_one(&self) -> (u64, u64) {
+        if self.spills() { (MEMBER_BYTES as u64, 1) } else { (self.layout.most_agent_bytes(), 3) }
     }
 
     /// Checks that `count` agents more fit the budget in the worst case.
@@ -92,16 +146,17 @@ impl<T: Number> Population<T> {
         let needed = |count: u64| {
             let joining = self.joining(count);
             let new = count - joining;
-            let whole = u128::from(new / step) * u128::from(self.layout.most_bytes(step as usize));
+            let whole = u128::from(new / step) * u128::from(self.most_held(step as usize));
             let rest = match (new % step) as usize {
                 0 => 0,
-                rest => self.layout.most_bytes(rest),
+                rest => self.most_held(rest),
             };
             // While the last chunk is copied, both are there.
             let grown = match self.chunks.last().filter(|_| joining > 0) {
                 Some(last) => {
-                    let after = self.layout.most_bytes(last.len() + joining as usize);
-                    after.max(last.held_bytes()) - self.worst_of(last) + last.held_bytes()
+                    let after = self.most_held(last.len() + joining as usize);
+                    let held = self.held_by(last);
+                    after.max(held) - self.worst_of(last) + held
                 }
                 None => 0,
             };
@@ -134,75 +189,110 @@ impl<T: Number> Population<T> {
         )
     }
 
-    /// Takes agents out of their chunks, and gives back what they took.
-    pub(crate) fn take_out(&mut self, calls: &[Call]) -> Result<()> {
-        if calls.is_empty() {
-            return Ok(());
-        }
+    /// Makes ready to take agents out of their chunks: whatever of it can be refused. It changes nothing
+    /// yet; answers the images of chunks on disk without those agents.
+    pub(crate) fn prepare_out(&mut self, calls: &[Call]) -> Result<Vec<(usize, Aside)>> {
+        self.check_finished(false)?;
+        self.finish_writing()?;
         let memory = self.chunk_memory.clone();
-        let places = |calls: &[Call]| calls.iter().map(|call| call.place).collect::<Vec<u32>>();
-        // Whatever can be refused comes first.
         for (chunk, calls) in by_chunk(calls) {
-            let members = &mut self.chunks[chunk].members;
+            let members = &self.chunks[chunk].members;
             if calls.len() < members.len() && !members.stays_uniform_without(&places(calls)) {
-                members.tell(members.len(), &memory)?;
+                let len = members.len();
+                self.make_room(self.most_line_bytes(len) + self.left_to_history())?;
+                self.chunks[chunk].members.tell(len, &memory)?;
             }
         }
+        for (index, _) in by_chunk(calls) {
+            if self.layout.shares && !self.is_away(index) {
+                self.edit(index, |mut open| open.part_records())?;
+            }
+        }
+        let mut written = Vec::new();
+        for (index, calls) in by_chunk(calls) {
+            if calls.len() == self.chunks[index].len() {
+                continue;
+            }
+            let image = self.write_changed(index, |mut open| {
+                open.part_records()?;
+                let Open { layout, chunk, worker, memory, .. } = open;
+                let records = find(layout, chunk, worker);
+                let places = places(calls);
+                let left = chunk.len() - places.len();
+                let gone = |place: &usize| places.binary_search(&(*place as u32)).is_ok();
+                let first = (0..chunk.len()).find(|place| !gone(place)).unwrap_or(0);
+                chunk.close_over(layout, &places, records);
+                Members::new(chunk.members.id(first), left, 0, memory).map(Some)
+            });
+            match image {
+                Ok(image) => written.extend(image.map(|image| (index, image))),
+                Err(error) => {
+                    self.discard_all(written);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// Takes agents out of their chunks, which was made [ready](Self::prepare_out) for, and gives back
+    /// what they took.
+    pub(crate) fn take_out(&mut self, calls: &[Call], written: Vec<(usize, Aside)>) {
+        if calls.is_empty() {
+            return;
+        }
+        let memory = self.chunk_memory.clone();
         let dated = self.life.dated();
         let mut emptied = Vec::new();
+        let mut images = written.iter().map(|&(index, _)| index).peekable();
         for (index, calls) in by_chunk(calls) {
             let chunk = &mut self.chunks[index];
             if calls.len() == chunk.len() {
                 emptied.push(index);
-                continue;
+            } else if images.next_if_eq(&index).is_some() {
+                chunk.members.remove(&places(calls));
+            } else {
+                let records = find(&self.layout, chunk, worker(&mut self.workers));
+                chunk.remove(&self.layout, &places(calls), records);
             }
-            let records = find(&self.layout, chunk, worker(&mut self.workers));
-            chunk.remove(&self.layout, &places(calls), records);
-            chunk.fit(&self.layout, dated, &memory);
+            self.chunks[index].fit(&self.layout, dated, &memory);
         }
-        let (mut index, mut emptied) = (0, emptied.into_iter().peekable());
-        self.chunks.retain(|_| {
-            index += 1;
-            emptied.next_if_eq(&(index - 1)).is_none()
-        });
+        self.replace_all(written);
+        for index in emptied.into_iter().rev() {
+            self.remove_chunk(index);
+        }
         self.join_chunks();
         self.number_rows();
         self.fit_workers();
         self.memory.trim();
-        Ok(())
     }
 
     /// Joins neighbours that have become small, where there is memory for it.
     fn join_chunks(&mut self) {
-        let memory = self.chunk_memory.clone();
         let mut index = 0;
         while index + 1 < self.chunks.len() {
-            let (left, right) = self.chunks.split_at_mut(index + 1);
-            let (left, right) = (&mut left[index], &mut right[0]);
-            let lines = |chunk: &Chunk| if chunk.members.is_uniform() { chunk.len() } else { 0 };
-            let stepped = right.members.stepped(0);
-            let uniform = right.members.is_uniform()
-                && left.members.stays_uniform_with(right.members.first(), stepped);
-            let small = 4 * (left.len() + right.len()) <= 3 * self.chunk_agents;
-            let cheap = uniform || lines(left) + lines(right) <= few();
-            let worker = worker(&mut self.workers);
-            let joined = small && cheap && {
-                let ends =
-                    [find(&self.layout, left, worker).end, find(&self.layout, right, worker).end];
-                left.append(&self.layout, right, ends, &memory)
-            };
-            if joined {
-                self.chunks.remove(index + 1);
-            } else {
+            // Where that fails, on disk, they stay two.
+            if !self.are_small(index) || !self.join(index).unwrap_or(false) {
                 index += 1;
             }
         }
     }
 
+    /// Whether a chunk and the next had better be one.
+    fn are_small(&self, index: usize) -> bool {
+        let (left, right) = (&self.chunks[index].members, &self.chunks[index + 1].members);
+        let lines = |members: &Members| if members.is_uniform() { members.len() } else { 0 };
+        let uniform =
+            right.is_uniform() && left.stays_uniform_with(right.first(), right.stepped(0));
+        let small = 4 * (left.len() + right.len()) <= 3 * self.chunk_agents;
+        small && (uniform || lines(left) + lines(right) <= few())
+    }
+
     /// Checks that agents that rest elsewhere fit the budget when they are put back: `count` of them,
     /// in the order of their ids.
     pub(crate) fn admit_back(&self, ids: &[u64]) -> Result<()> {
-        let pages = 3 * page_bytes();
+        let (most_of_one, arrays) = self.most_held_of_one();
+        let pages = arrays * page_bytes();
         let (mut needed, mut copied, mut chunks) = (0, 0, 0);
         let mut last = None;
         for &id in ids {
@@ -210,9 +300,9 @@ impl<T: Number> Population<T> {
             if last != Some(chunk) {
                 last = Some(chunk);
                 chunks += 1;
-                copied = copied.max(self.chunks.get(chunk).map_or(0, Chunk::held_bytes));
+                copied = copied.max(self.chunks.get(chunk).map_or(0, |it| self.held_by(it)));
             }
-            needed += self.layout.most_agent_bytes();
+            needed += most_of_one;
         }
         // Who has no room beside their neighbours parts them: two chunks more at most, for each chunk
         // that is parted, and for each chunk of those that come.
@@ -222,43 +312,51 @@ impl<T: Number> Population<T> {
         if room <= left {
             return Ok(());
         }
-        let fits = left.saturating_sub(room - needed) / self.layout.most_agent_bytes().max(1);
+        let fits = left.saturating_sub(room - needed) / most_of_one.max(1);
         Err(self.refused("wake", ids.len() as u64, room, fits))
     }
 
-    /// Puts agents back to where their ids belong; they are in the order of these.
+    /// Puts agents back to where their ids belong; they are in the order of these. Where that fails, those
+    /// that come first are there.
     pub(crate) fn put_back(&mut self, mut agents: &[AtRest<'_>]) -> Result<()> {
-        let memory = self.chunk_memory.clone();
         while let Some(agent) = agents.first() {
             let index = chunk_of(&self.chunks, agent.id);
             let bound = self.chunks.get(index + 1).map_or(u64::MAX, |next| next.members.first());
             let group = agents.partition_point(|agent| agent.id < bound);
-            let Some(chunk) = self.chunks.get_mut(index) else {
+            let lines = self.line_bytes_with(agents.len() as u64)
+                + self.chunks.get(index).map_or(0, |chunk| 2 * self.most_line_bytes(chunk.len()));
+            self.make_room(lines + self.left_to_history())?;
+            let Some(members) = self.chunks.get(index).map(|chunk| &chunk.members) else {
                 // Nobody is left.
                 let group = group.min(self.chunk_agents);
-                self.chunks.push(self.alone(&agents[..group])?);
+                let chunk = self.alone(&agents[..group])?;
+                self.insert_chunk(0, chunk);
                 agents = &agents[group..];
                 continue;
             };
-            let len = chunk.len();
-            let place = |agent: &AtRest<'_>| match chunk.members.find(agent.id) {
+            let len = members.len();
+            let place = |agent: &AtRest<'_>| match members.find(agent.id) {
                 Ok(place) | Err(place) => place,
             };
             let at = place(agent);
             if group + len <= self.chunk_agents {
                 let at: Vec<u32> =
                     agents[..group].iter().map(|agent| place(agent) as u32).collect();
-                let records = find(&self.layout, chunk, worker(&mut self.workers));
-                chunk.insert(&self.layout, &agents[..group], &at, records, &memory)?;
+                self.edit(index, |mut open| {
+                    open.part_records()?;
+                    let Open { layout, chunk, worker, memory, .. } = open;
+                    let records = find(layout, chunk, worker);
+                    chunk.insert(layout, &agents[..group], &at, records, memory)
+                })?;
                 agents = &agents[group..];
             } else if at == 0 || at == len {
                 let apart = agents[..group].partition_point(|agent| place(agent) == at);
                 let apart = apart.min(self.chunk_agents);
                 let new = self.alone(&agents[..apart])?;
-                self.chunks.insert(if at == 0 { index } else { index + 1 }, new);
+                self.insert_chunk(if at == 0 { index } else { index + 1 }, new);
                 agents = &agents[apart..];
             } else {
-                self.part(index, at, &memory)?;
+                self.part(index, at)?;
             }
         }
         Ok(())
@@ -277,13 +375,13 @@ impl<T: Number> Population<T> {
     }
 
     /// A chunk of these agents.
-    fn alone(&self, agents: &[AtRest<'_>]) -> Result<Chunk> {
-        let memory = &self.chunk_memory;
-        let mut chunk = Chunk::new(&self.layout, Members::new(0, 0, 0, memory)?, memory)?;
+    fn alone(&mut self, agents: &[AtRest<'_>]) -> Result<(Chunk, Option<Aside>)> {
+        let members = Members::new(0, 0, 0, &self.chunk_memory)?;
         let at = vec![0; agents.len()];
-        let none = Starts { starts: &[], end: 0 };
-        chunk.insert(&self.layout, agents, &at, none, memory)?;
-        Ok(chunk)
+        self.new_chunk(members, agents.len(), &mut |Open { layout, chunk, memory, .. }| {
+            let none = Starts { starts: &[], end: 0 };
+            chunk.insert(layout, agents, &at, none, memory)
+        })
     }
 
     /// Makes chunks, and the workers that step them, larger or smaller where the population has
@@ -291,7 +389,12 @@ impl<T: Number> Population<T> {
     fn fit_workers(&mut self) {
         let (chunk, batch) = self.fitting_chunk(self.agents());
         let grows = chunk >= 2 * self.chunk_agents;
-        if !grows && (4 * chunk > self.chunk_agents || !self.split_chunks(chunk)) {
+        // What chunks on disk are made smaller for is not worth reading them.
+        let may_shrink = 4 * chunk <= self.chunk_agents && !self.spills();
+        if !grows && (!may_shrink || !self.split_chunks(chunk)) {
+            return;
+        }
+        if self.make_room(self.fixed_memory().scratch + self.left_to_history()).is_err() {
             return;
         }
         let before = self.memory.split();
@@ -309,13 +412,12 @@ impl<T: Number> Population<T> {
 
     /// Parts chunks of more than `most` agents; answers whether there was memory for it.
     fn split_chunks(&mut self, most: usize) -> bool {
-        let memory = self.chunk_memory.clone();
         let mut index = 0;
         while index < self.chunks.len() {
             if self.chunks[index].len() > most {
                 // Each part is rounded up to pages of its own.
                 let worst = self.worst_bytes() + 3 * page_bytes();
-                if worst > self.budget_bytes || self.part(index, most, &memory).is_err() {
+                if worst > self.budget_bytes || self.part(index, most).is_err() {
                     break;
                 }
             }
@@ -324,18 +426,11 @@ impl<T: Number> Population<T> {
         self.number_rows();
         index == self.chunks.len()
     }
+}
 
-    /// Makes two chunks of one, the second from a place on.
-    fn part(&mut self, index: usize, place: usize, memory: &SharedResource) -> Result<()> {
-        let chunk = &mut self.chunks[index];
-        let records = find(&self.layout, chunk, worker(&mut self.workers));
-        let tail = chunk.tail(&self.layout, place, records, memory)?;
-        let places: Vec<u32> = (place as u32..chunk.len() as u32).collect();
-        chunk.remove(&self.layout, &places, records);
-        chunk.fit(&self.layout, self.life.dated(), memory);
-        self.chunks.insert(index + 1, tail);
-        Ok(())
-    }
+/// Where agents of one chunk stand in it.
+fn places(calls: &[Call]) -> Vec<u32> {
+    calls.iter().map(|call| call.place).collect()
 }
 
 /// So many agents with lines of their own take as much as the pages that a chunk more rounds up to.

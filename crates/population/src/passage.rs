@@ -12,12 +12,12 @@ use populace_pool::Bytes;
 use populace_tensor::Array;
 use redb::ReadOnlyTable;
 
-use crate::chunk::{AtRest, Chunk, NOT_BORN};
+use crate::chunk::{AtRest, NOT_BORN};
 use crate::hibernation::{BATCH_BYTES, Hibernation, STORE_BYTES};
 use crate::lifecycle::Lifecycle;
-use crate::membership::{find, worker};
+use crate::membership::find;
 use crate::memory::page_bytes;
-use crate::population::Population;
+use crate::population::{Open, Population};
 use crate::record::Number;
 use crate::roster::{Call, by_chunk};
 use crate::{Error, ErrorKind, Result};
@@ -50,9 +50,10 @@ impl<T: Number> Population<T> {
         // Whoever is asleep leaves no place. Whoever is awake does, but for what rounding up to pages
         // takes there and where the newborn come to be, and for a copy on the way.
         let rounded = chunks.len() + ids.len() / self.chunk_agents + 2;
-        let copied = self.chunks.last().map_or(0, Chunk::held_bytes);
-        let slack = 3 * page_bytes() * rounded as u64 + copied;
-        let needed = slack + asleep * self.layout.most_agent_bytes();
+        let copied = self.chunks.last().map_or(0, |chunk| self.held_by(chunk));
+        let (most_of_one, arrays) = self.most_held_of_one();
+        let slack = arrays * page_bytes() * rounded as u64 + copied;
+        let needed = slack + asleep * most_of_one;
         self.admit_bytes("recycle", needed)?;
         self.dismiss(ids, Lifecycle::Recycled)?;
         self.life.recycled += ids.len() as u64;
@@ -68,12 +69,16 @@ impl<T: Number> Population<T> {
             ids.iter().copied().partition(|&id| self.find_id(id).is_some());
         self.check_asleep(&asleep, ids)?;
         let calls = self.locate(&awake, false)?;
-        let before = self.lifecycles_if_told(&calls);
-        // What is on disk goes first: that can be refused.
-        if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty()) {
-            store.dismiss(&asleep)?;
+        let before = self.lifecycles_if_told(&calls)?;
+        let written = self.prepare_out(&calls)?;
+        // What is in the file goes first: that can be refused.
+        if let Some(store) = self.life.store.as_mut().filter(|_| !asleep.is_empty())
+            && let Err(error) = store.dismiss(&asleep)
+        {
+            self.discard_all(written);
+            return Err(error);
         }
-        self.take_out(&calls)?;
+        self.take_out(&calls, written);
         for (id, from) in before {
             self.life.tell(id, Some(from), to);
         }
@@ -166,28 +171,51 @@ impl<T: Number> Population<T> {
             return Ok(());
         }
         let calls = self.locate(ids, false)?;
-        let before = self.lifecycles_if_told(&calls);
-        let Self { life, chunks, layout, workers, .. } = self;
-        let worker = worker(workers);
-        let Some(store) = &mut life.store else { return Ok(()) };
+        let before = self.lifecycles_if_told(&calls)?;
+        let written = self.prepare_out(&calls)?;
+        // Set aside, so that the others can be read meanwhile.
+        let Some(mut store) = self.life.store.take() else { return Ok(()) };
         let mut image = Vec::new();
-        store.take_in(|put| {
+        let taken = store.take_in(|put| {
             for (index, calls) in by_chunk(&calls) {
-                let chunk = &mut chunks[index];
-                let records = find(layout, chunk, worker);
-                for call in calls {
-                    let place = call.place as usize;
-                    let born = chunk.parts(layout).0.action(place) != NOT_BORN;
-                    image.clear();
-                    chunk.read_out(layout, place, records, born, &mut image);
-                    put(chunk.members.id(place), &mut image)?;
+                let brought = self.bring(index)?;
+                let told = self.read_out(index, calls, &mut image, put);
+                if brought {
+                    self.leave(index);
                 }
+                told?;
             }
             Ok(())
-        })?;
-        self.take_out(&calls)?;
+        });
+        self.life.store = Some(store);
+        if let Err(error) = taken {
+            self.discard_all(written);
+            return Err(error);
+        }
+        self.take_out(&calls, written);
         for (id, from) in before {
             self.life.tell(id, Some(from), Lifecycle::Hibernated);
+        }
+        Ok(())
+    }
+
+    /// Puts agents of a chunk in memory, one after the other, by way of `image`.
+    fn read_out(
+        &mut self,
+        index: usize,
+        calls: &[Call],
+        image: &mut Vec<u8>,
+        put: &mut dyn FnMut(u64, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let mut open = self.open(index);
+        open.part_records()?;
+        let Open { layout, chunk, worker, .. } = open;
+        let records = find(layout, chunk, worker);
+        for place in calls.iter().map(|call| call.place as usize) {
+            let born = chunk.parts(layout).0.action(place) != NOT_BORN;
+            image.clear();
+            chunk.read_out(layout, place, records, born, image);
+            put(chunk.members.id(place), image)?;
         }
         Ok(())
     }
@@ -205,6 +233,7 @@ impl<T: Number> Population<T> {
         self.check_asleep(ids, ids)?;
         let mut ids = ids.to_vec();
         ids.sort_unstable();
+        self.check_finished(false)?;
         self.admit_before_history(|population| population.admit_back(&ids))?;
         let woken = self.wake_all(&ids);
         self.settle();
@@ -242,10 +271,11 @@ impl<T: Number> Population<T> {
             if let Some(store) = &mut self.life.store {
                 store.release(&awake);
             }
-            for id in if self.life.is_told() { awake } else { Vec::new() } {
-                let Some(call) = self.find_id(id) else { continue };
-                let to = self.awake_lifecycle(call);
-                self.life.tell(id, Some(Lifecycle::Hibernated), to);
+            if self.life.is_told() {
+                let calls = self.locate(&awake, false)?;
+                for (id, to) in self.lifecycles_of(&calls, false)? {
+                    self.life.tell(id, Some(Lifecycle::Hibernated), to);
+                }
             }
             back?;
             rest = after;
@@ -261,9 +291,8 @@ impl<T: Number> Population<T> {
         self.store_or("sweep")?;
         let idle = self.idle();
         if self.life.is_told() {
-            for call in self.locate(&idle, false)? {
-                let id = self.chunks[call.chunk as usize].members.id(call.place as usize);
-                let from = self.awake_lifecycle(call);
+            let calls = self.locate(&idle, false)?;
+            for (id, from) in self.lifecycles_of(&calls, false)? {
                 self.life.tell(id, Some(from), Lifecycle::Idle);
             }
         }
@@ -272,15 +301,8 @@ impl<T: Number> Population<T> {
     }
 
     /// Where called agents are in their lives, if somebody is told of passages.
-    pub(crate) fn lifecycles_if_told(&mut self, calls: &[Call]) -> Vec<(u64, Lifecycle)> {
-        if !self.life.is_told() {
-            return Vec::new();
-        }
-        let lifecycle = |&call: &Call| {
-            let id = self.chunks[call.chunk as usize].members.id(call.place as usize);
-            (id, self.lifecycle(call))
-        };
-        calls.iter().map(lifecycle).collect()
+    pub(crate) fn lifecycles_if_told(&mut self, calls: &[Call]) -> Result<Vec<(u64, Lifecycle)>> {
+        if self.life.is_told() { self.lifecycles_of(calls, true) } else { Ok(Vec::new()) }
     }
 
     /// Asks for bytes that the worst case of the agents must leave.
@@ -288,7 +310,8 @@ impl<T: Number> Population<T> {
         self.admit_before_history(|population| {
             let over = population.worst_bytes() + bytes > population.budget_bytes;
             if over { Err(population.refused_bytes(what, bytes)) } else { Ok(()) }
-        })
+        })?;
+        self.make_room(bytes + self.left_to_history())
     }
 
     /// That something needs bytes that the worst case of the agents does not leave.

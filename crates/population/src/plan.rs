@@ -91,7 +91,8 @@ pub fn plan(
 }
 
 /// As [`plan`], of agents that may come and go: a [`Crowd`](crate::Crowd), or those of
-/// [`Simulation::living`]. They share no records.
+/// [`Simulation::living`]. Their beliefs are not demoted; of chunks that share records, one is expected to be
+/// changed at a time, and to have one for each agent then. (Who goes at random goes from all of them.)
 ///
 /// # Errors
 ///
@@ -195,10 +196,11 @@ fn plan_in<T: Number>(source: &Source<'_>, settings: &Settings) -> Result<Plan> 
         demoted_agents: all(done.demoted_agents),
         demotions: all(done.demotions).checked_div(ticks).unwrap_or(0),
     };
+    let parted_bytes = if source.changes { sample.parted_bytes()? } else { 0 };
     let image_bytes = images as f64 / sample_agents as f64;
     let store_bytes = whole.store_bytes(settings.agents);
     let mut expected = Memory {
-        agents: grown(peak.agents, fixed.agents, base.agents),
+        agents: grown(peak.agents, fixed.agents, base.agents) + parted_bytes,
         shared: base.shared,
         scratch: grown(peak.scratch, fixed.scratch, base.scratch),
         pool_idle: base.pool_idle,

@@ -19,7 +19,8 @@ use crate::crowd::Enumerator;
 use crate::hibernation::fingerprint;
 use crate::history::Archive;
 use crate::lifecycle::Life;
-use crate::memory::{EngineMemory, most_idle_bytes};
+use crate::members::MEMBER_BYTES;
+use crate::memory::{EngineMemory, most_idle_bytes, page_bytes};
 use crate::quota::Quota;
 use crate::record::{Number, RecordLayout, surprise};
 use crate::roster::{Call, Called, by_chunk};
@@ -28,6 +29,7 @@ use crate::threads::Threads;
 use crate::tick::{Kept, Sharing, Tick, Worker, World};
 use crate::{Environment, Error, ErrorKind, Memory, Moment, Result, Settings};
 use size::{chunk_size, parts};
+pub(crate) use streaming::Open;
 use streaming::Stepping;
 
 /// Where results of single agents go: (agent, lane, its model, scratch after the step).
@@ -45,6 +47,10 @@ pub(crate) struct Population<T: Number> {
     pub(crate) workers: Vec<Mutex<Worker<T>>>,
     threads: Arc<Threads>,
     pub(crate) chunk_agents: usize,
+    /// The most agents that a chunk may come to have, where agents may be on disk.
+    most_chunk: usize,
+    /// What the second of two chunks borrows, where agents come and go and may be on disk.
+    other: Option<Spare>,
     batch: usize,
     /// The chunk that the settings ask for.
     asked: Option<usize>,
@@ -138,10 +144,6 @@ impl<T: Number> Population<T> {
             let message = format!("threads: {asked} are more than {most}");
             return Err(Error::invalid(message));
         }
-        if source.changes && settings.spill.is_some() {
-            let why = "agents come and go here, and so far only those that stay can be spilled";
-            return Err(Error::new(ErrorKind::Unsupported, format!("spill: {why}")));
-        }
         let shared = memory.shared();
         let model = CompiledModel::<T>::compile(source.model, source.answers, &shared)?;
         let environment = (source.environment)(&shared)?;
@@ -154,7 +156,17 @@ impl<T: Number> Population<T> {
         let threads = Threads::new(settings.threads)?;
         let count = threads.count();
         let (chunk_agents, batch) = match given {
-            None => chunk_size(&layout, settings.agents, settings.chunk, parts(&model, count)),
+            None => {
+                let parts = parts(&model, count);
+                // Of chunks on disk the members' lines are in memory: these had better fill a page,
+                // however few agents there are to begin with.
+                let filling = parts * page_bytes() as usize / MEMBER_BYTES;
+                let least = match source.changes && settings.spill.is_some() {
+                    true => settings.chunk.unwrap_or(filling) as u64,
+                    false => 0,
+                };
+                chunk_size(&layout, settings.agents.max(least), settings.chunk, parts)
+            }
             Some(Given { chunk, .. }) => (chunk, settings.chunk.unwrap_or(chunk).min(chunk)),
         };
         let history = settings.history.as_ref().map(|history| {
@@ -169,9 +181,17 @@ impl<T: Number> Population<T> {
         let history = history.transpose()?;
         let mut workers =
             new_workers(count, &model, &layout, chunk_agents, soft, history.as_ref(), &memory)?;
+        let spare = |agents| Spare::new(&layout, agents, &memory.scratch()).map(Some);
+        let (mut most_chunk, mut other) = (chunk_agents, None);
+        if source.changes && settings.spill.is_some() {
+            // As many as may come.
+            let (most, _) = chunk_size(&layout, u64::MAX, settings.chunk, parts(&model, count));
+            most_chunk = most.max(chunk_agents);
+            other = spare(most_chunk)?;
+        }
         for worker in workers.iter_mut().filter(|_| settings.spill.is_some()) {
             let worker = worker.get_mut().unwrap_or_else(PoisonError::into_inner);
-            worker.spare = Some(Spare::new(&layout, chunk_agents, &memory.scratch())?);
+            worker.spare = spare(most_chunk)?;
         }
         // Only records that change their length, and agents that go, and history come back to the pool.
         let returns = source.changes || !layout.fixed() || history.is_some();
@@ -190,6 +210,8 @@ impl<T: Number> Population<T> {
             environment,
             threads: Arc::new(threads),
             chunk_agents,
+            most_chunk,
+            other,
             batch,
             asked: settings.chunk,
             given: given.map(|given| given.chunk),
@@ -292,7 +314,7 @@ impl<T: Number> Population<T> {
 
     /// Whether agents may come and go.
     pub(crate) fn changes(&self) -> bool {
-        self.layout.most_line_bytes(1) > 0
+        self.layout.changes()
     }
 
     /// Steps every agent once.
@@ -310,6 +332,7 @@ impl<T: Number> Population<T> {
     ) -> Result<()> {
         self.prepare_history()?;
         self.finish_writing()?;
+        self.prepare_lines(calls)?;
         let left_free = self.left_to_history();
         let tick = Tick {
             model: &self.model,
@@ -330,13 +353,12 @@ impl<T: Number> Population<T> {
         let (spill, memory) = (self.spill.as_ref(), &self.memory);
         let threads = &*self.threads;
         let count = threads.count();
-        let stepping =
-            Stepping { tick: &tick, spill, memory, threads: count, left_free, hash: &hash };
-        let step = |place, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
+        let stepping = Stepping { tick: &tick, spill, memory, left_free, hash: &hash };
+        let step = |places, chunk: &mut Chunk, called: Called<'_>, kept: Option<Kept<'_>>| {
             let worker = &workers[threads.own()];
             // A worker is overwritten by every chunk: a panic in one leaves nothing to fear.
             let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-            stepping.step(place, chunk, called, &mut worker, kept)
+            stepping.step(places, chunk, called, &mut worker, kept)
         };
         let rows = self.chunk_agents;
         let (modalities, factors) = (self.model.num_obs().len(), self.model.num_states().len());
@@ -344,11 +366,13 @@ impl<T: Number> Population<T> {
         let stepped = match (kept, calls) {
             (_, Some(calls)) => {
                 let mut places = places;
-                let called = by_chunk(calls).filter_map(|(index, calls)| {
+                let soon = by_chunk(calls).map(|(index, _)| index).skip(count);
+                let soon = soon.chain(std::iter::repeat(usize::MAX));
+                let called = by_chunk(calls).zip(soon).filter_map(|((index, calls), next)| {
                     let (place, chunk) = places.find(|&(place, _)| place == index)?;
-                    Some((place, chunk, Called::Some(calls)))
+                    Some(((place, next), chunk, Called::Some(calls)))
                 });
-                let step = |(place, chunk, called)| step(place, chunk, called, None);
+                let step = |(places, chunk, called)| step(places, chunk, called, None);
                 threads.each(called, step)
             }
             (Some(kept), None) => {
@@ -356,11 +380,11 @@ impl<T: Number> Population<T> {
                 let rows = observations.zip(kept.actions.chunks_mut(rows * factors));
                 let kept = rows.map(|(observations, actions)| Kept { observations, actions });
                 threads.each(places.zip(kept), |((place, chunk), kept)| {
-                    step(place, chunk, Called::All, Some(kept))
+                    step((place, place + count), chunk, Called::All, Some(kept))
                 })
             }
             (None, None) => {
-                let step = |(place, chunk)| step(place, chunk, Called::All, None);
+                let step = |(place, chunk)| step((place, place + count), chunk, Called::All, None);
                 threads.each(places, step)
             }
         };
@@ -406,7 +430,11 @@ impl<T: Number> Population<T> {
         (chunk_agents, batch): (usize, usize),
         before: &Memory,
     ) {
-        drop(std::mem::replace(&mut self.workers, workers));
+        let before_them = std::mem::replace(&mut self.workers, workers);
+        for (old, new) in before_them.into_iter().zip(&mut self.workers) {
+            let old = old.into_inner().unwrap_or_else(PoisonError::into_inner);
+            new.get_mut().unwrap_or_else(PoisonError::into_inner).spare = old.spare;
+        }
         (self.chunk_agents, self.batch) = (chunk_agents, batch);
         self.note_fixed(before);
     }

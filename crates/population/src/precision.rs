@@ -48,6 +48,11 @@ macro_rules! accessors {
                 with!(&mut self.0, population => population.lifecycle_counts())
             }
 
+            /// What is on disk, where the settings let agents go there.
+            pub fn spilled(&self) -> $crate::Spilled {
+                with!(&self.0, population => population.spilled())
+            }
+
             /// Tells `sink` of every passage in the life of an agent from now on, as
             /// [`Event::Passed`](populace_pool::Event::Passed): the owner is the agent's id, the stages
             /// are those of [`Lifecycle`](crate::Lifecycle).

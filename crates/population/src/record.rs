@@ -24,7 +24,7 @@ use populace_agent::CompiledModel;
 pub(crate) use self::code::Code;
 pub(crate) use self::factor::{DENSE, Factor, Keep};
 pub(crate) use self::shed::{MOST_MASS, Shedding, distance, shed, surprise};
-use crate::chunk::action_codes;
+use crate::chunk::{Columns, NOT_BORN, action_codes};
 use crate::experience::Experience;
 use crate::{Belief, Result, Settings};
 
@@ -167,6 +167,16 @@ impl RecordLayout {
             };
         }
         bytes
+    }
+
+    /// Bytes of the beliefs of an agent in a chunk with these columns: none before its first step.
+    #[inline]
+    pub(crate) fn bytes_in(&self, columns: &Columns<'_>, agent: usize) -> usize {
+        if columns.action(agent) == NOT_BORN {
+            return 0;
+        }
+        let variable = self.variable();
+        self.bytes_of(|v| columns.length(agent * variable + v))
     }
 
     /// The most bytes of a record.

@@ -157,7 +157,7 @@ impl<T: Number> Population<T> {
     /// Lives by a schedule from now on, if the most agents that there can be fit the budget.
     pub(crate) fn admit_schedule(&mut self, schedule: &Schedule, steps: u64) -> Result<()> {
         let most = schedule.most_agents(self.first_agents, steps);
-        let (needed, budget) = (self.needed_bytes(most, false), self.budget_bytes);
+        let (needed, budget) = (self.asked_of(most, self.spills(), false), self.budget_bytes);
         if needed > u128::from(budget) {
             let fits = self.most_agents(budget, false);
             let holders = self.holders(most, false);

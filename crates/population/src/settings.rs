@@ -74,7 +74,8 @@ pub struct Settings {
     /// nearer: a total-variation distance; 1 is no limit.
     pub tolerance: f64,
     /// The lowest tier that beliefs may be stored in where the budget would not hold them otherwise:
-    /// [`Belief::F16`] or [`Belief::Log8`]. None: what the budget cannot hold is not demoted.
+    /// [`Belief::F16`] or [`Belief::Log8`]. None: what the budget cannot hold is not demoted. Nor are agents
+    /// that may come and go.
     pub demote: Option<Belief>,
     /// In what precision agents compute.
     pub precision: Precision,

@@ -10,7 +10,7 @@ use crate::generative::MOST_FACTORS;
 use crate::hibernation::fingerprint_of_run;
 use crate::population::{Population, Source};
 use crate::precision::{Either, accessors, with};
-use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings, Spilled};
+use crate::{Environment, Error, ErrorKind, Generative, Result, Schedule, Settings};
 
 /// A population of agents in the generative environment of a model.
 ///
@@ -218,11 +218,6 @@ impl Simulation {
     pub fn on_worker<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
         let threads = with!(&self.0, population => population.threads());
         threads.run(|| work(self))
-    }
-
-    /// What is on disk, where the settings let agents go there.
-    pub fn spilled(&self) -> Spilled {
-        with!(&self.0, population => population.spilled())
     }
 
     /// The observations of the last tick, (agents, modalities); empty unless kept.

@@ -5,12 +5,15 @@
 //! and written again, while the system reads ahead. (In a tick that visits all chunks in turn, keeping
 //! the same ones is best: whatever was used last is what is needed last.)
 //!
-//! - An image is written whole before memory is freed, and never over the one before: the file has a
-//!   slot a chunk and one more a worker, and a chunk's next image goes into a free one. So a disk that
-//!   is full or broken loses no agent: the chunk keeps what it borrowed, and the tick can be finished
-//!   later.
+//! - An image is written whole before memory is freed, and never over the one before: a chunk's next
+//!   image goes into a slot that is free. So a disk that is full or broken loses no agent: the chunk
+//!   keeps what it borrowed, and the tick can be finished later.
+//! - Slots are taken as images are written, and one that is given up is written again: there are never
+//!   more than chunks, workers, and images [aside](Spill::write_aside) at once.
 //! - Every image read is checked against its checksum.
 //! - Nothing here needs memory in a tick: whatever grows beyond the budget is evicted by writing it.
+//! - Agents that come and go are changed between ticks: who they are stays
+//!   in memory, and an image says whose it is.
 //! - The file has no name: nobody else can open it, and it goes with the process, however that ends.
 
 use std::fs::File;
@@ -54,9 +57,25 @@ pub(crate) struct Spill {
     /// The slot of every chunk, and the bytes of its image.
     slots: Vec<AtomicU32>,
     image_bytes: Vec<AtomicU64>,
-    free: Mutex<Vec<u32>>,
+    free: Mutex<Free>,
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
+}
+
+/// Slots that hold no image: those that are given up, and all from `next` on.
+#[derive(Debug, Default)]
+struct Free {
+    given_up: Vec<u32>,
+    next: u32,
+}
+
+/// An image that is no chunk's yet: it takes the place of one ([`Spill::replace`]), or is given up
+/// ([`Spill::discard`]).
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Aside {
+    slot: u32,
+    bytes: u64,
 }
 
 impl Spill {
@@ -88,22 +107,49 @@ impl Spill {
         chunks: usize,
         workers: usize,
     ) -> Result<Self> {
-        let slots = u32::try_from(chunks + workers).ok().filter(|&slots| slots < HERE);
-        let slots = slots.ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("spill: {chunks} chunks are too many"))
-        })?;
-        Ok(Self {
+        // Made as long as it becomes, so that no tick does.
+        let given_up = Vec::with_capacity(chunks + workers);
+        let mut spill = Self {
             directory: directory.to_owned(),
             file,
             ahead: None,
-            slot_bytes: (most_image_bytes(layout, agents) as u64).next_multiple_of(PAGE_BYTES),
-            slots: (0..chunks).map(|_| AtomicU32::new(HERE)).collect(),
-            image_bytes: (0..chunks).map(|_| AtomicU64::new(0)).collect(),
-            // The lowest is taken first.
-            free: Mutex::new((0..slots).rev().collect()),
+            // Where slots start at powers of two the system caches the file in large pieces, which are
+            // written with less ado.
+            slot_bytes: (most_image_bytes(layout, agents) as u64)
+                .next_power_of_two()
+                .max(PAGE_BYTES),
+            slots: Vec::new(),
+            image_bytes: Vec::new(),
+            free: Mutex::new(Free { given_up, next: 0 }),
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
-        })
+        };
+        spill.hold(chunks);
+        Ok(spill)
+    }
+
+    /// Makes places for so many chunks, the new ones in memory.
+    pub(crate) fn hold(&mut self, chunks: usize) {
+        while self.slots.len() > chunks {
+            self.remove(self.slots.len() - 1);
+        }
+        while self.slots.len() < chunks {
+            self.insert(self.slots.len(), None);
+        }
+    }
+
+    /// Makes a place for a chunk, in memory or where its image was written, before the one that has it.
+    pub(crate) fn insert(&mut self, place: usize, image: Option<Aside>) {
+        let Aside { slot, bytes } = image.unwrap_or(Aside { slot: HERE, bytes: 0 });
+        self.slots.insert(place, AtomicU32::new(slot));
+        self.image_bytes.insert(place, AtomicU64::new(bytes));
+    }
+
+    /// Takes a chunk's place away, and gives its image up.
+    pub(crate) fn remove(&mut self, place: usize) {
+        let slot = self.slots.remove(place).into_inner();
+        self.image_bytes.remove(place);
+        self.give_up(slot);
     }
 
     /// Puts another file in the place of the one there is: one over it that fails.
@@ -192,31 +238,73 @@ impl Spill {
     }
 
     /// Writes a chunk to disk.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written: the image before is still the chunk's.
     pub(crate) fn write(&self, place: usize, layout: &ChunkLayout, chunk: &Chunk) -> Result<()> {
-        let slot = self.free().pop().ok_or_else(unfinished)?;
+        let image = self.write_aside(layout, chunk)?;
+        self.replace(place, image);
+        Ok(())
+    }
+
+    /// Writes a chunk to where no chunk's image is.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub(crate) fn write_aside(&self, layout: &ChunkLayout, chunk: &Chunk) -> Result<Aside> {
+        let slot = self.take_slot()?;
         match write_image_without_members(layout, chunk, &mut self.slot(slot)) {
             Ok(bytes) => {
                 self.written_bytes.fetch_add(bytes as u64, Relaxed);
-                self.move_to(place, slot, bytes as u64);
-                Ok(())
+                Ok(Aside { slot, bytes: bytes as u64 })
             }
             Err(error) => {
-                self.free().push(slot);
+                self.give_up(slot);
                 Err(unwritable(&self.directory, &error))
             }
         }
+    }
+
+    /// Lets an image take the place of a chunk's.
+    pub(crate) fn replace(&self, place: usize, image: Aside) {
+        self.move_to(place, image.slot, image.bytes);
+    }
+
+    /// Gives an image up.
+    pub(crate) fn discard(&self, image: Aside) {
+        self.give_up(image.slot);
     }
 
     /// Notes where a chunk is now.
     fn move_to(&self, place: usize, slot: u32, bytes: u64) {
         let before = self.slots[place].swap(slot, Relaxed);
         self.image_bytes[place].store(bytes, Relaxed);
-        if before != HERE {
-            self.free().push(before);
+        self.give_up(before);
+    }
+
+    fn take_slot(&self) -> Result<u32> {
+        let mut free = self.free();
+        if let Some(slot) = free.given_up.pop() {
+            return Ok(slot);
+        }
+        let slot = free.next;
+        if slot == HERE {
+            let message = format!("spill: more than {HERE} chunks are too many");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+        free.next += 1;
+        Ok(slot)
+    }
+
+    fn give_up(&self, slot: u32) {
+        if slot != HERE {
+            self.free().given_up.push(slot);
         }
     }
 
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+    fn free(&self) -> std::sync::MutexGuard<'_, Free> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -163,7 +163,7 @@ impl<T: Number> Tick<'_, T> {
         }
         let row = chunk.row;
         let form = chunk.form(self.layout);
-        worker.positions.found = false;
+        worker.positions.begin(called, len);
         let (members, columns, stream) = chunk.split(self.layout);
         let mut part = Part {
             tick: self,
@@ -292,7 +292,12 @@ impl<T: Number> Part<'_, '_, '_, T> {
                 lengths[index] = self.columns.length(index);
             }
             let start = before[agent] as usize;
-            let end = if agent + 1 < len { before[agent + 1] as usize } else { end };
+            let end = match self.form.shared {
+                // Others' records may follow, or this one's own be before them all.
+                true => start + self.stored.bytes_in(&self.columns, agent),
+                false if agent + 1 < len => before[agent + 1] as usize,
+                false => end,
+            };
             records[*records_len..*records_len + end - start]
                 .copy_from_slice(&self.stream[start..end]);
             after[agent] = *records_len as u32;

@@ -1,6 +1,8 @@
 //! A run whose agents come and go, or whose past is kept, is resumed as if nobody had stopped it.
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod budgets;
+
 use std::path::{Path, PathBuf};
 
 use populace_agent::models::{Builtin, GridOptions, grid};
@@ -118,14 +120,21 @@ fn who_comes_and_goes_is_resumed_from_any_commit() {
         drop((whole, writer));
         // The file of agents at rest is where the last run left it, ahead or behind.
         for tick in [STEPS, 0, 7, 1, 3, 14, 2, STEPS - 1] {
-            let other = Settings {
+            let checkpoint = open(&copy(tick));
+            assert_eq!(checkpoint.schedule(), Some(&schedule));
+            let mut other = Settings {
                 threads: 1,
                 chunk: (tick % 2 == 0).then_some(50),
                 budget_bytes: 40 << 20,
                 ..Settings::default()
             };
-            let checkpoint = open(&copy(tick));
-            assert_eq!(checkpoint.schedule(), Some(&schedule));
+            if tick % 3 == 2 {
+                // With less memory than it takes, and what the past takes of it.
+                other.spill = Some(folder.path().join("spill"));
+                other.budget_bytes = budgets::least_budget(other.budget_bytes, |budget_bytes| {
+                    checkpoint.resume(&Settings { budget_bytes, ..other.clone() }).is_ok()
+                }) + (64 << 10);
+            }
             let mut again = checkpoint.resume(&other).unwrap();
             assert_eq!(again.ticks(), tick);
             assert_eq!(finish(&mut again), expected, "model {number} from tick {tick}");

@@ -11,8 +11,8 @@ use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{ActionSelection, Model};
 use populace_pool::{Budget, Pages, SharedResource};
 use populace_population::{
-    Belief, Crowd, Environment, ErrorKind, Generative, Moment, Settings, Simulation,
-    most_bytes_per_agent,
+    Belief, Crowd, Environment, ErrorKind, Generative, History, Moment, Schedule, Settings,
+    Simulation, most_bytes_per_agent,
 };
 
 const STEPS: u64 = 20;
@@ -45,11 +45,13 @@ fn run(simulation: &mut Simulation, settings: &Settings) -> u64 {
     simulation.trajectory_hash()
 }
 
-/// The same agents in a crowd, which stores every agent's belief.
+/// The same agents in a crowd of whom each is asked what it believes, so that none is stepped for
+/// another.
 fn each_its_own(model: &Model, settings: &Settings) -> u64 {
     let memory: SharedResource = Arc::new(Pages);
     let world = Generative::new(model, &memory).unwrap();
-    let mut crowd = Crowd::new(model, settings).unwrap();
+    let history = Some(History { ticks: 1, beliefs: true, ..History::default() });
+    let mut crowd = Crowd::new(model, &Settings { history, ..settings.clone() }).unwrap();
     let agents = settings.agents as usize;
     let mut states = vec![0; agents * world.state_bytes()];
     let mut observations = vec![0; agents * model.modalities()];
@@ -83,6 +85,112 @@ fn equal_beliefs_are_stored_once_and_nothing_else_changes() {
             }
         }
     }
+}
+
+#[test]
+fn agents_that_come_and_go_share_and_nothing_else_changes() {
+    let model = drawing(Builtin::Tmaze);
+    let folder = tempfile::tempdir().unwrap();
+    for belief in [Belief::Auto, Belief::Log8] {
+        let mut seen = Vec::new();
+        for (number, (asked, threads, chunk, spills)) in [
+            (true, 2, None, false),
+            (false, 2, None, false),
+            (false, 1, Some(48), false),
+            (false, 2, Some(500), true),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let schedule = Schedule {
+                every: 2,
+                spawn: 150,
+                retire: 0.02,
+                lifetime: Some(15),
+                hibernate: 0.05,
+                wake: 0.3,
+                store: Some(folder.path().join(format!("{belief:?}-{number}"))),
+            };
+            let history = asked.then(|| History { ticks: 1, beliefs: true, ..History::default() });
+            let spill = spills.then(|| folder.path().join("spill"));
+            let plenty = Settings { belief, threads, chunk, spill, history, ..settings(3000) };
+            let living = |budget_bytes| {
+                let settings = Settings { budget_bytes, ..plenty.clone() };
+                let made = Simulation::living(&model, None, &settings, STEPS, &schedule);
+                if made.is_err() {
+                    let _ = std::fs::remove_file(schedule.store.as_ref().unwrap());
+                }
+                made
+            };
+            let tight = || {
+                budgets::least_budget(plenty.budget_bytes, |bytes| {
+                    let made = living(bytes).is_ok();
+                    let _ = std::fs::remove_file(schedule.store.as_ref().unwrap());
+                    made
+                })
+            };
+            let budget = if spills { tight() } else { plenty.budget_bytes };
+            let mut run = living(budget).unwrap();
+            let mut most = 0;
+            for _ in 0..STEPS {
+                run.tick().unwrap();
+                assert_eq!(run.memory().total(), run.engine_bytes());
+                assert!(run.peak().total() <= budget);
+                let economies = run.economies();
+                assert!(economies.shared_records <= economies.sharing_agents);
+                most = most.max(economies.sharing_agents);
+            }
+            assert_eq!(most > 2000, !asked, "{belief:?} {number}: {most}");
+            seen.push((run.trajectory_hash(), run.lifecycle_counts(), run.tiers()));
+        }
+        assert!(seen.iter().all(|it| *it == seen[0]), "{belief:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn who_is_stepped_shares_with_who_is_not() {
+    let model = drawing(Builtin::Tmaze);
+    let history = |asked: bool| asked.then(|| History { beliefs: true, ..History::default() });
+    let mut crowds = [true, false, false].map(|asked| {
+        let settings = Settings { history: history(asked), ..settings(0) };
+        Crowd::new(&model, &settings).unwrap()
+    });
+    // The last one's agents are on disk, but for whom a few pages hold.
+    let folder = tempfile::tempdir().unwrap();
+    let spill = Some(folder.path().to_owned());
+    let one = Settings { spill, chunk: Some(16), ..settings(1) };
+    let least = budgets::least_budget(one.budget_bytes, |budget_bytes| {
+        Crowd::new(&model, &Settings { budget_bytes, ..one.clone() }).is_ok()
+    });
+    let tight = Settings { agents: 0, budget_bytes: least + (104 << 10), ..one };
+    crowds[2] = Crowd::new(&model, &tight).unwrap();
+    for crowd in &mut crowds {
+        crowd.spawn(400).unwrap();
+    }
+    let mut shared = [0; 2];
+    for tick in 0..12_u64 {
+        // Some of them, some born since; what they observe hardly differs.
+        let ids: Vec<u64> = (0..400 + 10 * tick).filter(|id| id % 3 != tick % 3).collect();
+        let seen: Vec<i32> = ids.iter().flat_map(|id| [0, (id % 2) as i32, 0]).collect();
+        let mut chosen = Vec::new();
+        for crowd in &mut crowds {
+            let mut actions = vec![0; 2 * ids.len()];
+            crowd.step_subset(&ids, &seen, &mut actions).unwrap();
+            chosen.push(actions);
+            crowd.spawn(10).unwrap();
+        }
+        let all: Vec<u64> = crowds[0].ids();
+        let [asked, sharing, spilling] = &mut crowds;
+        let expected = asked.beliefs(&all).unwrap();
+        assert_eq!(asked.economies().sharing_agents, 0);
+        for (number, crowd) in [sharing, spilling].into_iter().enumerate() {
+            assert_eq!(chosen[number + 1], chosen[0], "tick {tick}");
+            assert_eq!(crowd.beliefs(&all).unwrap(), expected, "tick {tick}");
+            shared[number] = crowd.economies().sharing_agents.max(shared[number]);
+        }
+    }
+    assert!(shared.iter().all(|&shared| shared > 200), "{shared:?}");
+    assert!(crowds[2].spilled().read_bytes > 0 && crowds[2].peak().total() <= tight.budget_bytes);
 }
 
 #[test]

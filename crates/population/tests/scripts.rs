@@ -167,10 +167,12 @@ fn every_byte_has_a_name_and_the_budget_holds_after_every_operation() {
     let folder = tempfile::tempdir().unwrap();
     let subjects = subjects();
     let scripts = 2;
+    let spill = folder.path().join("spill");
     let mut done = Done::default();
     for seed in 0..scripts {
         for (name, model, settings) in &subjects {
-            let settings = Settings { threads: 1 + seed as usize, ..settings.clone() };
+            let spill = (seed == 1).then(|| spill.clone());
+            let settings = Settings { threads: 1 + seed as usize, spill, ..settings.clone() };
             let file = folder.path().join(format!("{name}-{seed}"));
             let share = operations() / (scripts * subjects.len() as u64);
             script(model, &settings, &file, share, &mut done);

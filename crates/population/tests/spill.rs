@@ -6,7 +6,8 @@ mod budgets;
 use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{Model, Precision};
 use populace_population::{
-    Belief, Checkpoint, CheckpointWriter, ErrorKind, History, Run, Settings, Simulation,
+    Belief, Checkpoint, CheckpointWriter, Crowd, ErrorKind, History, Lifecycle, LifecyclePolicy,
+    Run, Settings, Simulation,
 };
 
 const STEPS: u64 = 10;
@@ -152,6 +153,49 @@ fn a_directory_that_cannot_be_made_is_named() {
     let error = Simulation::new(&model, None, &settings, STEPS, false).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::System);
     assert!(error.to_string().contains("beneath"), "{error}");
+}
+
+#[test]
+fn a_crowd_on_disk_answers_as_one_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, model) = &models()[1];
+    let roomy = Settings { agents: 0, belief: Belief::Dense, chunk: None, ..settings(1 << 30) };
+    let few = Settings { agents: 100, spill: Some(directory.path().to_owned()), ..roomy.clone() };
+    let least = budgets::least_budget(1 << 30, |budget_bytes| {
+        Crowd::new(model, &Settings { budget_bytes, ..few.clone() }).is_ok()
+    });
+    let tight = Settings { agents: 0, budget_bytes: least + (64 << 10), ..few };
+    let mut crowds = [&roomy, &tight].map(|settings| Crowd::new(model, settings).unwrap());
+    let all: Vec<u64> = (0..1000).collect();
+    let some: Vec<u64> = (0..1000).rev().step_by(7).collect();
+    let mut told = Vec::new();
+    for crowd in &mut crowds {
+        crowd.spawn(1000).unwrap();
+        let policy = LifecyclePolicy { idle_after: Some(2), ..LifecyclePolicy::default() };
+        crowd.set_policy(policy).unwrap();
+        let mut chosen = vec![0; 1000];
+        assert!(crowd.took(&chosen).is_err(), "nobody was stepped");
+        let seen: Vec<i32> = (0..1000).map(|id| id % 144).collect();
+        crowd.step(&seen, &mut chosen).unwrap();
+        crowd.took(&vec![3; 1000]).unwrap();
+        crowd.took_subset(&some, &vec![1; some.len()]).unwrap();
+        for tick in 0..3 {
+            let seen: Vec<i32> = some.iter().map(|id| (*id as i32 + tick) % 144).collect();
+            let mut actions = vec![0; some.len()];
+            crowd.step_subset(&some, &seen, &mut actions).unwrap();
+            chosen.extend(actions);
+        }
+        let weighed = crowd.policies(&some).unwrap();
+        let bounds = crowd.error_bounds(&all).unwrap();
+        let lives = (crowd.lifecycles(&all).unwrap(), crowd.lifecycle_counts(), crowd.tiers());
+        assert!(lives.0.contains(&Lifecycle::Idle) && lives.0.contains(&Lifecycle::Active));
+        told.push((chosen, weighed, bounds, lives, crowd.beliefs(&all).unwrap()));
+        assert_eq!(crowd.memory().total(), crowd.engine_bytes());
+    }
+    assert_eq!(told[0], told[1]);
+    let [_, tight_one] = &crowds;
+    assert!(tight_one.spilled().read_bytes > 0, "{:?}", tight_one.spilled());
+    assert!(tight_one.peak().total() <= tight.budget_bytes);
 }
 
 #[test]

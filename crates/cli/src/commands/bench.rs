@@ -135,7 +135,7 @@ impl Bench {
             benches.extend(bytes::rows()?.into_iter().map(Measured::Bytes));
         }
         if chosen(spill::NAME) {
-            benches.push(Measured::Spill(spill::row(machine.cores)?));
+            benches.extend(spill::rows(machine.cores)?.into_iter().map(Measured::Spill));
         }
         benches.extend(pool::rows(&self.names)?.into_iter().map(Measured::Pool));
         benches.extend(tensor::rows(&self.names, machine.cores)?.into_iter().map(Measured::Tensor));

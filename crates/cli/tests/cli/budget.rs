@@ -73,6 +73,23 @@ fn what_is_resident_is_the_engine_and_little_more() {
     }
 }
 
+#[test]
+fn who_comes_and_goes_and_is_on_disk_is_not_resident() {
+    let place = Place::new();
+    let lives = "[lifecycle]\nevery = 2\nspawn = 2000\nretire = 0.01\nlifetime = 30\n\
+        [memory]\nbelief = \"dense\"\n[population]\nagents = 100_000\n[run]\nsteps = 6\n";
+    place.write("lives.toml", lives);
+    let run = ["run", "lives.toml"];
+    let spilling = ["--spill", "s", "--budget", "64MiB"];
+    let report = place.json(&[&run[..], &spilling].concat());
+    accounted(&report);
+    // 160 MB of beliefs, most of which went through memory at every tick.
+    assert!(bytes(&report, "spill_read_bytes") > 5 * (64 << 20), "{report}");
+    let roomy = place.json(&[&run[..], &["--budget", "512MiB"]].concat());
+    assert_eq!(report["trajectory_hash"], roomy["trajectory_hash"]);
+    assert_eq!(report["lifecycle"], roomy["lifecycle"]);
+}
+
 /// Minutes without optimisation, so only where they were asked for.
 #[test]
 fn a_gibibyte_holds_ten_million_sparse_agents() {

@@ -32,15 +32,28 @@ const SPILLING: Killed = Killed {
     run: &["run", "--agents", "3000", "--steps", "12", "--belief", "dense", "--threads", "2"],
     commit: &["--budget", "7MiB", "--spill", "s", "--checkpoint", "c", "--every", "1"],
     lasting: &["trajectory_hash", "tiers"],
-    files: &["c", "c.new", "s", "s.toml"],
+    files: &["c", "c.new", "s", "crowded.toml", "s.toml"],
 };
 
 const LIVING: Killed = Killed {
     run: &["run", "s.toml", "--threads", "2"],
     commit: &["--checkpoint", "c", "--every", "2"],
     lasting: &["trajectory_hash", "tiers", "lifecycle", "hibernated", "history"],
-    files: &["c", "c.new", "rest", "rest.new", "s.toml"],
+    files: &["c", "c.new", "rest", "rest.new", "crowded.toml", "s.toml"],
 };
+
+/// The same, most of the time on disk.
+const LIVING_SPILLING: Killed = Killed {
+    run: &["run", "crowded.toml", "--threads", "2"],
+    commit: &["--budget", "11500KiB", "--spill", "s", "--checkpoint", "c", "--every", "2"],
+    lasting: &["trajectory_hash", "tiers", "lifecycle", "hibernated"],
+    files: &["c", "c.new", "rest", "rest.new", "s", "crowded.toml", "s.toml"],
+};
+
+/// More of them, and nothing of the past.
+const CROWDED: &str = "[lifecycle]\nevery = 2\nspawn = 200\nretire = 0.05\nlifetime = 12\n\
+    hibernate = 0.1\nwake = 0.3\nstore = \"rest\"\n[model]\nside = 10\nslip = 0.1\n\
+    [memory]\nbelief = \"dense\"\n[population]\nagents = 12000\n[run]\nsteps = 12\n";
 
 /// Instants of a run, some of every part of it: numbers in 0..1 that look random.
 fn instants() -> impl Iterator<Item = f64> {
@@ -64,6 +77,7 @@ impl Killed {
     fn place() -> Place {
         let place = Place::new();
         place.write("s.toml", LIVES);
+        place.write("crowded.toml", CROWDED);
         place
     }
 
@@ -78,7 +92,10 @@ impl Killed {
         let once = Self::place().json(&[self.run, self.commit].concat());
         let mut length = start.elapsed();
         assert_eq!(self.lasting(&once), expected, "{once}");
-        assert!(self.commit[2] != "--spill" || once["spilled"].as_u64().unwrap() > 0, "{once}");
+        assert!(
+            !self.commit.contains(&"--spill") || once["spill_read_bytes"].as_u64() > Some(0),
+            "{once}"
+        );
 
         let (mut kills, mut resumed) = (0, 0);
         let mut instants = instants();
@@ -134,4 +151,9 @@ fn a_killed_run_that_spills_is_resumed_as_if_it_had_not_been() {
 #[test]
 fn a_killed_run_whose_agents_come_and_go_is_resumed_as_if_it_had_not_been() {
     LIVING.is_resumed_as_if_it_had_not_been(trials());
+}
+
+#[test]
+fn a_killed_run_whose_agents_come_and_go_and_spill_is_resumed_as_if_it_had_not_been() {
+    LIVING_SPILLING.is_resumed_as_if_it_had_not_been(trials());
 }

@@ -3,6 +3,9 @@
 //! A chunk stays dense: who leaves is closed over, who comes is made room for, both in one pass. To
 //! leave takes no memory but the members' lines, which admission has counted beforehand; to come takes
 //! all that it needs before anything moves, so that a refusal changes nothing.
+//!
+//! Who comes or goes takes a record of their own along: a chunk whose records are shared is given
+//! [one for each agent](crate::tick::Worker::part_records) before any of this.
 
 use std::ops::Range;
 
@@ -10,7 +13,8 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use populace_pool::SharedResource;
 use populace_tensor::Array;
 
-use super::{Chunk, ChunkLayout, WORD};
+use super::form::{Form, HEAD_BYTES};
+use super::{Chunk, ChunkLayout, NOT_BORN, WORD};
 use crate::members::MEMBER_BYTES;
 use crate::memory::page_bytes;
 use crate::{Result, gaps};
@@ -44,6 +48,12 @@ impl Chunk {
     /// Takes out the agents at `places`, ascending; the members' lines are there where they are needed
     /// (`Members::stays_uniform_without`).
     pub(crate) fn remove(&mut self, layout: &ChunkLayout, places: &[u32], records: Starts<'_>) {
+        self.close_over(layout, places, records);
+        self.members.remove(places);
+    }
+
+    /// Takes out what is stored of the agents at `places`, and leaves them among the members.
+    pub(crate) fn close_over(&mut self, layout: &ChunkLayout, places: &[u32], records: Starts<'_>) {
         let len = self.len();
         if self.used_words > 0 {
             let gaps = places.iter().map(|&place| records.record(place as usize));
@@ -55,7 +65,6 @@ impl Chunk {
             places.iter().map(move |place| at(place)..at(place) + width)
         });
         gaps::close(&mut self.columns, layout.column_bytes(len), gaps);
-        self.members.remove(places);
     }
 
     /// Lets `count` agents follow that nobody has stepped, with the ids from `first` on, born when
@@ -74,7 +83,7 @@ impl Chunk {
             self.members.tell(lines(len + count), memory)?;
         }
         self.reserve_columns(layout, len + count, memory)?;
-        if layout.record.fixed() && self.used_words > 0 {
+        if layout.fixed() && self.used_words > 0 {
             self.reserve(layout, layout.most_words(len + count), len + count, memory)?;
             self.used_words = layout.most_words(len + count);
         }
@@ -102,20 +111,23 @@ impl Chunk {
         memory: &SharedResource,
     ) -> Result<()> {
         let (len, total) = (self.len(), self.len() + new.len());
-        let fixed = layout.record.fixed();
+        let fixed = layout.fixed();
         let slot = |agent: &AtRest<'_>| match fixed {
             true => layout.record.most_bytes(),
             false => agent.record.len(),
         };
         let added: usize = new.iter().map(slot).sum();
+        let head = self.head_bytes(layout);
+        let used = records.end.max(head);
         self.members.tell(lines(total), memory)?;
         self.reserve_columns(layout, total, memory)?;
-        self.reserve(layout, (records.end + added).div_ceil(WORD), total, memory)?;
+        self.reserve(layout, (used + added).div_ceil(WORD), total, memory)?;
 
+        self.begin_stream(layout);
         let stream: &mut [u8] = cast_slice_mut(&mut self.beliefs);
-        let before = |&at: &u32| records.record(at as usize).start;
+        let before = |&at: &u32| records.record(at as usize).start.max(head);
         let gaps = new.iter().zip(at).map(|(agent, at)| (before(at), slot(agent)));
-        let end = gaps::open(stream, records.end, gaps);
+        let end = gaps::open(stream, used, gaps);
         let mut shift = 0;
         for (agent, at) in new.iter().zip(at) {
             let start = before(at) + shift;
@@ -152,10 +164,14 @@ impl Chunk {
     ) -> bool {
         let (len, more) = (self.len(), next.len());
         let unstepped = |chunk: &Self| chunk.used_words == 0;
-        if layout.record.fixed() && unstepped(self) != unstepped(next) {
+        if layout.fixed() && unstepped(self) != unstepped(next) {
             return false;
         }
-        let [end, next_end] = if unstepped(self) && unstepped(next) { [0; 2] } else { ends };
+        let head = self.head_bytes(layout);
+        let [end, next_end] = match unstepped(self) && unstepped(next) {
+            true => [0; 2],
+            false => [ends[0].max(head), ends[1].max(head) - head],
+        };
         let (first, stepped) = (next.members.first(), next.members.stepped(0));
         let uniform = next.members.is_uniform() && self.members.stays_uniform_with(first, stepped);
         if !uniform && self.members.tell(lines(len + more), memory).is_err()
@@ -164,8 +180,14 @@ impl Chunk {
         {
             return false;
         }
+        if end + next_end > 0 {
+            self.begin_stream(layout);
+        }
         let stream: &mut [u8] = cast_slice_mut(&mut self.beliefs);
-        stream[end..end + next_end].copy_from_slice(&cast_slice(&next.beliefs)[..next_end]);
+        if next_end > 0 {
+            let from = &cast_slice(&next.beliefs)[head..head + next_end];
+            stream[end..end + next_end].copy_from_slice(from);
+        }
         self.used_words = (end + next_end).div_ceil(WORD);
 
         let gaps = sections(layout, len).map(|(base, width)| (base + len * width, more * width));
@@ -185,16 +207,17 @@ impl Chunk {
         true
     }
 
-    /// The agents from `place` on as a chunk of their own, which they are to be taken out of here.
-    pub(crate) fn tail(
+    /// Copies what is stored of the agents from `place` on into a chunk of these, with room for their
+    /// columns.
+    pub(crate) fn copy_tail(
         &self,
         layout: &ChunkLayout,
         place: usize,
         records: Starts<'_>,
+        tail: &mut Self,
         memory: &SharedResource,
-    ) -> Result<Self> {
+    ) -> Result<()> {
         let (len, more) = (self.len(), self.len() - place);
-        let mut tail = Self::new(layout, self.members.tail(place, memory)?, memory)?;
         for ((from, width), (to, _)) in
             sections(layout, len).into_iter().zip(sections(layout, more))
         {
@@ -204,11 +227,14 @@ impl Chunk {
         if self.used_words > 0 {
             let stream =
                 &cast_slice::<u64, u8>(&self.beliefs)[records.record(place).start..records.end];
-            tail.reserve(layout, stream.len().div_ceil(WORD), more, memory)?;
-            cast_slice_mut(&mut tail.beliefs)[..stream.len()].copy_from_slice(stream);
-            tail.used_words = stream.len().div_ceil(WORD);
+            let head = self.head_bytes(layout);
+            let words = (head + stream.len()).div_ceil(WORD);
+            tail.reserve(layout, words, more, memory)?;
+            tail.begin_stream(layout);
+            cast_slice_mut(&mut tail.beliefs)[head..head + stream.len()].copy_from_slice(stream);
+            tail.used_words = words;
         }
-        Ok(tail)
+        Ok(())
     }
 
     /// Appends the bytes of the agent at `place` to `bytes`: of every column, then its record.
@@ -228,19 +254,47 @@ impl Chunk {
         }
     }
 
+    /// Closes over the records of agents that have none yet, in a stream that had a place for everyone's.
+    pub(crate) fn close_unborn(&mut self, layout: &ChunkLayout) {
+        let (len, bytes) = (self.len(), layout.record.most_bytes());
+        let (columns, stream) = self.parts(layout);
+        let unborn = (0..len).filter(|&agent| columns.action(agent) == NOT_BORN);
+        let places = unborn.map(|agent| HEAD_BYTES + agent * bytes);
+        let gaps = places.map(|start| start..start + bytes);
+        let end = gaps::close(cast_slice_mut(stream), HEAD_BYTES + len * bytes, gaps);
+        self.used_words = end.div_ceil(WORD);
+    }
+
+    /// Bytes of the head of the stream, where it has one.
+    fn head_bytes(&self, layout: &ChunkLayout) -> usize {
+        if layout.has_head() { HEAD_BYTES } else { 0 }
+    }
+
+    /// Gives a stream that is still empty its head; there is room for it.
+    fn begin_stream(&mut self, layout: &ChunkLayout) {
+        if self.used_words == 0
+            && let (true, Some(head)) = (layout.has_head(), self.beliefs.first_mut())
+        {
+            *head = Form::default().head();
+        }
+    }
+
     /// Gives back memory that agents have left, as far as memory for the copies is to be had. The
     /// stream keeps the room that growing gives it, so that it is not cut and grown by turns.
     pub(crate) fn fit(&mut self, layout: &ChunkLayout, dated: bool, memory: &SharedResource) {
         self.members.fold(dated, memory);
+        if self.members.spare_bytes() as u64 >= page_bytes() {
+            self.members.fit(memory);
+        }
+        if self.borrows() {
+            return;
+        }
         let pages = |bytes: usize| (bytes as u64).div_ceil(page_bytes());
         let used = layout.column_bytes(self.len());
         if pages(used) < pages(self.columns.len())
             && let Ok(columns) = Array::copied(memory, &self.columns[..used])
         {
             self.columns = columns;
-        }
-        if self.members.spare_bytes() as u64 >= page_bytes() {
-            self.members.fit(memory);
         }
         let room = self.used_words + self.used_words / 8;
         let room = room.min(layout.most_words(self.len())).max(self.used_words);
@@ -255,9 +309,12 @@ impl Chunk {
     /// Bytes that the chunk's arrays hold: what a copy of them would take.
     pub(crate) fn held_bytes(&self) -> u64 {
         let pages = |bytes: usize| (bytes as u64).next_multiple_of(page_bytes());
-        pages(self.columns.len())
-            + pages(self.beliefs.len() * WORD)
-            + pages(self.members.held_bytes())
+        pages(self.columns.len()) + pages(self.beliefs.len() * WORD) + self.line_bytes()
+    }
+
+    /// Bytes that its members' lines hold: these stay in memory wherever the agents are.
+    pub(crate) fn line_bytes(&self) -> u64 {
+        (self.members.held_bytes() as u64).next_multiple_of(page_bytes())
     }
 
     /// Makes the columns long enough for `agents` agents: whole pages, since these are taken anyway.

@@ -100,6 +100,13 @@ impl Chunk {
         }
     }
 
+    /// Gives up memory of its own: the agents are on disk.
+    pub(crate) fn give_up(&mut self) {
+        self.used_words = 0;
+        self.columns = Array::default();
+        self.beliefs = Array::default();
+    }
+
     /// Moves into memory of its own, if it can be had, and gives back what was borrowed.
     pub(crate) fn settle(
         &mut self,

@@ -8,7 +8,7 @@ use crate::chunk::NOT_BORN;
 use crate::membership::{find, worker};
 use crate::population::Population;
 use crate::record::{DENSE, Keep, Number};
-use crate::roster::by_chunk;
+use crate::roster::{Call, by_chunk};
 use crate::tick::{Records, Worker, read_counts};
 use crate::{Error, ErrorKind, Result};
 
@@ -40,12 +40,14 @@ impl<T: Number> Population<T> {
         let calls = self.locate(ids, true)?;
         let mut bounds = vec![0.0; ids.len()];
         for (index, calls) in by_chunk(&calls) {
-            let chunk = &mut self.chunks[index];
-            let form = chunk.form(&self.layout);
-            let (columns, _) = chunk.parts(&self.layout);
-            for call in calls {
-                bounds[call.row as usize] = self.layout.bound(&columns, form, call.place as usize);
-            }
+            self.with_chunk(index, |layout, chunk| {
+                let form = chunk.form(layout);
+                let (columns, _) = chunk.parts(layout);
+                for call in calls {
+                    bounds[call.row as usize] = layout.bound(&columns, form, call.place as usize);
+                }
+                Ok(())
+            })?;
         }
         Ok(bounds)
     }
@@ -83,6 +85,8 @@ impl<T: Number> Population<T> {
         if self.enumerator.is_some() || self.model.planner() != Planner::Graph {
             return Ok(());
         }
+        // How much it takes is known once it is taken.
+        self.make_room(u64::MAX)?;
         let Some(source) = self.source.as_deref() else { return Ok(()) };
         let before = self.memory.split();
         let compile = |source: &Model| -> Result<_> {
@@ -116,57 +120,72 @@ impl<T: Number> Population<T> {
         mut show: impl FnMut(&CompiledModel<T>, &mut Scratch<T>, &[usize]),
     ) -> Result<()> {
         let calls = self.locate(ids, true)?;
-        let Self { model, layout, chunks, workers, enumerator, .. } = self;
-        let worker = worker(workers);
         for (index, calls) in by_chunk(&calls) {
-            let chunk = &mut chunks[index];
-            let record = layout.records(chunk.form(layout));
-            let variable = record.variable();
-            find(layout, chunk, worker);
-            let (columns, stream) = chunk.parts(layout);
-            let stream: &[u8] = cast_slice(stream);
-            let Worker { scratch, before, values: room, .. } = &mut *worker;
-            let before = &before[..];
-            let (model, scratch) = match enumerator.as_mut().filter(|_| enumerated) {
-                Some(enumerator) => (&enumerator.model, &mut enumerator.scratch),
-                None => (&*model, scratch),
-            };
-            for calls in calls.chunks(LANES) {
-                scratch.start();
-                let mut agents = [0; LANES];
-                let mut places = [0; LANES];
-                for (lane, call) in calls.iter().enumerate() {
-                    (agents[lane], places[lane]) = (call.place, call.row as usize);
-                    // It is there, and observes nothing.
-                    scratch.observe(lane, []);
-                    let agent = call.place as usize;
-                    let rows = scratch.beliefs_mut();
-                    if columns.action(agent) == NOT_BORN {
-                        rows.iter_mut().zip(model.initial()).for_each(|(row, &d)| row[lane] = d);
-                        continue;
-                    }
-                    let (mut part, mut row, mut v) = (before[agent] as usize, 0, 0);
-                    for factor in &record.factors {
-                        let mut stored = DENSE;
-                        if factor.keep != Keep::Dense {
-                            stored = columns.length(agent * variable + v);
-                            v += 1;
-                        }
-                        let bytes = factor.part_bytes(stored);
-                        let rows = &mut rows[row..row + factor.states];
-                        factor.read_rows(&stream[part..part + bytes], stored, room, rows, lane);
-                        part += bytes;
-                        row += factor.states;
-                    }
-                }
-                if model.learns() {
-                    let records = Records { layout, columns: &columns, stream, before };
-                    read_counts(model, records, scratch, &agents[..calls.len()]);
-                }
-                show(model, scratch, &places[..calls.len()]);
+            let brought = self.bring(index)?;
+            self.show(index, calls, enumerated, &mut show);
+            if brought {
+                self.leave(index);
             }
         }
         Ok(())
+    }
+
+    /// The same of one chunk's, which is in memory.
+    fn show(
+        &mut self,
+        index: usize,
+        calls: &[Call],
+        enumerated: bool,
+        show: &mut impl FnMut(&CompiledModel<T>, &mut Scratch<T>, &[usize]),
+    ) {
+        let Self { model, layout, chunks, workers, enumerator, .. } = self;
+        let worker = worker(workers);
+        let chunk = &mut chunks[index];
+        let record = layout.records(chunk.form(layout));
+        let variable = record.variable();
+        find(layout, chunk, worker);
+        let (columns, stream) = chunk.parts(layout);
+        let stream: &[u8] = cast_slice(stream);
+        let Worker { scratch, before, values: room, .. } = &mut *worker;
+        let before = &before[..];
+        let (model, scratch) = match enumerator.as_mut().filter(|_| enumerated) {
+            Some(enumerator) => (&enumerator.model, &mut enumerator.scratch),
+            None => (&*model, scratch),
+        };
+        for calls in calls.chunks(LANES) {
+            scratch.start();
+            let mut agents = [0; LANES];
+            let mut places = [0; LANES];
+            for (lane, call) in calls.iter().enumerate() {
+                (agents[lane], places[lane]) = (call.place, call.row as usize);
+                // It is there, and observes nothing.
+                scratch.observe(lane, []);
+                let agent = call.place as usize;
+                let rows = scratch.beliefs_mut();
+                if columns.action(agent) == NOT_BORN {
+                    rows.iter_mut().zip(model.initial()).for_each(|(row, &d)| row[lane] = d);
+                    continue;
+                }
+                let (mut part, mut row, mut v) = (before[agent] as usize, 0, 0);
+                for factor in &record.factors {
+                    let mut stored = DENSE;
+                    if factor.keep != Keep::Dense {
+                        stored = columns.length(agent * variable + v);
+                        v += 1;
+                    }
+                    let bytes = factor.part_bytes(stored);
+                    let rows = &mut rows[row..row + factor.states];
+                    factor.read_rows(&stream[part..part + bytes], stored, room, rows, lane);
+                    part += bytes;
+                    row += factor.states;
+                }
+            }
+            if model.learns() {
+                let records = Records { layout, columns: &columns, stream, before };
+                read_counts(model, records, scratch, &agents[..calls.len()]);
+            }
+            show(model, scratch, &places[..calls.len()]);
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Mutex;
 
-use crate::chunk::NOT_BORN;
+use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN};
 use crate::lifecycle::Lifecycle;
 use crate::population::Population;
 use crate::record::Number;
-use crate::roster::Call;
+use crate::roster::{Call, by_chunk};
 use crate::tick::{Observed, Rows, World};
 use crate::{Error, Result};
 
@@ -42,7 +42,7 @@ impl<T: Number> Population<T> {
         observations: Observed<'_>,
         actions: &mut [i32],
     ) -> Result<()> {
-        let before = self.lifecycles_if_told(passed);
+        let before = self.lifecycles_if_told(passed)?;
         let actions = Mutex::new(actions);
         let rows = Rows { observations, actions: &actions };
         self.tick_in(Some(World::Rows(&rows)), calls, None)?;
@@ -92,24 +92,52 @@ impl<T: Number> Population<T> {
             Some(ids) => self.locate(ids, false)?,
             None => self.everyone(),
         };
-        let Self { chunks, layout, model, .. } = self;
-        let width = model.num_states().len();
-        for call in &calls {
-            let chunk = &mut chunks[call.chunk as usize];
-            if chunk.parts(layout).0.action(call.place as usize) == NOT_BORN {
-                return Err(Error::invalid(format!(
-                    "actions[{}]: agent {} was not stepped yet, so it has not acted",
-                    call.row,
-                    chunk.members.id(call.place as usize)
-                )));
+        let width = self.model.num_states().len();
+        for (index, calls) in by_chunk(&calls) {
+            self.with_chunk(index, |layout, chunk| {
+                let acted = |call: &&Call, columns: &Columns<'_>| {
+                    columns.action(call.place as usize) != NOT_BORN
+                };
+                let (members, columns, _) = chunk.split(layout);
+                match calls.iter().find(|call| !acted(call, &columns)) {
+                    None => Ok(()),
+                    Some(call) => Err(Error::invalid(format!(
+                        "actions[{}]: agent {} was not stepped yet, so it has not acted",
+                        call.row,
+                        members.id(call.place as usize)
+                    ))),
+                }
+            })?;
+        }
+        let set = |layout: &ChunkLayout, chunk: &mut Chunk, calls: &[Call]| {
+            let (mut columns, _) = chunk.parts(layout);
+            for call in calls {
+                let row = &actions[call.row as usize * width..][..width];
+                columns.set_action(call.place as usize, layout.encode_action(row));
+            }
+        };
+        self.finish_writing()?;
+        let mut written = Vec::new();
+        for (index, calls) in by_chunk(&calls) {
+            let image = self.write_changed(index, |open| {
+                set(open.layout, open.chunk, calls);
+                Ok(None)
+            });
+            match image {
+                Ok(image) => written.extend(image.map(|image| (index, image))),
+                Err(error) => {
+                    self.discard_all(written);
+                    return Err(error);
+                }
             }
         }
-        for call in &calls {
-            let row = &actions[call.row as usize * width..][..width];
-            let code = layout.encode_action(row);
-            let (mut columns, _) = chunks[call.chunk as usize].parts(layout);
-            columns.set_action(call.place as usize, code);
+        let mut images = written.iter().map(|&(index, _)| index).peekable();
+        for (index, calls) in by_chunk(&calls) {
+            if images.next_if_eq(&index).is_none() {
+                set(&self.layout, &mut self.chunks[index], calls);
+            }
         }
+        self.replace_all(written);
         Ok(())
     }
 

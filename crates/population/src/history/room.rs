@@ -53,6 +53,12 @@ impl<T: Number> Population<T> {
     /// leave of the budget.
     pub(crate) fn prepare_history(&mut self) -> Result<()> {
         let free = self.free_for_history();
+        if let (Some(history), Some(free), true) = (&self.history, free, self.spills()) {
+            let most = history.most_bytes(self.agents(), self.chunk_agents);
+            let most = free.min(u64::try_from(most).unwrap_or(u64::MAX));
+            let held = history.room_bytes() - history.unused_bytes();
+            self.make_room(most.saturating_sub(held))?;
+        }
         self.make_history_room(free)
     }
 
@@ -61,7 +67,14 @@ impl<T: Number> Population<T> {
         let changes = self.history.as_ref().filter(|history| history.changes());
         changes.map(|history| {
             let others = self.worst_bytes() - history.room_bytes();
-            self.budget_bytes.saturating_sub(others)
+            let left = self.budget_bytes.saturating_sub(others);
+            match (self.spills(), history.settings().bytes) {
+                // Agents on disk leave it all, and are better off with a part.
+                (true, None) => {
+                    left.min(self.budget_bytes.saturating_sub(self.fixed_memory().total()) / 2)
+                }
+                _ => left,
+            }
         })
     }
 

@@ -84,6 +84,9 @@ impl<T: Number> Population<T> {
         let (agents, most) = (from.header.agents, self.chunk_agents);
         let free_bytes = self.free_for_chunks(agents);
         let changes = self.changes();
+        if let Some(spill) = &mut self.spill {
+            spill.hold(usize::try_from(from.chunks()).unwrap_or(usize::MAX));
+        }
         let Self { layout, chunk_memory, spill, workers, chunks, .. } = self;
         let layout = &*layout;
         let mut room = Room::new(layout, chunk_memory, spill.as_ref(), workers, free_bytes);

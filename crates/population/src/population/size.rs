@@ -9,6 +9,7 @@ use crate::chunk::ChunkLayout;
 use crate::error::Holders;
 use crate::history::Archive;
 use crate::image::most_image_bytes;
+use crate::members::MEMBER_BYTES;
 use crate::memory::{most_idle_bytes, page_bytes};
 use crate::quota::Quota;
 use crate::record::Number;
@@ -95,13 +96,33 @@ impl<T: Number> Population<T> {
     /// Engine bytes that are asked of the budget: where agents may be on disk, what has to be in memory
     /// whatever they need.
     pub(crate) fn asked_bytes(&self, settings: &Settings, keep_arrays: bool) -> u128 {
-        let whole = self.needed_bytes(settings.agents, keep_arrays);
-        if settings.spill.is_none() {
+        self.asked_of(settings.agents, settings.spill.is_some(), keep_arrays)
+    }
+
+    /// The same for so many agents, who may be on disk (`spills`) or not.
+    pub(crate) fn asked_of(&self, agents: u64, spills: bool, keep_arrays: bool) -> u128 {
+        let whole = self.needed_bytes(agents, keep_arrays);
+        if !spills {
             return whole;
         }
         let history = self.history.as_ref();
-        let past = history.map_or(0, |it| it.least_bytes(settings.agents, self.chunk_agents));
-        whole.min(self.fixed_bytes(keep_arrays) + past)
+        let past = history.map_or(0, |it| it.least_bytes(agents, self.chunk_agents));
+        let least = self.fixed_bytes(keep_arrays) + past;
+        // Who comes is let in by what stays in memory, however little the rest would be.
+        if self.changes() { least + self.all_line_bytes(agents) } else { whole.min(least) }
+    }
+
+    /// What stays in memory of agents wherever they are: the lines of members who come and go, and of as
+    /// many as a chunk has a copy on the way.
+    fn all_line_bytes(&self, agents: u64) -> u128 {
+        // Chunks that became small have pages of their own, and so have those that are parted as agents
+        // come back.
+        let chunks = agents.div_ceil(self.chunk_agents as u64).saturating_mul(4) + 4;
+        let lines = u128::from(agents) * MEMBER_BYTES as u128;
+        let most = usize::try_from(agents).map_or(self.most_chunk, |it| it.min(self.most_chunk));
+        let copy = 2 * u128::from(self.most_line_bytes(most));
+        let idle = u128::from(most_idle_bytes(agents));
+        lines + u128::from(chunks) * u128::from(page_bytes()) + copy + idle
     }
 
     /// What has to be in memory whatever agents need and wherever they are.
@@ -112,7 +133,7 @@ impl<T: Number> Population<T> {
     }
 
     /// What history has not taken yet of its room, in bytes; to be left to it where agents are on disk.
-    pub(super) fn left_to_history(&self) -> u64 {
+    pub(crate) fn left_to_history(&self) -> u64 {
         match &self.spill {
             Some(_) => self.history.as_ref().map_or(0, Archive::unused_bytes),
             None => 0,

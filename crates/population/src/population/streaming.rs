@@ -1,7 +1,10 @@
 //! Chunks that may be on disk: made, stepped, and looked at wherever they are.
 
+mod changing;
 #[cfg(test)]
 mod faults;
+
+pub(crate) use changing::Open;
 
 use std::path::Path;
 use std::sync::PoisonError;
@@ -10,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use populace_pool::SharedResource;
 
 use super::Population;
+use crate::Result;
 use crate::checkpoint::Fill;
 use crate::chunk::{Chunk, ChunkLayout, Spare};
 use crate::members::Members;
@@ -18,15 +22,12 @@ use crate::record::Number;
 use crate::roster::Called;
 use crate::spill::{Spill, Spilled};
 use crate::tick::{Kept, Tick, Worker};
-use crate::{Error, ErrorKind, Result};
 
 /// A tick of one chunk after the other, wherever they are.
 pub(super) struct Stepping<'a, 'b, T: Number> {
     pub(super) tick: &'a Tick<'b, T>,
     pub(super) spill: Option<&'a Spill>,
     pub(super) memory: &'a EngineMemory,
-    /// How many chunks are stepped at once.
-    pub(super) threads: usize,
     /// What agents from disk leave to others, in bytes.
     pub(super) left_free: u64,
     /// What the chunks that were stepped add to the trajectory hash.
@@ -34,10 +35,10 @@ pub(super) struct Stepping<'a, 'b, T: Number> {
 }
 
 impl<T: Number> Stepping<'_, '_, T> {
-    /// Takes a chunk through the tick, if it has not been.
+    /// Takes a chunk through the tick, if it has not been; `next` is the place of one that comes soon.
     pub(super) fn step(
         &self,
-        place: usize,
+        (place, next): (usize, usize),
         chunk: &mut Chunk,
         called: Called<'_>,
         worker: &mut Worker<T>,
@@ -51,7 +52,7 @@ impl<T: Number> Stepping<'_, '_, T> {
                 // A chunk could not be written: the tick has failed, and this one is left for later.
                 return Ok(());
             }
-            spill.read_ahead(place + self.threads);
+            spill.read_ahead(next);
             if spill.is_away(place) {
                 spill.read(place, self.tick.layout, chunk, spare)?;
             }
@@ -124,7 +125,7 @@ impl<T: Number> Population<T> {
     pub(super) fn open_spill(&mut self, directory: &Path, agents: u64) -> Result<()> {
         let chunks = usize::try_from(agents.div_ceil(self.chunk_agents as u64));
         let (chunks, workers) = (chunks.unwrap_or(usize::MAX), self.workers.len());
-        let agents = self.chunk_agents;
+        let agents = self.most_chunk;
         self.spill = Some(Spill::create(directory, &self.layout, agents, chunks, workers)?);
         Ok(())
     }
@@ -135,17 +136,12 @@ impl<T: Number> Population<T> {
         place: usize,
         work: impl FnOnce(&ChunkLayout, &mut Chunk) -> Result<R>,
     ) -> Result<R> {
-        let (layout, chunk) = (&self.layout, &mut self.chunks[place]);
-        let worker = self.workers[0].get_mut().unwrap_or_else(PoisonError::into_inner);
-        match (&self.spill, &mut worker.spare) {
-            (Some(spill), Some(spare)) if spill.is_away(place) && !chunk.borrows() => {
-                spill.read(place, layout, chunk, spare)?;
-                let answer = work(layout, chunk);
-                chunk.give_back(spare);
-                answer
-            }
-            _ => work(layout, chunk),
+        let brought = self.bring(place)?;
+        let answer = work(&self.layout, &mut self.chunks[place]);
+        if brought {
+            self.leave(place);
         }
+        answer
     }
 
     /// Shows every chunk, by its place.
@@ -158,17 +154,14 @@ impl<T: Number> Population<T> {
         show: &mut dyn FnMut(u64, &ChunkLayout, &mut Chunk) -> Result<()>,
     ) -> Result<()> {
         let changing = self.life.change.is_some() || self.life.changed == Some(self.tick);
-        if changing || self.chunks.iter().any(|chunk| chunk.ahead) {
-            let message = format!("tick {} failed, and has to be finished first", self.tick);
-            return Err(Error::new(ErrorKind::System, message));
-        }
+        self.check_finished(changing)?;
         (0..self.chunks.len()).try_for_each(|place| {
             self.with_chunk(place, |layout, chunk| show(place as u64, layout, chunk))
         })
     }
 
     /// Writes what a failed tick could not, so that every worker can lend again.
-    pub(super) fn finish_writing(&mut self) -> Result<()> {
+    pub(crate) fn finish_writing(&mut self) -> Result<()> {
         let room = (&self.memory, self.left_to_history());
         let Some(spill) = &self.spill else { return Ok(()) };
         let stuck = self.chunks.iter_mut().enumerate().filter(|(_, chunk)| chunk.borrows());

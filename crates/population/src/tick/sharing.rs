@@ -24,8 +24,9 @@ use populace_tensor::lanes::LANES;
 
 use super::{Part, Worker};
 use crate::Result;
-use crate::chunk::{ChunkLayout, NOT_BORN};
+use crate::chunk::{ChunkLayout, Columns, NOT_BORN};
 use crate::record::{DENSE, Number, RecordLayout};
+use crate::roster::Called;
 
 /// Nobody, in a chain of followers; an empty place, in a table.
 const NOBODY: u32 = u32::MAX;
@@ -58,6 +59,14 @@ impl Positions {
             next: Array::zeroed(memory, agents)?,
             table: Array::zeroed(memory, places)?,
         })
+    }
+
+    /// Begins a chunk of `len` agents: who is not called follows nobody.
+    pub(super) fn begin(&mut self, called: Called<'_>, len: usize) {
+        self.found = false;
+        if matches!(called, Called::Some(_)) && !self.never() {
+            (0..).zip(&mut self.leader[..len]).for_each(|(agent, leader)| *leader = agent);
+        }
     }
 
     fn never(&self) -> bool {
@@ -131,12 +140,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
     }
 
     fn record_of(&self, agent: usize) -> &[u8] {
-        let record = self.stored;
-        let variable = record.variable();
-        let bytes = match self.columns.action(agent) {
-            NOT_BORN => 0,
-            _ => record.bytes_of(|v| self.columns.length(agent * variable + v)),
-        };
+        let bytes = self.stored.bytes_in(&self.columns, agent);
         &self.stream[self.worker.before[agent] as usize..][..bytes]
     }
 
@@ -240,7 +244,7 @@ impl<T: Number> Part<'_, '_, '_, T> {
 impl<T: Number> Worker<T> {
     /// Finds the records that are equal after the tick, among those of the leaders: each agent's `next`
     /// becomes the place of the first who has its record.
-    pub(super) fn find_equals(&mut self, record: &RecordLayout, len: usize) {
+    pub(super) fn find_equals(&mut self, record: &RecordLayout, columns: &Columns<'_>) {
         let Self { positions, lengths, after, records, .. } = self;
         let Positions { leader, next, table, .. } = positions;
         let (lengths, records) = (&lengths[..], cast_slice::<u64, u8>(records));
@@ -252,8 +256,13 @@ impl<T: Number> Worker<T> {
         };
         table.fill(NOBODY);
         let mask = table.len() - 1;
-        for agent in 0..len {
+        for agent in 0..columns.len() {
             let first = leader[agent] as usize;
+            // Nothing is stored of those who were not stepped yet.
+            if columns.action(agent) == NOT_BORN {
+                next[agent] = agent as u32;
+                continue;
+            }
             if first != agent {
                 next[agent] = next[first];
                 continue;

@@ -7,9 +7,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::{cast_slice, cast_slice_mut};
+use populace_pool::SharedResource;
 
 use super::beliefs::lost;
-use super::{Tick, Worker};
+use super::{Tick, Worker, find_records};
 use crate::Result;
 use crate::chunk::form::{Form, MOST_SHARING, set_place};
 use crate::chunk::{Chunk, ChunkLayout, Columns, NOT_BORN, WORD};
@@ -35,12 +36,12 @@ impl<T: Number> Tick<'_, T> {
     ) -> Result<()> {
         let (layout, len) = (self.layout, chunk.len());
         let shared = worker.positions.found && layout.shares && len <= MOST_SHARING;
-        if shared {
-            worker.find_equals(&layout.record, len);
-        }
         let most = self.quota.words(layout, len);
         let longest = self.quota.record_bytes(layout);
         let (mut columns, _) = chunk.parts(layout);
+        if shared {
+            worker.find_equals(&layout.record, &columns);
+        }
         let whole = Form { tier: 0, ..form };
         let mut size = worker.size(layout, &columns, whole, shared);
         while size.bytes.div_ceil(WORD) > most || size.longest > longest {
@@ -66,6 +67,41 @@ impl<T: Number> Tick<'_, T> {
 }
 
 impl<T: Number> Worker<T> {
+    /// Gives every agent of a chunk a record of its own, where they share some: agents come and go with
+    /// theirs. What that takes was `admitted`, or is refused, and nothing has changed then.
+    pub(crate) fn part_records(
+        &mut self,
+        layout: &ChunkLayout,
+        chunk: &mut Chunk,
+        memory: &SharedResource,
+        admitted: bool,
+    ) -> Result<()> {
+        let form = chunk.form(layout);
+        if !form.shared {
+            return Ok(());
+        }
+        let len = chunk.len();
+        let (columns, stream) = chunk.parts(layout);
+        let starts = &mut self.before[..len];
+        find_records::<T>(layout, &columns, stream, starts);
+        let (record, stream) = (layout.records(form), cast_slice::<u64, u8>(stream));
+        let own = Form { shared: false, ..form };
+        let start = layout.records_start(own, len);
+        let records: &mut [u8] = cast_slice_mut(&mut self.records);
+        let mut end = start;
+        for (agent, &from) in starts.iter().enumerate() {
+            let bytes = record.bytes_in(&columns, agent);
+            records[end..end + bytes].copy_from_slice(&stream[from as usize..][..bytes]);
+            end += bytes;
+        }
+        let words = end.div_ceil(WORD);
+        chunk.lengthen(words, memory, admitted)?;
+        let (_, stream) = chunk.parts(layout);
+        stream[0] = own.head();
+        cast_slice_mut(stream)[start..end].copy_from_slice(&records[start..end]);
+        Ok(())
+    }
+
     /// The bytes of the record that was written of an agent.
     fn record_bytes(&self, record: &RecordLayout, columns: &Columns<'_>, agent: usize) -> usize {
         if columns.action(agent) == NOT_BORN {

@@ -5,16 +5,19 @@
 //! The ratio is a plain pass ÷ a tick: 1 where nothing but the disk's rate bounds a tick. Both go through
 //! the system's cache of files, as a run does; where that is faster than agents are stepped, stepping is
 //! what bounds the ratio, and what streaming adds to it is a tick − one in memory.
+//!
+//! So there are two populations: one that lives in the default grid, of whom a tick steps everybody; and a
+//! crowd of the same agents of whom a tick calls every tenth, so that as much is streamed and less is
+//! computed.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use populace_agent::Model;
 use populace_agent::models::{GridOptions, grid};
 use populace_pool::Bytes;
-use populace_population::{Belief, Settings, Simulation};
+use populace_population::{Belief, Crowd, Memory, Settings, Simulation, Spilled};
 use serde::Serialize;
 
 use super::WARM_TICKS;
@@ -27,12 +30,16 @@ pub(super) const NAME: &str = "spill";
 /// Dense beliefs of the default grid: 1,600 bytes each.
 const AGENTS: u64 = 60_000;
 const TIMED_TICKS: usize = 15;
+/// Of how many agents a crowd's tick calls one.
+const CALLED: u64 = 10;
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// A population of twice the budget.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     name: &'static str,
+    /// Whose agents they are.
+    subject: &'static str,
     agents: u64,
     threads: usize,
     budget_bytes: u64,
@@ -48,9 +55,56 @@ pub(super) struct Row {
     checked: bool,
 }
 
-/// Runs it on so many threads.
-pub(super) fn row(threads: usize) -> Outcome<Row> {
+/// Runs them on so many threads.
+pub(super) fn rows(threads: usize) -> Outcome<Vec<Row>> {
     let model = grid(&GridOptions::default())?;
+    let living = |settings: &Settings| {
+        let simulation = Simulation::new(&model, None, settings, steps(), false)?;
+        Ok(Subject::Living(Box::new(simulation)))
+    };
+    let called = |settings: &Settings| {
+        Ok(Subject::Called(Box::new(Crowd::new(&model, settings)?), model.num_obs()[0] as u64))
+    };
+    Ok(vec![row("grid", threads, living)?, row("crowd", threads, called)?])
+}
+
+/// Who is stepped.
+enum Subject {
+    /// Everybody, in their world.
+    Living(Box<Simulation>),
+    /// Every tenth agent, who sees one of so many outcomes.
+    Called(Box<Crowd>, u64),
+}
+
+impl Subject {
+    fn tick(&mut self) -> Outcome {
+        match self {
+            Self::Living(run) => run.tick()?,
+            Self::Called(crowd, outcomes) => {
+                let tick = crowd.ticks();
+                let ids: Vec<u64> = (tick % CALLED..AGENTS).step_by(CALLED as usize).collect();
+                let seen: Vec<i32> =
+                    ids.iter().map(|id| ((id + tick) % *outcomes) as i32).collect();
+                crowd.step_subset(&ids, &seen, &mut vec![0; ids.len()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What it has done, the most memory that it took, and what it has on disk.
+    fn told(&self) -> (u64, Memory, Spilled) {
+        match self {
+            Self::Living(it) => (it.trajectory_hash(), it.peak(), it.spilled()),
+            Self::Called(it, _) => (it.trajectory_hash(), it.peak(), it.spilled()),
+        }
+    }
+}
+
+fn row(
+    subject: &'static str,
+    threads: usize,
+    make: impl Fn(&Settings) -> Outcome<Subject>,
+) -> Outcome<Row> {
     let directory = tempfile::tempdir()
         .map_err(|error| Failure::other(format!("{NAME}: no directory for files: {error}")))?;
     let whole = Settings {
@@ -60,8 +114,9 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
         belief: Belief::Dense,
         ..Settings::default()
     };
-    let working_set_bytes = in_memory_bytes(&model, &whole)?;
-    let mut roomy = Simulation::new(&model, None, &whole, steps(), false)?;
+    let mut roomy = make(&whole)?;
+    (0..=WARM_TICKS).try_for_each(|_| roomy.tick())?;
+    let working_set_bytes = roomy.told().1.total();
     let settings = Settings {
         budget_bytes: working_set_bytes / 2,
         spill: Some(directory.path().to_owned()),
@@ -69,12 +124,11 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
     };
     let unmeasured =
         |error: std::io::Error| Failure::other(format!("{NAME}: a plain pass: {error}"));
-    let mut run = Simulation::new(&model, None, &settings, steps(), false)?;
+    let mut run = make(&settings)?;
     (0..WARM_TICKS).try_for_each(|_| run.tick())?;
-    (0..=WARM_TICKS).try_for_each(|_| roomy.tick())?;
-    let before = run.spilled();
+    let (_, _, before) = run.told();
     run.tick()?;
-    let after = run.spilled();
+    let (_, _, after) = run.told();
     let (read, written) =
         (after.read_bytes - before.read_bytes, after.written_bytes - before.written_bytes);
     let mut plain = Plain::new(directory.path(), read.midpoint(written)).map_err(unmeasured)?;
@@ -91,8 +145,10 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
         passes.push(start.elapsed().as_secs_f64());
     }
     let (tick, memory, pass) = (median(ticks), median(in_memory), median(passes));
+    let ((hash, peak, _), (expected, ..)) = (run.told(), roomy.told());
     Ok(Row {
         name: NAME,
+        subject,
         agents: AGENTS,
         threads,
         budget_bytes: settings.budget_bytes,
@@ -102,20 +158,12 @@ pub(super) fn row(threads: usize) -> Outcome<Row> {
         memory_seconds: memory,
         plain_seconds: pass,
         ratio: pass / tick,
-        checked: run.trajectory_hash() == roomy.trajectory_hash()
-            && run.peak().total() <= settings.budget_bytes,
+        checked: hash == expected && peak.total() <= settings.budget_bytes,
     })
 }
 
 fn steps() -> u64 {
     WARM_TICKS + 1 + TIMED_TICKS as u64
-}
-
-/// The most that the run takes that has room.
-fn in_memory_bytes(model: &Model, settings: &Settings) -> Outcome<u64> {
-    let mut run = Simulation::new(model, None, settings, steps(), false)?;
-    (0..steps()).try_for_each(|_| run.tick())?;
-    Ok(run.peak().total())
 }
 
 /// A file, read and written from its start to its end.
@@ -178,7 +226,7 @@ pub(super) fn table(rows: &[&Row]) -> String {
     ]);
     for row in rows {
         table.row([
-            row.name.to_owned(),
+            format!("{} {}", row.name, row.subject),
             grouped(row.agents),
             row.threads.to_string(),
             Bytes(row.budget_bytes).to_string(),
