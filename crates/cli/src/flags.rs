@@ -76,10 +76,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIER")]
     pub(crate) belief: Option<Belief>,
     /// Mass that a step may drop from a belief, smallest entries first [default: 0]
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = number)]
     pub(crate) mass: Option<f64>,
     /// An agent whose error may be larger drops nothing until it is smaller [default: 1, no limit]
-    #[arg(long, value_name = "TV")]
+    #[arg(long, value_name = "TV", value_parser = number)]
     pub(crate) tolerance: Option<f64>,
     /// The arithmetic [default: f32]
     #[arg(long)]
@@ -92,6 +92,10 @@ pub(crate) struct Flags {
 /// A whole number as people write it, `100000` or `100_000`.
 pub(crate) fn count(text: &str) -> Result<u64, &'static str> {
     text.replace('_', "").parse().map_err(|_| "a whole number below 2^64 is needed")
+}
+
+fn number(text: &str) -> Result<f64, &'static str> {
+    text.parse().map_err(|_| "a number is needed")
 }
 
 /// A number of threads.

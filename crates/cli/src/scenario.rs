@@ -99,7 +99,7 @@ impl Scenario {
                 "{}:{}: {}",
                 path.display(),
                 error.span().map_or(1, |span| line(&text, &span)),
-                with_suggestion(error.message())
+                with_suggestion(&in_words(error.message()))
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
@@ -116,6 +116,18 @@ impl Scenario {
 fn line(text: &str, span: &Range<usize>) -> usize {
     let before = &text.as_bytes()[..span.start.min(text.len())];
     1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// What serde says, without Rust's names of types.
+fn in_words(message: &str) -> String {
+    let words = [
+        ("expected u64", "expected a whole number from 0 on"),
+        ("expected usize", "expected a whole number from 0 on"),
+        ("expected f64", "expected a number"),
+        ("expected path string", "expected a path"),
+        (" as i128", ""),
+    ];
+    words.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 /// Appends the nearest of the names that serde offers.

@@ -23,6 +23,8 @@ mod committed;
 #[cfg(test)]
 mod faults;
 mod header;
+#[cfg(test)]
+mod killed;
 mod lives;
 mod overlay;
 mod pieces;
@@ -30,15 +32,16 @@ mod state;
 mod writer;
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use populace_agent::{Model, ModelFile, Precision};
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, TableError,
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageBackend,
+    TableDefinition, TableError,
 };
 
-use crate::unfinished::{MAPS_KEPT, STATE_AT, UNFINISHED};
+use crate::doubt::{Doubted, why_damaged};
 use crate::{Belief, Crowd, Error, ErrorKind, History, Result, Schedule, Settings, Simulation};
 use header::Header;
 use overlay::Overlay;
@@ -61,6 +64,11 @@ const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// What a store caches, in bytes: a few pieces; images are written once and read once.
 const CACHE_BYTES: usize = 1 << 20;
+
+/// Opens the store in a file, or makes one in an empty file; every page is checked.
+fn open_in(file: impl StorageBackend) -> std::result::Result<Database, DatabaseError> {
+    Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Doubted::new(file))
+}
 
 /// What is charged for a store that holds `images` bytes: its cache, as much again for buffers and
 /// tables, and its maps of pages.
@@ -122,6 +130,9 @@ impl Checkpoint {
     /// checkpoint, or being written by another process. The file is as it was.
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
+        if path.as_os_str().is_empty() {
+            return Err(Error::invalid("the path of a checkpoint is empty"));
+        }
         let open = || -> Result<Option<Self>> {
             let Some(file) = open_store(path)? else { return Ok(None) };
             let database = checked(file)?;
@@ -364,28 +375,9 @@ fn open_store(path: &Path) -> Result<Option<File>> {
 }
 
 /// A store whose every page was found to be what was written.
-///
-/// redb trusts a store that was closed; one that was not it checks, page by page, and goes back to the
-/// commit before where the last is not whole. So it is told (through the overlay) that no maps of pages
-/// were kept: then it checks. Going back is refused where the last writer had finished.
-fn checked(mut file: File) -> Result<Database> {
-    let unreadable = |error: std::io::Error| Error::invalid(reason(&error));
-    let mut start = [0; MAGIC.len() + 1];
-    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut start)).map_err(too_short)?;
-    let state = start[MAGIC.len()];
-    let overlay = Overlay::new(file).map_err(unreadable)?;
-    overlay.write(STATE_AT, &[state & !MAPS_KEPT]).map_err(unreadable)?;
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    if state & UNFINISHED == 0 {
-        builder.set_repair_callback(|repair| {
-            // It is called with 0, then with less than a half only if the last commit is not whole.
-            if (0.1..0.5).contains(&repair.progress()) {
-                repair.abort();
-            }
-        });
-    }
-    builder.create_with_backend(overlay).map_err(reading)
+fn checked(file: File) -> Result<Database> {
+    let overlay = Overlay::new(file).map_err(|error| Error::invalid(reason(&error)))?;
+    open_in(overlay).map_err(reading)
 }
 
 /// The header of a store; `None` where nothing was committed.
@@ -419,12 +411,11 @@ fn read_model(read: &ReadTransaction, place: u64, bytes: u64) -> Result<Model> {
 /// Why a store cannot be read.
 fn reading(error: impl Into<redb::Error>) -> Error {
     match error.into() {
-        redb::Error::Corrupted(what) => damaged(what),
+        redb::Error::Corrupted(what) => damaged(why_damaged(&what)),
         redb::Error::UpgradeRequired(version) => Error::invalid(format!(
             "is a store of version {version}, which this version does not read"
         )),
         redb::Error::DatabaseAlreadyOpen => Error::invalid("is being written by another process"),
-        redb::Error::RepairAborted => damaged("a page's checksum does not match"),
         redb::Error::Io(error) => too_short(error),
         other => damaged(other),
     }
@@ -443,7 +434,7 @@ fn too_short(error: std::io::Error) -> Error {
 }
 
 /// What an error says, without the number that Rust appends.
-fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -19,8 +19,9 @@
 //!   way to it are in memory.
 //! - What the store takes on the heap is charged to the budget ([`STORE_BYTES`]).
 
-mod doubt;
 mod fingerprint;
+#[cfg(test)]
+mod killed;
 mod mirror;
 #[cfg(test)]
 mod tests;
@@ -28,16 +29,16 @@ mod tests;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{
     Builder, Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, RepairSession, TableDefinition,
+    ReadableTableMetadata, StorageBackend, TableDefinition,
 };
 use twox_hash::XxHash3_64;
 
-use crate::checkpoint::behind_links;
-use crate::unfinished::Opening;
+use crate::checkpoint::{behind_links, reason};
+use crate::doubt::{Doubted, why_damaged};
 use crate::{Error, ErrorKind, Result};
-use doubt::Doubted;
 pub(crate) use fingerprint::{fingerprint, fingerprint_of_run};
 
 const ABOUT: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("about");
@@ -327,6 +328,16 @@ impl Hibernation {
     }
 }
 
+impl Drop for Hibernation {
+    /// Who is awake is forgotten durably, so that closing the store changes nobody.
+    fn drop(&mut self) {
+        if !self.woken.is_empty() {
+            // Nobody is left to tell if that fails; then the file has them as they were.
+            let _ = self.forget_in(&[], true);
+        }
+    }
+}
+
 fn about_bytes(fingerprint: u64) -> [u8; 24] {
     let mut bytes = [0; 24];
     bytes[..8].copy_from_slice(&FORMAT.to_le_bytes());
@@ -346,16 +357,13 @@ fn open_store(path: &Path) -> Result<Database> {
         begin_store(path)?;
     }
     let file = owned(path).map_err(system)?;
+    open_in(FileBackend::new(file).map_err(refused)?)
+}
+
+/// Opens the store in a file that has one.
+fn open_in(file: impl StorageBackend) -> Result<Database> {
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    let opening = Opening::of(&file).map_err(system)?;
-    let file = Doubted::new(file, opening.clone()).map_err(refused)?;
-    if file.is_finished() {
-        builder.set_repair_callback(stay);
-    }
-    let database = builder.create_with_backend(file).map_err(refused)?;
-    opening.is_over();
-    Ok(database)
+    builder.set_cache_size(CACHE_BYTES).create_with_backend(Doubted::new(file)).map_err(refused)
 }
 
 /// Makes an empty store beside the place where it will be: a process that is killed on the way leaves
@@ -392,15 +400,7 @@ fn is_nothing(path: &Path) -> bool {
 }
 
 fn system(error: std::io::Error) -> Error {
-    Error::new(ErrorKind::System, error.to_string())
-}
-
-/// Refuses to go back to the commit before the last: that is for a writer that was killed.
-fn stay(repair: &mut RepairSession) {
-    // It is called with 0, then with less than a half only if the last commit is not whole.
-    if (0.1..0.5).contains(&repair.progress()) {
-        repair.abort();
-    }
+    Error::new(ErrorKind::System, reason(&error))
 }
 
 /// Opens a file for its owner alone.
@@ -414,11 +414,15 @@ fn owned(path: &Path) -> std::io::Result<File> {
 
 /// What the store says.
 fn refused(error: impl Into<redb::Error>) -> Error {
-    let error = error.into();
-    let kind = match error {
-        redb::Error::RepairAborted => return Error::invalid("is damaged"),
-        redb::Error::Corrupted(_) | redb::Error::UpgradeRequired(_) => ErrorKind::Invalid,
-        _ => ErrorKind::System,
-    };
-    Error::new(kind, error.to_string())
+    match error.into() {
+        redb::Error::Io(error) => system(error),
+        redb::Error::PreviousIo => {
+            Error::new(ErrorKind::System, "could not be opened again after it had failed")
+        }
+        redb::Error::Corrupted(what) => {
+            Error::invalid(format!("is damaged: {}", why_damaged(&what)))
+        }
+        other @ redb::Error::UpgradeRequired(_) => Error::invalid(other.to_string()),
+        other => Error::new(ErrorKind::System, other.to_string()),
+    }
 }

@@ -10,6 +10,7 @@ mod bound;
 mod checkpoint;
 mod chunk;
 mod crowd;
+mod doubt;
 mod economies;
 mod environment;
 mod error;
@@ -43,7 +44,6 @@ mod spill;
 mod threads;
 mod tick;
 mod trajectory;
-mod unfinished;
 
 pub use bound::Bounds;
 pub use checkpoint::{Checkpoint, CheckpointWriter, Run};

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use populace_agent::random::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::behind_links;
 use crate::population::Population;
 use crate::record::Number;
 use crate::{Error, Result};
@@ -100,6 +101,9 @@ impl Schedule {
                 )));
             }
         }
+        if self.store.as_ref().is_some_and(|store| store.as_os_str().is_empty()) {
+            return Err(Error::invalid("store: is empty, and names no file"));
+        }
         if self.store.is_none() && self.hibernate > 0.0 {
             return Err(Error::invalid("hibernate: agents can only be hibernated in a store"));
         }
@@ -135,6 +139,7 @@ impl<T: Number> Population<T> {
         again: bool,
     ) -> Result<()> {
         self.life.run = run;
+        let new = schedule.store.as_ref().filter(|store| !store.exists());
         if let Some(store) = &schedule.store {
             self.rest_in(store, |store, run| match store.count() {
                 _ if again => store.restore(run, None),
@@ -142,7 +147,11 @@ impl<T: Number> Population<T> {
                 held => Err(store.invalid(format!("holds {held} agents of another run"))),
             })?;
         }
-        self.admit_schedule(schedule, steps)
+        self.admit_schedule(schedule, steps).inspect_err(|_| {
+            // A run that is refused leaves nothing; nobody is left to tell if that fails.
+            self.life.store = None;
+            let _ = new.map(|store| std::fs::remove_file(behind_links(store)));
+        })
     }
 
     /// Lives by a schedule from now on, if the most agents that there can be fit the budget.

@@ -1,6 +1,8 @@
 //! A resumed run is the uninterrupted one, and what is not a whole checkpoint is refused.
 #![allow(clippy::unwrap_used)] // tests' helpers
 
+mod scripted;
+
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -10,19 +12,18 @@ use populace_population::{
     Belief, Checkpoint, CheckpointWriter, ErrorKind, Run, Settings, Simulation,
 };
 
+use scripted::{Dice, learning};
+
 const STEPS: u64 = 9;
 
 fn models() -> Vec<(&'static str, Model)> {
     let options = GridOptions { side: 12, ..GridOptions::default() };
     let slip = grid(&GridOptions { slip: 0.1, ..options.clone() }).unwrap();
-    let mut learning = Builtin::Tmaze.model().unwrap();
-    learning.p_a = learning.a.clone();
-    learning.arguments.learn_a = true;
     vec![
         ("grid", grid(&options).unwrap()),
         ("slip", slip),
         ("tmaze", Builtin::Tmaze.model().unwrap()),
-        ("learning", learning),
+        ("learning", learning()),
     ]
 }
 
@@ -142,7 +143,8 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_alone() {
     assert!(refusal(&path, &[0; 5000]).ends_with("is not a checkpoint"));
     for cut in [9, 100, 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
         let message = refusal(&path, &whole[..cut]);
-        assert!(message.contains("is damaged"), "cut to {cut}: {message}");
+        let says = ["is damaged: it ends too early", "is damaged: its length is not what it was"];
+        assert!(says.iter().any(|end| message.ends_with(end)), "cut to {cut}: {message}");
     }
     let database = redb::Database::create(directory.path().join("other")).unwrap();
     let write = database.begin_write().unwrap();
@@ -157,14 +159,16 @@ fn what_is_no_whole_checkpoint_is_refused_and_left_alone() {
     assert!(refusal(&path, &other).ends_with("is a redb store, but not a checkpoint"));
     let missing = Checkpoint::open(directory.path().join("missing")).err().unwrap();
     assert_eq!(missing.kind(), ErrorKind::Invalid);
+    let nameless = Checkpoint::open("").err().unwrap().to_string();
+    assert_eq!(nameless, "the path of a checkpoint is empty");
 }
 
-/// Any bit of a file may flip: then it is refused, or the bit meant nothing, or it was the newest
-/// commit's and the one before is there; never is another run resumed.
+/// Any bit of a file may flip: then it is refused, or the bit meant nothing. Of a file that was not
+/// closed, the last commit may be gone, as a killed process may have left a half of it.
 #[test]
 fn a_flipped_bit_is_found_or_means_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("run");
+    let (path, left) = (directory.path().join("run"), directory.path().join("left"));
     let model = Builtin::Tmaze.model().unwrap();
     let (mut simulation, mut writer) = begin(&path, &model, &small(40));
     let mut hashes = vec![simulation.trajectory_hash()];
@@ -173,52 +177,72 @@ fn a_flipped_bit_is_found_or_means_nothing() {
         hashes.push(simulation.trajectory_hash());
         writer.commit(&mut simulation).unwrap();
     }
+    std::fs::copy(&path, &left).unwrap();
     drop(writer);
-    let whole = std::fs::read(&path).unwrap();
     let long = std::env::var_os("POPULACE_LONG").is_some();
-    let trials = if long { 100_000 } else { 300 };
-    // Half of them where there is something at all.
-    let full: Vec<usize> = (0..whole.len()).filter(|&byte| whole[byte] != 0).collect();
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut found = 0;
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    for trial in 0..trials {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let number = (random >> 3) as usize;
-        let byte = if trial % 2 == 0 { number % whole.len() } else { full[number % full.len()] };
-        let bit = 1 << (random & 7);
-        put(&file, byte, whole[byte] ^ bit);
-        let opened = Checkpoint::open(&path);
-        put(&file, byte, whole[byte]);
-        match opened {
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
-                found += 1;
-            }
-            Ok(None) => panic!("byte {byte}, bit {bit}: the run is gone"),
-            Ok(Some(checkpoint)) => match checkpoint.resume(&small(40)) {
+    let trials = if long { 50_000 } else { 200 };
+    for (path, first) in [(path, 3), (left, 2)] {
+        let whole = std::fs::read(&path).unwrap();
+        let mut dice = Dice(0);
+        // Half of them where there is something at all, some of these in the header.
+        let full: Vec<usize> = (0..whole.len()).filter(|&byte| whole[byte] != 0).collect();
+        let (mut found, mut back) = (0, 0);
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for trial in 0..trials {
+            let byte = match trial % 4 {
+                0 => dice.roll(320) as usize,
+                1 => full[dice.roll(full.len() as u64) as usize],
+                _ => dice.roll(whole.len() as u64) as usize,
+            };
+            let bit = 1 << dice.roll(8);
+            put(&file, byte, whole[byte] ^ bit);
+            let opened = Checkpoint::open(&path);
+            put(&file, byte, whole[byte]);
+            let resumed = opened.and_then(|opened| {
+                let checkpoint = opened.expect("the run is there");
+                assert_eq!((checkpoint.agents(), checkpoint.seed()), (40, 1));
+                checkpoint.resume(&small(40))
+            });
+            match resumed {
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
                     found += 1;
                 }
                 Ok(again) => {
-                    let hash = hashes[again.ticks() as usize];
-                    assert_eq!(again.trajectory_hash(), hash, "byte {byte}, bit {bit}");
-                    assert_eq!((checkpoint.agents(), checkpoint.seed()), (40, 1));
+                    let tick = again.ticks() as usize;
+                    assert!((first..=3).contains(&tick), "byte {byte}, bit {bit}: at {tick}");
+                    assert_eq!(again.trajectory_hash(), hashes[tick], "byte {byte}, bit {bit}");
+                    back += usize::from(tick < 3);
                 }
-            },
+            }
         }
+        eprintln!("of {trials} flips {found} were refused and {back} cost the last commit");
+        assert!((found + back) * 20 > trials, "{found} and {back} of {trials}");
+        assert!(std::fs::read(&path).unwrap() == whole);
     }
-    eprintln!("{found} of {trials} flips were found; the others meant nothing");
-    assert!(found * 20 > trials, "{found} of {trials}");
-    assert!(std::fs::read(&path).unwrap() == whole);
 }
 
 fn put(mut file: &std::fs::File, at: usize, byte: u8) {
     file.seek(SeekFrom::Start(at as u64)).unwrap();
     file.write_all(&[byte]).unwrap();
+}
+
+#[test]
+fn a_resumed_run_that_commits_is_nobody_elses() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run");
+    let (mut simulation, mut writer) = begin(&path, &models()[0].1, &small(50));
+    simulation.tick().unwrap();
+    writer.commit(&mut simulation).unwrap();
+    drop(writer);
+    let (one, other) = (open(&path), open(&path));
+    let read = one.into_writer().err().unwrap().to_string();
+    assert!(read.ends_with("another process is using it"), "{read}");
+    let writer = other.into_writer().unwrap();
+    let written = Checkpoint::open(&path).err().unwrap().to_string();
+    assert!(written.ends_with("is being written by another process"), "{written}");
+    drop(writer);
+    open(&path);
 }
 
 #[test]

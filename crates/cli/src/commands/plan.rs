@@ -20,6 +20,7 @@ use crate::table::{Align, Table};
 ///
 /// By class of bytes and by tier; with the largest population that fits the budget.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)] // so that what is wrong is the flag's value
 pub(crate) struct Plan {
     /// A model file, or a scenario (.toml) [default: the default run]
     #[arg(value_name = "MODEL|SCENARIO")]

@@ -25,6 +25,7 @@ use traced::Traced;
 ///
 /// With nothing given: 100,000 agents of a 20 × 20 grid world, 100 ticks, in 256 MiB.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)] // so that what is wrong is the flag's value
 pub(crate) struct Run {
     /// What to simulate, a TOML file; flags go before what it says
     #[arg(value_name = "SCENARIO.toml")]

@@ -140,7 +140,7 @@ impl Killed {
 }
 
 fn trials() -> usize {
-    if std::env::var_os("POPULACE_LONG").is_some() { 1000 } else { 6 }
+    if std::env::var_os("POPULACE_LONG").is_some() { 1500 } else { 6 }
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn a_budget_in_potatoes() {
 fn no_agents() {
     let place = Place::new();
     place.run(&["run", "--agents", "0"]).refused(2, &["agents", "0"]);
-    place.run(&["run", "--agents", "-3"]).refused(2, &["-3"]);
+    place.run(&["run", "--agents", "-3"]).refused(2, &["--agents", "-3"]);
     place.run(&["run", "--agents", "many"]).refused(2, &["agents", "many"]);
     place.write("s.toml", "[population]\nagents = 0\n");
     place.run(&["run", "s.toml"]).refused(2, &["agents", "0"]);
@@ -229,9 +229,16 @@ fn values_that_cannot_be() {
         ("--steps", "0"),
         ("--precision", "f8"),
         ("--seed", "x"),
+        ("--mass", "-0.5"),
+        ("--tolerance", "NaN"),
+        ("--budget", "-5"),
+        ("--agent-budget", "-5"),
+        ("--demote", "f8"),
+        ("--history", "-1"),
     ] {
         place.run(&["run", flag, value]).refused(2, &[&flag[2..], value]);
     }
+    place.run(&["run", "--checkpoint", "c", "--every", "-1"]).refused(2, &["--every", "-1"]);
     for (toml, culprits) in [
         ("[model]\nside = 2\n", ["side: is 2", "s.toml"]),
         ("[model]\nslip = 1.5\n", ["slip", "1.5"]),
@@ -242,10 +249,19 @@ fn values_that_cannot_be() {
         ("[environment]\nkind = \"mujoco\"\n", ["mujoco", "generative"]),
         ("[population]\nagents = \"ten\"\n", ["s.toml:2", "ten"]),
         ("[run\n", ["s.toml:1", ""]),
+        ("[run]\nsteps = -1\n", ["s.toml:2", "expected a whole number from 0 on"]),
+        ("[population]\nbudget = nan\n", ["s.toml:2", "a number of bytes"]),
+        ("[lifecycle]\nretire = nan\n", ["retire: NaN", "s.toml"]),
+        ("[lifecycle]\nstore = \"\"\nhibernate = 0.1\n", ["store: is empty", "s.toml"]),
     ] {
         place.write("s.toml", toml);
         place.run(&["run", "s.toml"]).refused(2, &culprits);
     }
     place.write("s.toml", b"\xff\xfe");
     place.run(&["run", "s.toml"]).refused(2, &["s.toml"]);
+    // More than can ever be held: not even the file where they would rest is made.
+    let file = "[lifecycle]\nspawn = 9000000000000000000\nstore = \"rest\"\nhibernate = 0.1\n";
+    place.write("s.toml", file);
+    place.run(&["run", "s.toml", "--checkpoint", "c"]).refused(3, &["agents need"]);
+    assert_eq!(place.files(), ["s.toml"]);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use populace_agent::models::Builtin;
 use redb::backends::FileBackend;
 
-use super::{Checkpoint, CheckpointWriter, Run};
+use super::{Checkpoint, CheckpointWriter, Run, open_in};
 use crate::fault::{FAULTS, Failing, Fault};
 use crate::{ErrorKind, History, Settings, Simulation};
 
@@ -15,8 +15,8 @@ const STEPS: u64 = 1000;
 fn writer_under(fault: &Arc<Fault>) -> super::writer::Open {
     let fault = fault.clone();
     Box::new(move |file| {
-        let file = Box::new(FileBackend::new(file)?);
-        Ok(Box::new(Failing { file, fault: fault.clone() }))
+        let file = Arc::new(FileBackend::new(file)?);
+        Ok(open_in(Failing { file, fault: fault.clone() })?)
     })
 }
 
@@ -86,42 +86,6 @@ fn a_checkpoint_that_cannot_be_begun_leaves_nothing() {
             let text = error.err().map(|error| error.to_string()).unwrap_or_default();
             assert!(text.ends_with(reason), "call {call}: {text}");
             assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "call {call}");
-        }
-    }
-}
-
-/// Whoever resumes a killed run has its file repaired first, and may be killed at that, too.
-#[test]
-fn whichever_call_of_a_repair_is_the_last_nothing_is_lost() {
-    let directory = tempfile::tempdir().unwrap();
-    let (path, killed) = (directory.path().join("run"), directory.path().join("killed"));
-    let model = Builtin::Tmaze.model().unwrap();
-    let settings = Settings { agents: 30, threads: 1, ..Settings::default() };
-    let mut simulation = Simulation::new(&model, None, &settings, STEPS, false).unwrap();
-    let run = Run::new("", &model, &settings, STEPS);
-    let mut writer = CheckpointWriter::create(&path, &run).unwrap();
-    for _ in 0..2 {
-        simulation.tick().unwrap();
-        writer.commit(&mut simulation).unwrap();
-    }
-    // As a killed process leaves it: nothing is closed.
-    std::fs::copy(&path, &killed).unwrap();
-    drop(writer);
-    for call in 1.. {
-        std::fs::copy(&killed, &path).unwrap();
-        let header = Checkpoint::open(&path).unwrap().unwrap().header.clone();
-        let fault = Arc::new(Fault::default());
-        fault.arm(call, FAULTS[1].0);
-        let again = CheckpointWriter::reopen_with(&path, header, writer_under(&fault));
-        // What a dying process would do no more fails as well.
-        let opened = again.is_ok();
-        drop(again);
-        let failed = fault.disarm();
-        let there = Checkpoint::open(&path).unwrap().unwrap();
-        assert_eq!((there.ticks(), there.header.hash), (2, simulation.trajectory_hash()), "{call}");
-        if !failed {
-            assert!(opened && call > 5, "only {call} calls");
-            break;
         }
     }
 }

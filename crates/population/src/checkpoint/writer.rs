@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use populace_agent::Model;
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
 use super::header::Header;
 use super::lives::{KeptPast, Lives};
 use super::pieces::PieceWriter;
-use super::{ASLEEP, CACHE_BYTES, Checkpoint, HEADER, IMAGES, MODELS, PAST, RUN, reason};
+use super::{ASLEEP, Checkpoint, HEADER, IMAGES, MODELS, PAST, RUN, open_in, reason};
 use crate::image::write_image;
 use crate::population::Population;
 use crate::precision::with;
 use crate::record::Number;
-use crate::unfinished::Opening;
 use crate::{Crowd, Error, ErrorKind, Result, Schedule, Settings, Simulation};
 
 /// What a checkpoint is of.
@@ -65,8 +64,8 @@ impl<'a> Run<'a> {
 /// What a store answers.
 pub(super) type Stored<T> = std::result::Result<T, redb::Error>;
 
-/// Opens the store's file for a writer; tests open one that fails.
-pub(super) type Open = Box<dyn Fn(File) -> Stored<Box<dyn StorageBackend>> + Send>;
+/// Opens the store in a file for a writer; tests open it in one that fails.
+pub(super) type Open = Box<dyn Fn(File) -> Stored<Database> + Send>;
 
 /// A checkpoint being written, commit by commit.
 ///
@@ -101,9 +100,9 @@ impl CheckpointWriter {
     pub(super) fn create_with(path: &Path, run: &Run<'_>, open: Open) -> Result<Self> {
         let destination = behind_links(path);
         let replaces = destination.exists() && Checkpoint::open(path)?.is_some();
-        let name = destination.file_name().ok_or_else(|| {
-            Error::invalid(format!("{}: is not the name of a file", path.display()))
-        })?;
+        let name = destination
+            .file_name()
+            .ok_or_else(|| Error::invalid(format!("{path:?} is not the name of a file")))?;
         let mut fresh_name = name.to_owned();
         fresh_name.push(".new");
         let fresh = destination.with_file_name(fresh_name);
@@ -156,7 +155,7 @@ impl CheckpointWriter {
     }
 
     fn start(&mut self, file: File, model: &[u8], process: Option<&[u8]>) -> Stored<()> {
-        let database = self.open_store(file)?;
+        let database = (self.open)(file)?;
         let write = database.begin_write()?;
         {
             let mut table = write.open_table(MODELS)?;
@@ -275,21 +274,12 @@ impl CheckpointWriter {
     fn ensure_open(&mut self) -> Result<()> {
         if self.database.is_none() {
             let place = self.fresh.as_ref().unwrap_or(&self.destination);
-            let file = OpenOptions::new().read(true).write(true).open(place);
+            let file = owned(OpenOptions::new(), place);
             let file = file.map_err(|error| unwritable(&self.path, &error))?;
-            let database = self.open_store(file).map_err(|error| self.failed(error))?;
+            let database = (self.open)(file).map_err(|error| self.failed(error))?;
             self.database = Some(database);
         }
         Ok(())
-    }
-
-    fn open_store(&self, file: File) -> Stored<Database> {
-        let opening = Opening::of(&file)?;
-        let backend = Opened((self.open)(file)?, opening.clone());
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)?;
-        opening.is_over();
-        Ok(database)
     }
 
     /// Lets a new store take its place.
@@ -335,20 +325,28 @@ pub(crate) fn behind_links(path: &Path) -> PathBuf {
 /// An empty file for its owner's eyes only, that no other process writes.
 fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Err(io::Error::other("another process is writing it"));
-    }
+    let file = owned(options, path)?;
     // A killed process may have left it.
     file.set_len(0)?;
     Ok(file)
 }
 
-fn plain(file: File) -> Stored<Box<dyn StorageBackend>> {
-    Ok(Box::new(FileBackend::new(file)?))
+/// A file to be written, that no other process writes or reads until it is closed.
+fn owned(mut options: OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.read(true).write(true).open(path)?;
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(io::Error::other("another process is using it"))
+        }
+        _ => Ok(file),
+    }
+}
+
+fn plain(file: File) -> Stored<Database> {
+    Ok(open_in(FileBackend::new(file)?)?)
 }
 
 fn store_failed(path: &Path, error: redb::Error) -> Error {
@@ -366,34 +364,4 @@ fn store_failed(path: &Path, error: redb::Error) -> Error {
 fn unwritable(path: &Path, error: &io::Error) -> Error {
     let message = format!("{}: cannot be written: {}", path.display(), reason(error));
     Error::new(ErrorKind::System, message)
-}
-
-/// A backend of whatever kind.
-#[derive(Debug)]
-struct Opened(Box<dyn StorageBackend>, Opening);
-
-impl StorageBackend for Opened {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, &self.1.mark(offset, data))
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
 }

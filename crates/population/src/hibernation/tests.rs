@@ -2,80 +2,35 @@
 
 #![allow(clippy::unwrap_used)] // tests' helpers
 
-use std::io;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
-use redb::{Builder, StorageBackend};
-
-use super::{Hibernation, refused};
+use super::{Hibernation, open_in};
 use crate::ErrorKind;
+use crate::fault::FAULTS;
+use crate::fault::instants::Disk;
 
-/// A disk in memory, good for so many writes.
-#[derive(Debug)]
-struct Disk {
-    bytes: Mutex<Vec<u8>>,
-    writes_left: AtomicU64,
-    fault: i32,
+fn try_open(disk: &Disk) -> crate::Result<Hibernation> {
+    let open = disk.opener();
+    Hibernation::open_with(Path::new("rest"), 7, Box::new(move || open_in(open())))
 }
 
-impl Disk {
-    fn write_once(&self) -> io::Result<()> {
-        let left = |left: u64| left.checked_sub(1);
-        match self.writes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(io::Error::from_raw_os_error(self.fault)),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Handle(Arc<Disk>);
-
-impl StorageBackend for Handle {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.bytes.lock().unwrap().len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let bytes = self.0.bytes.lock().unwrap();
-        let start = offset as usize;
-        out.copy_from_slice(
-            bytes.get(start..start + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?,
-        );
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.write_once()?;
-        self.0.bytes.lock().unwrap().resize(len as usize, 0);
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.write_once()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_once()?;
-        let start = offset as usize;
-        self.0.bytes.lock().unwrap()[start..start + data.len()].copy_from_slice(data);
-        Ok(())
-    }
+/// The store of a disk.
+pub(super) fn open(disk: &Disk) -> Hibernation {
+    try_open(disk).unwrap()
 }
 
 /// What agent `id` looks like at rest.
-fn image(id: u64) -> Vec<u8> {
+pub(super) fn image(id: u64) -> Vec<u8> {
     vec![id as u8; 300]
 }
 
-fn take_in(store: &mut Hibernation, ids: std::ops::Range<u64>) -> crate::Result<()> {
+pub(super) fn take_in(store: &mut Hibernation, ids: Range<u64>) -> crate::Result<()> {
     store.take_in(|put| ids.clone().try_for_each(|id| put(id, &mut image(id))))
 }
 
 /// Checks that exactly these agents are there, as they were.
-fn check(store: &Hibernation, ids: std::ops::Range<u64>) {
+fn check(store: &Hibernation, ids: Range<u64>) {
     assert_eq!(store.count(), ids.end - ids.start);
     let mut held = Vec::new();
     store.each_id(|id| held.push(id)).unwrap();
@@ -88,28 +43,17 @@ fn check(store: &Hibernation, ids: std::ops::Range<u64>) {
 
 #[test]
 fn a_disk_that_fails_at_any_write_loses_nobody() {
-    let path = Path::new("rest");
-    // No space left, an error of the device, a file system that became read-only.
-    for fault in [28, 5, 30] {
+    for (errno, reason) in FAULTS {
         let mut failures = 0;
-        for writes in 0.. {
-            let disk = Arc::new(Disk {
-                bytes: Mutex::default(),
-                writes_left: AtomicU64::new(u64::MAX),
-                fault,
-            });
-            let shared = disk.clone();
-            let open = move || {
-                let handle = Handle(shared.clone());
-                Builder::new().set_cache_size(1 << 16).create_with_backend(handle).map_err(refused)
-            };
-            let mut store = Hibernation::open_with(path, 7, Box::new(open)).unwrap();
+        for call in 1.. {
+            let disk = Disk::new(Vec::new());
+            let mut store = open(&disk);
             take_in(&mut store, 0..60).unwrap();
             store.release(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-            disk.writes_left.store(writes, Ordering::Relaxed);
+            disk.fault.arm(call, errno);
             let taken = take_in(&mut store, 60..120);
             let gone = store.dismiss(&[10, 11]);
-            disk.writes_left.store(u64::MAX, Ordering::Relaxed);
+            disk.fault.disarm();
             store.revive();
             let last = if taken.is_ok() { 120 } else { 60 };
             // A disk that fails for good does not tell whether it had written all when it failed.
@@ -118,7 +62,10 @@ fn a_disk_that_fails_at_any_write_loses_nobody() {
             for error in [&taken, &gone].into_iter().filter_map(|result| result.as_ref().err()) {
                 failures += 1;
                 assert_eq!(error.kind(), ErrorKind::System);
-                assert!(error.to_string().starts_with("rest: "), "{error}");
+                let text = error.to_string();
+                let again = "could not be opened again after it had failed";
+                let says = text.ends_with(reason) || text.ends_with(again);
+                assert!(text.starts_with("rest: ") && says, "{text}");
             }
             if taken.is_ok() && gone.is_ok() {
                 break;
@@ -134,9 +81,31 @@ fn a_disk_that_fails_at_any_write_loses_nobody() {
 }
 
 #[test]
+fn a_flipped_bit_of_the_header_is_found_or_means_nothing() {
+    let disk = Disk::new(Vec::new());
+    let mut store = open(&disk);
+    take_in(&mut store, 0..60).unwrap();
+    store.release(&(0..10).collect::<Vec<u64>>());
+    drop(store);
+    let file = disk.written().file();
+    let (bits, mut found) = (8 * 320, 0);
+    for bit in 0..bits {
+        let mut flipped = file.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        match try_open(&Disk::new(flipped)) {
+            Ok(store) => check(&store, 10..60),
+            Err(error) => {
+                assert!(error.to_string().starts_with("rest: "), "{error}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 100, "{found} of {bits}");
+}
+
+#[test]
 fn a_disk_that_fails_while_a_file_is_restored_leaves_it_as_it_was() {
-    use redb::{ReadableDatabase, backends::InMemoryBackend};
-    let path = Path::new("rest");
+    use redb::{Builder, ReadableDatabase, backends::InMemoryBackend};
     // What a checkpoint has: some that the file has too, some as they were before, some more.
     let kept = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
     let write = kept.begin_write().unwrap();
@@ -152,22 +121,16 @@ fn a_disk_that_fails_while_a_file_is_restored_leaves_it_as_it_was() {
     write.commit().unwrap();
     let kept = kept.begin_read().unwrap().open_table(super::AGENTS).unwrap();
     let mut failures = 0;
-    for writes in 0.. {
-        let writes_left = AtomicU64::new(u64::MAX);
-        let disk = Arc::new(Disk { bytes: Mutex::default(), writes_left, fault: 28 });
-        let shared = disk.clone();
-        let open = move || {
-            let handle = Handle(shared.clone());
-            Builder::new().set_cache_size(1 << 16).create_with_backend(handle).map_err(refused)
-        };
-        let mut store = Hibernation::open_with(path, 7, Box::new(open)).unwrap();
+    for call in 1.. {
+        let disk = Disk::new(Vec::new());
+        let mut store = open(&disk);
         store.belong_to(3).unwrap();
         take_in(&mut store, 0..60).unwrap();
         let theirs = store.restore(4, Some(&kept)).unwrap_err().to_string();
         assert_eq!(theirs, "rest: holds 60 agents of another run");
-        disk.writes_left.store(writes, Ordering::Relaxed);
+        disk.fault.arm(call, FAULTS[0].0);
         let restored = store.restore(3, Some(&kept));
-        disk.writes_left.store(u64::MAX, Ordering::Relaxed);
+        disk.fault.disarm();
         store.revive();
         let Err(error) = restored else {
             assert_eq!((store.count(), store.last_id().unwrap()), (50, Some(89)));

@@ -42,7 +42,7 @@ fn whichever_write_fails_the_tick_can_be_finished() {
             let fault = Arc::new(Fault::default());
             if let Some(spill) = &mut run.spill {
                 let fault = fault.clone();
-                spill.replace_file(|file| Box::new(Failing { file, fault }));
+                spill.replace_file(|file| Box::new(Failing { file: file.into(), fault }));
             }
             fault.arm(call, errno);
             let mut failed = false;
@@ -126,7 +126,7 @@ fn whichever_write_fails_who_comes_and_goes_is_where_they_should_be() {
             let fault = Arc::new(Fault::default());
             if let Some(spill) = &mut run.spill {
                 let fault = fault.clone();
-                spill.replace_file(|file| Box::new(Failing { file, fault }));
+                spill.replace_file(|file| Box::new(Failing { file: file.into(), fault }));
             }
             fault.arm(call, FAULTS[call as usize % FAULTS.len()].0);
             let mut failed = false;

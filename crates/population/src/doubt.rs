@@ -3,39 +3,49 @@
 //! redb trusts a store that was closed, down to the maps of its pages, and fails badly where these are
 //! damaged. A store that was not closed it checks, page by page. So it is told that this one was not,
 //! until it writes how it is itself; the file does not change by that.
+//!
+//! Where the last commit is not whole, redb goes back to the one before. It cannot be told not to: a
+//! process that is killed may leave half a commit, and one that is killed when it repairs that leaves
+//! it in a store that says of itself that it was closed.
+//!
+//! Invariant: in a store that was closed nothing is lost by going back, as closing is a commit of its
+//! own, which changes no value.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::backends::FileBackend;
-use redb::{BackendError, DatabaseError, StorageBackend};
+use redb::{BackendError, StorageBackend};
 
-use crate::unfinished::{MAPS_KEPT, Opening, STATE_AT, UNFINISHED};
+/// Where redb's header says how its last writer left it, and the bits for: the maps of pages were kept;
+/// a writer has not finished.
+const STATE_AT: u64 = 9;
+const MAPS_KEPT: u8 = 4;
+const UNFINISHED: u8 = 2;
+
+/// What redb says of a store that is not whole, in plain words where they are known.
+pub(crate) fn why_damaged(what: &str) -> &str {
+    match what {
+        _ if what.contains("file_len=") => "its length is not what it was",
+        _ if what.contains("All roots are corrupted") => "a page's checksum does not match",
+        _ => what,
+    }
+}
 
 /// A file that is doubted.
 #[derive(Debug)]
-pub(super) struct Doubted {
-    file: FileBackend,
+pub(crate) struct Doubted<F> {
+    file: F,
     doubted: AtomicBool,
-    opening: Opening,
 }
 
-impl Doubted {
-    /// `opening` is told when it is open.
-    pub(super) fn new(file: File, opening: Opening) -> Result<Self, DatabaseError> {
-        Ok(Self { file: FileBackend::new(file)?, doubted: AtomicBool::new(true), opening })
-    }
-
-    /// Whether the last writer says that it had finished.
-    pub(super) fn is_finished(&self) -> bool {
-        let mut state = [0];
-        self.file.read(STATE_AT, &mut state).is_ok() && state[0] & UNFINISHED == 0
+impl<F: StorageBackend> Doubted<F> {
+    pub(crate) fn new(file: F) -> Self {
+        Self { file, doubted: AtomicBool::new(true) }
     }
 }
 
-impl StorageBackend for Doubted {
+impl<F: StorageBackend> StorageBackend for Doubted<F> {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
@@ -65,7 +75,7 @@ impl StorageBackend for Doubted {
         if (offset..offset.saturating_add(data.len() as u64)).contains(&STATE_AT) {
             self.doubted.store(false, Ordering::Relaxed);
         }
-        self.file.write(offset, &self.opening.mark(offset, data))
+        self.file.write(offset, data)
     }
 
     fn close(&self) -> io::Result<()> {
