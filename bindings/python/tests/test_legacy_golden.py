@@ -13,7 +13,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-12}
 PLAIN = (
     "policy_len", "gamma", "alpha", "use_utility", "use_states_info_gain", "use_param_info_gain",
     "action_selection", "sampling_mode", "inference_algo", "inference_horizon", "lr_pA", "lr_pB",
-    "lr_pD", "use_BMA",
+    "lr_pD", "use_BMA", "modalities_to_learn", "factors_to_learn",
 )  # fmt: skip
 
 
