@@ -50,10 +50,8 @@ pub(crate) struct ChunkLayout {
     pub(crate) record: RecordLayout,
     /// Records in the tiers below it that beliefs may be demoted to, one after another.
     lower: Vec<RecordLayout>,
-    /// Whether agents in the same position may be stepped once, and whether their records may then
-    /// stand once, too.
+    /// Whether agents in the same position may be stepped once, and their records stand once.
     pub(crate) steps_alike: bool,
-    pub(crate) shares: bool,
     /// Flat actions of every factor.
     actions: Vec<usize>,
     length_bytes: usize,
@@ -77,12 +75,11 @@ impl ChunkLayout {
         // Who comes and goes takes a record along, and it does not say in which tier it is.
         let lower = if changes { Vec::new() } else { record.lower::<T>() };
         let steps_alike = !model.steps_sparse() && record.experience.is_empty();
-        let shares = steps_alike;
         let layout = Self::new(record, actions, state_bytes, changes).ok_or_else(|| {
             let what = format!("num_controls: {actions:?} make more joint actions than 2^32");
             Error::new(ErrorKind::Unsupported, what)
         })?;
-        Ok(Self { lower, steps_alike, shares, ..layout })
+        Ok(Self { lower, steps_alike, ..layout })
     }
 
     /// How far the belief of an agent in a chunk of this form may be from the exact one: 0 where nothing
@@ -122,7 +119,6 @@ impl ChunkLayout {
             actions: actions.to_vec(),
             lower: Vec::new(),
             steps_alike: false,
-            shares: false,
             record,
         })
     }

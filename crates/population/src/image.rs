@@ -379,7 +379,7 @@ mod tests {
         let settings = Settings { belief: Belief::Dense, ..Settings::default() };
         let record = RecordLayout::new(&model, &settings, None, false).unwrap();
         let mut layout = ChunkLayout::new(record, model.num_actions(), 0, true).unwrap();
-        layout.shares = true;
+        layout.steps_alike = true;
         // One byte an agent: its last action, of which the second has none.
         let columns = [3_u8, 0, 5];
         let record_bytes = layout.record.most_bytes();

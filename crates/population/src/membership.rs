@@ -204,7 +204,7 @@ impl<T: Number> Population<T> {
             }
         }
         for (index, _) in by_chunk(calls) {
-            if self.layout.shares && !self.is_away(index) {
+            if self.layout.steps_alike && !self.is_away(index) {
                 self.edit(index, |mut open| open.part_records())?;
             }
         }

@@ -60,13 +60,12 @@ impl Threads {
     /// The first that `work` answers; what was not taken by then is left.
     pub(crate) fn each<I>(
         &self,
-        items: I,
+        mut items: I,
         work: impl Fn(I::Item) -> Result<()> + Sync,
     ) -> Result<()>
     where
         I: Iterator<Item: Send> + Send,
     {
-        let mut items = items;
         let few = items.size_hint().1.is_some_and(|most| most <= 1);
         if few || self.count() == 1 {
             return items.try_for_each(work);

@@ -4,7 +4,7 @@
 mod scripted;
 
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use populace_agent::models::{Builtin, GridOptions, grid};
 use populace_agent::{Model, Precision};
@@ -127,14 +127,19 @@ fn refusal(path: &Path, bytes: &[u8]) -> String {
     error.unwrap_or_default()
 }
 
-#[test]
-fn what_is_no_whole_checkpoint_is_refused_and_left_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("run");
+/// A run of one tick, committed in this directory and closed.
+fn closed_in(directory: &Path) -> PathBuf {
+    let path = directory.join("run");
     let (mut simulation, mut writer) = begin(&path, &models()[0].1, &small(50));
     simulation.tick().unwrap();
     writer.commit(&mut simulation).unwrap();
-    drop(writer);
+    path
+}
+
+#[test]
+fn what_is_no_whole_checkpoint_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = closed_in(directory.path());
     let whole = std::fs::read(&path).unwrap();
     assert_eq!(refusal(&path, &whole), "");
     assert_eq!(refusal(&path, b""), "");
@@ -230,11 +235,7 @@ fn put(mut file: &std::fs::File, at: usize, byte: u8) {
 #[test]
 fn a_resumed_run_that_commits_is_nobody_elses() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("run");
-    let (mut simulation, mut writer) = begin(&path, &models()[0].1, &small(50));
-    simulation.tick().unwrap();
-    writer.commit(&mut simulation).unwrap();
-    drop(writer);
+    let path = closed_in(directory.path());
     let (one, other) = (open(&path), open(&path));
     let read = one.into_writer().err().unwrap().to_string();
     assert!(read.ends_with("another process is using it"), "{read}");

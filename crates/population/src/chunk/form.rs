@@ -49,7 +49,7 @@ impl Form {
 impl ChunkLayout {
     /// Whether streams have heads.
     pub(crate) fn has_head(&self) -> bool {
-        self.shares || !self.lower.is_empty()
+        self.steps_alike || !self.lower.is_empty()
     }
 
     /// The form of a chunk with this stream.

@@ -35,7 +35,7 @@ impl<T: Number> Tick<'_, T> {
         form: Form,
     ) -> Result<()> {
         let (layout, len) = (self.layout, chunk.len());
-        let shared = worker.positions.found && layout.shares && len <= MOST_SHARING;
+        let shared = worker.positions.found && layout.steps_alike && len <= MOST_SHARING;
         let most = self.quota.words(layout, len);
         let longest = self.quota.record_bytes(layout);
         let (mut columns, _) = chunk.parts(layout);
